@@ -1,0 +1,51 @@
+//! `buggy_server`: an HTTP server that hangs at random, or on command.
+//!
+//! # Theory of operation
+//!
+//! A hang has to be real to be worth recovering from, and somebody has to be left who can say when it began. The
+//! program is therefore cut in two, and the halves share no thread:
+//!
+//! ```text
+//!        data plane (N worker threads)                  control plane (the main thread)
+//!   ┌───────────────────────────────────┐        ┌──────────────────────────────────────────┐
+//!   │ app: accept ──► gate ──► page     │        │ control: guard ──► api                   │
+//!   │                  ▲                │        │                     │ orders             │
+//!   │ workers ◄────────┼── begin, end ──┼────────┼── injector ◄────────┴── plan (at random) │
+//!   └───────────────────────────────────┘        │     └──► condition (what /status says)   │
+//!                                                └──────────────────────────────────────────┘
+//! ```
+//!
+//! The [`injector`] decides which [`fault`] is active, whether an operator ordered it or the [`plan`] drew it. It
+//! begins a fault in one of three ways:
+//!
+//! - `mute`, `error` and `accept-stall` close the [`gate`] that every connection and request passes;
+//! - `deadlock` and `spin` seize every one of the [`workers`];
+//! - `crash` aborts the process.
+//!
+//! A fault counts as injected, and is stamped with the [`clock`], only once it has taken hold: when the last worker is
+//! stuck, when the accept loop has stood down. Whoever measures a recovery from that stamp measures from the truth.
+//!
+//! # Map
+//!
+//! - The program: [`cli`] (what it was asked), [`mod@serve`] (both planes, from start to stop), [`client`] (`inject`,
+//!   `heal` and `status`), [`log`], [`error`].
+//! - The data plane: [`app`], [`page`], [`gate`], [`workers`], [`vitals`].
+//! - The control plane: [`control`], [`injector`], [`condition`], [`plan`], [`clock`].
+//! - The seam to other programs: [`fault`], the catalogue.
+
+pub mod app;
+pub mod cli;
+pub mod client;
+pub mod clock;
+pub mod condition;
+pub mod control;
+pub mod error;
+pub mod fault;
+pub mod gate;
+pub mod injector;
+pub mod log;
+pub mod page;
+pub mod plan;
+pub mod serve;
+pub mod vitals;
+pub mod workers;

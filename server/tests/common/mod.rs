@@ -1,0 +1,298 @@
+//! A `buggy_server` to test from outside: the real program, on free ports, seen through plain sockets and `/proc`.
+
+#![expect(dead_code, reason = "every test file uses a part of this")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot even ask has failed")]
+
+use std::fs;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Long enough for the slowest machine; a test that waits this long has failed.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+/// How long silence is listened to. A healthy server answers a hundred times as fast.
+pub const SILENCE: Duration = Duration::from_millis(300);
+
+/// Waits until `condition` gives something. The only way in which these tests wait.
+pub fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = condition() {
+            return found;
+        }
+        assert!(start.elapsed() < DEADLINE, "waited {DEADLINE:?} in vain for: {what}");
+        thread::park_timeout(Duration::from_millis(5));
+    }
+}
+
+/// A running server; killed when dropped.
+pub struct Server {
+    pub listen: SocketAddr,
+    /// What the log gives as the control endpoint: an address or `unix:PATH`.
+    pub control: String,
+    child: Child,
+    log: Mutex<Receiver<String>>,
+    _directory: TempDir,
+}
+
+/// The program, in a clean environment.
+pub fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_buggy_server"));
+    command.env_remove("BUGGY_SERVER_CONTROL").env_remove("JOURNAL_STREAM");
+    command
+}
+
+impl Server {
+    /// Starts a server on free ports.
+    pub fn start(options: &[&str]) -> Self {
+        Self::start_at("127.0.0.1:0", options)
+    }
+
+    /// Starts a server with its control endpoint at `control`.
+    pub fn start_at(control: &str, options: &[&str]) -> Self {
+        // Its own, for the core dump that a crash may leave.
+        let directory = TempDir::new().unwrap();
+        let mut child = program()
+            .current_dir(&directory)
+            .args(["--listen", "127.0.0.1:0", "--control", control])
+            .args(options)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = lines_of(child.stderr.take().unwrap());
+        let serving = wait_for_line(&log, "serving");
+        let field = |name: &str| {
+            let prefix = format!("{name}=");
+            let word = serving.split_whitespace().find_map(|word| word.strip_prefix(&prefix));
+            word.unwrap_or_else(|| panic!("no {name} in {serving:?}")).to_owned()
+        };
+        let listen = field("listen").parse().unwrap();
+        Self { listen, control: field("control"), child, log: Mutex::new(log), _directory: directory }
+    }
+
+    /// The next line of the log that contains `text`.
+    pub fn log_line(&self, text: &str) -> String {
+        wait_for_line(&self.log.lock().unwrap(), text)
+    }
+
+    /// Closes the reading end of the server's stderr.
+    pub fn close_log(&mut self) {
+        let (_, nothing) = mpsc::channel();
+        self.log = Mutex::new(nothing);
+        // The reader notices with the next line.
+        self.inject("mute");
+        self.heal();
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Asks for `path`; none if there is silence.
+    pub fn get(&self, path: &str) -> Option<Answer> {
+        self.open(path).read(SILENCE)
+    }
+
+    /// Asks for `path`, and leaves the answer for later.
+    pub fn open(&self, path: &str) -> Exchange {
+        Exchange::start(self.listen, &get(path))
+    }
+
+    /// A request to the control endpoint with a body in JSON, as its clients send it.
+    pub fn control(&self, method: &str, path: &str, body: &str) -> Answer {
+        self.control_with(method, path, &["Host: localhost", "Content-Type: application/json"], body)
+    }
+
+    /// A request to the control endpoint with just these headers.
+    pub fn control_with(&self, method: &str, path: &str, headers: &[&str], body: &str) -> Answer {
+        let headers = headers.join("\r\n");
+        let length = body.len();
+        let request =
+            format!("{method} {path} HTTP/1.1\r\n{headers}\r\nContent-Length: {length}\r\n\r\n{body}");
+        let exchange = Exchange::start(self.control.parse().unwrap(), &request);
+        exchange.read(DEADLINE).expect("an answer from the control endpoint")
+    }
+
+    pub fn status(&self) -> Value {
+        self.control("GET", "/status", "").json()
+    }
+
+    /// Injects a fault, which must succeed; gives the time of injection.
+    pub fn inject(&self, fault: &str) -> u64 {
+        let answer = self.control("POST", "/faults", &format!(r#"{{"fault":"{fault}"}}"#));
+        assert_eq!(answer.status, 202, "{}", answer.body);
+        answer.json()["injected_at_monotonic_usec"].as_u64().unwrap()
+    }
+
+    /// Heals, which must succeed.
+    pub fn heal(&self) {
+        let answer = self.control("DELETE", "/faults", "");
+        assert_eq!(answer.status, 204, "{}", answer.body);
+    }
+
+    /// The program as a client of this server.
+    pub fn client(&self, arguments: &[&str]) -> assert_cmd::Command {
+        let mut command = assert_cmd::Command::from_std(program());
+        command.args(arguments).args(["--control", &self.control]);
+        command
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.pid()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    pub fn wait_for_exit(&mut self) -> ExitStatus {
+        eventually("the server to exit", || self.child.try_wait().unwrap())
+    }
+
+    /// The server's worker threads.
+    pub fn workers(&self) -> Vec<Thread> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap();
+        let threads = tasks.map(|task| Thread { directory: task.unwrap().path() });
+        threads.filter(|thread| thread.read("comm").trim() == "worker").collect()
+    }
+
+    pub fn open_descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// One thread of the server, as the kernel sees it.
+pub struct Thread {
+    directory: std::path::PathBuf,
+}
+
+impl Thread {
+    fn read(&self, file: &str) -> String {
+        fs::read_to_string(self.directory.join(file)).unwrap()
+    }
+
+    /// The fields of `stat`, from the state on: field 3 of proc(5) is number 0 here.
+    fn stat(&self) -> Vec<String> {
+        let stat = self.read("stat");
+        let (_, fields) = stat.rsplit_once(')').unwrap();
+        fields.split_whitespace().map(str::to_owned).collect()
+    }
+
+    pub fn sleeps(&self) -> bool {
+        self.stat()[0] == "S"
+    }
+
+    /// CPU time in user space, in ticks of 10 ms.
+    pub fn cpu_ticks(&self) -> u64 {
+        self.stat()[11].parse().unwrap()
+    }
+
+    /// How often it was taken off a CPU, for whatever reason; a thread that does anything at all sees this grow.
+    pub fn switches(&self) -> u64 {
+        let status = self.read("status");
+        let counts = status.lines().filter(|line| line.contains("ctxt_switches"));
+        counts.map(|line| line.split_whitespace().last().unwrap().parse::<u64>().unwrap()).sum()
+    }
+}
+
+/// A request that was sent, and whose answer may come.
+pub struct Exchange {
+    stream: TcpStream,
+}
+
+/// An HTTP answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
+}
+
+/// A GET request, after which the server closes the connection.
+pub fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+}
+
+impl Exchange {
+    pub fn start(address: SocketAddr, request: &str) -> Self {
+        let mut stream = TcpStream::connect_timeout(&address, DEADLINE).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        Self { stream }
+    }
+
+    /// The whole answer; none if not a byte comes within `patience`.
+    pub fn read(&self, patience: Duration) -> Option<Answer> {
+        self.stream.set_read_timeout(Some(patience)).unwrap();
+        let mut text = Vec::new();
+        match (&self.stream).read_to_end(&mut text) {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && text.is_empty() => return None,
+            Err(error) => panic!("after {:?}: {error}", String::from_utf8_lossy(&text)),
+        }
+        let text = String::from_utf8(text).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text:?}"));
+        let status = head.split_whitespace().nth(1).unwrap().parse().unwrap();
+        Some(Answer { status, head: head.to_lowercase(), body: body.to_owned() })
+    }
+
+    /// How many bytes of the request the server has not yet read, by the kernel's account.
+    pub fn unread_bytes(&self) -> u64 {
+        let hex = |address: SocketAddr| {
+            let SocketAddr::V4(address) = address else { panic!("{address} is not IPv4") };
+            format!("{:08X}:{:04X}", u32::from_le_bytes(address.ip().octets()), address.port())
+        };
+        let server = hex(self.stream.peer_addr().unwrap());
+        let client = hex(self.stream.local_addr().unwrap());
+        let table = fs::read_to_string("/proc/net/tcp").unwrap();
+        let mut rows = table.lines().map(|row| row.split_whitespace().collect::<Vec<_>>());
+        let row = rows.find(|row| row[1] == server && row[2] == client).expect("our connection");
+        let (_, received) = row[4].split_once(':').unwrap();
+        u64::from_str_radix(received, 16).unwrap()
+    }
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {:?}", self.body))
+    }
+
+    /// The `error` that the control endpoint gives.
+    pub fn error(&self) -> String {
+        self.json()["error"].as_str().expect("an error").to_owned()
+    }
+}
+
+fn lines_of(pipe: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = mpsc::channel();
+    thread::spawn(move || {
+        // Somebody has to read to the end: a full pipe would hang the server in a way of its own.
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    lines
+}
+
+fn wait_for_line(log: &Receiver<String>, text: &str) -> String {
+    loop {
+        match log.recv_timeout(DEADLINE) {
+            Ok(line) if line.contains(text) => return line,
+            Ok(_) => {}
+            Err(error) => panic!("no line with {text:?} in the log: {error}"),
+        }
+    }
+}
