@@ -1,0 +1,189 @@
+//! What the service manager asks of us, in environment variables; sd_notify(3) and sd_watchdog_enabled(3) define them.
+
+use std::ffi::{OsStr, OsString};
+use std::time::Duration;
+
+use crate::notify::Notifier;
+
+/// The variables that speak to `sd-watchdog`. COMMAND must not see them: a service that pings by itself masks its hang.
+pub const OURS: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
+
+/// Where to send notifications, and whether the watchdog is on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Environment {
+    /// `NOTIFY_SOCKET`, if set and not empty.
+    pub notify_socket: Option<OsString>,
+    /// `WATCHDOG_USEC`, as far as it is meant for this process.
+    pub watchdog: Watchdog,
+    /// The manager passes sockets (`LISTEN_FDS`).
+    pub passes_sockets: bool,
+}
+
+/// systemd's watchdog, as seen from this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Watchdog {
+    /// The time within which systemd wants a ping.
+    On(Duration),
+    /// The unit has no `WatchdogSec=`, or one of 0 or infinity.
+    Off,
+    /// `WATCHDOG_PID` names another process, which is to ping.
+    NotOurs {
+        /// Whom it names.
+        pid: u32,
+    },
+}
+
+impl Watchdog {
+    /// W, if the watchdog is on.
+    pub fn limit(self) -> Option<Duration> {
+        match self {
+            Self::On(limit) => Some(limit),
+            Self::Off | Self::NotOurs { .. } => None,
+        }
+    }
+}
+
+/// A variable that cannot be understood. Going on would leave the service unguarded in silence.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{name} is {value:?}, which is not {wanted}: systemd sets it from WatchdogSec=; unset it to run without a watchdog"
+)]
+pub struct EnvironmentError {
+    name: &'static str,
+    value: OsString,
+    wanted: &'static str,
+}
+
+impl Environment {
+    /// Reads this process's environment.
+    pub fn read() -> Result<Self, EnvironmentError> {
+        Self::from_variables(|name| std::env::var_os(name), std::process::id())
+    }
+
+    /// The same, from any source of variables.
+    pub fn from_variables(
+        variable: impl Fn(&str) -> Option<OsString>,
+        own_pid: u32,
+    ) -> Result<Self, EnvironmentError> {
+        Ok(Self {
+            notify_socket: variable("NOTIFY_SOCKET").filter(|socket| !socket.is_empty()),
+            watchdog: watchdog(&variable, own_pid)?,
+            passes_sockets: variable("LISTEN_FDS").is_some(),
+        })
+    }
+
+    /// Opens the way to systemd. Where there is none, or no watchdog, says so once: the service runs all the same.
+    pub fn connect(&self) -> Option<Notifier> {
+        if self.passes_sockets {
+            tracing::warn!(
+                "socket activation (LISTEN_FDS) is not passed on: COMMAND has to open its own sockets"
+            );
+        }
+        let Some(socket) = &self.notify_socket else {
+            tracing::warn!(
+                "NOTIFY_SOCKET is not set: COMMAND runs unguarded; start it from a unit with Type=notify and WatchdogSec="
+            );
+            return None;
+        };
+        let notifier = match Notifier::new(socket) {
+            Ok(notifier) => notifier,
+            Err(error) => {
+                tracing::warn!("{error}: COMMAND runs unguarded");
+                return None;
+            }
+        };
+        match self.watchdog {
+            Watchdog::On(_) => {}
+            Watchdog::Off => tracing::warn!(
+                "the unit has no watchdog: COMMAND is probed until it is ready and runs unguarded then; set WatchdogSec="
+            ),
+            Watchdog::NotOurs { pid } => tracing::warn!(
+                "the watchdog is for process {pid} (WATCHDOG_PID), not for us: COMMAND is probed until it is ready and \
+                 runs unguarded then; make sd-watchdog the first program of ExecStart="
+            ),
+        }
+        Some(notifier)
+    }
+}
+
+/// sd_watchdog_enabled(3): on if `WATCHDOG_USEC` is set and `WATCHDOG_PID` is unset or ours.
+fn watchdog(variable: impl Fn(&str) -> Option<OsString>, own_pid: u32) -> Result<Watchdog, EnvironmentError> {
+    let Some(usec) = variable("WATCHDOG_USEC") else { return Ok(Watchdog::Off) };
+    let micros: u64 = number(&usec)
+        .ok_or_else(|| EnvironmentError::new("WATCHDOG_USEC", &usec, "a number of microseconds"))?;
+    if let Some(pid) = variable("WATCHDOG_PID") {
+        let pid: u32 =
+            number(&pid).ok_or_else(|| EnvironmentError::new("WATCHDOG_PID", &pid, "a process id"))?;
+        if pid != own_pid {
+            return Ok(Watchdog::NotOurs { pid });
+        }
+    }
+    match micros {
+        0 | u64::MAX => Ok(Watchdog::Off),
+        micros => Ok(Watchdog::On(Duration::from_micros(micros))),
+    }
+}
+
+fn number<T: std::str::FromStr>(value: &OsStr) -> Option<T> {
+    value.to_str()?.parse().ok()
+}
+
+impl EnvironmentError {
+    fn new(name: &'static str, value: &OsStr, wanted: &'static str) -> Self {
+        Self { name, value: value.to_owned(), wanted }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: u32 = 42;
+
+    fn environment(variables: &[(&str, &str)]) -> Result<Environment, EnvironmentError> {
+        let lookup =
+            |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into());
+        Environment::from_variables(lookup, OWN)
+    }
+
+    #[test]
+    fn the_watchdog_is_on_only_when_it_is_meant_for_this_process() {
+        let seconds = |n| Watchdog::On(Duration::from_secs(n));
+        for (variables, expected) in [
+            (&[][..], Watchdog::Off),
+            (&[("WATCHDOG_PID", "42")], Watchdog::Off),
+            (&[("WATCHDOG_USEC", "5000000")], seconds(5)),
+            (&[("WATCHDOG_USEC", "5000000"), ("WATCHDOG_PID", "42")], seconds(5)),
+            (&[("WATCHDOG_USEC", "5000000"), ("WATCHDOG_PID", "1")], Watchdog::NotOurs { pid: 1 }),
+            (&[("WATCHDOG_USEC", "0")], Watchdog::Off),
+            (&[("WATCHDOG_USEC", "18446744073709551615")], Watchdog::Off),
+            (&[("WATCHDOG_USEC", "7200000000")], seconds(7200)),
+        ] {
+            assert_eq!(environment(variables).expect("well formed").watchdog, expected, "{variables:?}");
+        }
+    }
+
+    #[test]
+    fn a_malformed_variable_is_an_error_that_names_it() {
+        for (variables, expected) in [
+            (
+                &[("WATCHDOG_USEC", "5s")][..],
+                "WATCHDOG_USEC is \"5s\", which is not a number of microseconds",
+            ),
+            (&[("WATCHDOG_USEC", "")], "WATCHDOG_USEC is \"\""),
+            (&[("WATCHDOG_USEC", "-1")], "WATCHDOG_USEC is \"-1\""),
+            (
+                &[("WATCHDOG_USEC", "1"), ("WATCHDOG_PID", "me")],
+                "WATCHDOG_PID is \"me\", which is not a process id",
+            ),
+        ] {
+            let error = environment(variables).expect_err("malformed").to_string();
+            assert!(error.starts_with(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_empty_notify_socket_is_none() {
+        assert_eq!(environment(&[("NOTIFY_SOCKET", "")]).expect("well formed").notify_socket, None);
+    }
+}

@@ -1,0 +1,104 @@
+//! Ends as COMMAND does.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
+
+use crate::manager::Manager;
+use crate::wrapped::Wrapped;
+
+const NOWHERE: &str = "--http=http://127.0.0.1:9/";
+
+#[test]
+fn the_exit_code_is_that_of_the_command() {
+    for code in [0, 1, 2, 77, 143, 255] {
+        let manager = Manager::new();
+        let wrapped = Wrapped::start(&manager, &[NOWHERE], &["sh", "-c", &format!("exit {code}")]);
+        let (status, ..) = wrapped.end();
+        assert_eq!(status.code(), Some(code));
+        let last = manager.drain().pop();
+        assert_eq!(last, Some(format!("STATUS=COMMAND exited with code {code}")));
+    }
+}
+
+#[test]
+fn a_death_by_signal_is_died_again_without_a_core() {
+    for (name, number) in [
+        ("HUP", 1),
+        ("INT", 2),
+        ("QUIT", 3),
+        ("ABRT", 6),
+        ("KILL", 9),
+        ("SEGV", 11),
+        ("PIPE", 13),
+        ("TERM", 15),
+    ] {
+        let manager = Manager::new();
+        // As much core as the host allows, so that a core not dumped is our doing.
+        let command = format!("ulimit -c unlimited; kill -{name} $$");
+        let wrapped = Wrapped::spawn(
+            Command::new("env")
+                .args([
+                    "--default-signal",
+                    "sh",
+                    "-c",
+                    "ulimit -c $(ulimit -H -c); exec \"$@\"",
+                    "sh",
+                    env!("CARGO_BIN_EXE_sd-watchdog"),
+                ])
+                .args([NOWHERE, "--", "sh", "-c", &command])
+                .env("NOTIFY_SOCKET", if name == "PIPE" { "".into() } else { manager.address.clone() })
+                .env_remove("WATCHDOG_USEC")
+                .current_dir(std::env::temp_dir()),
+        );
+        let (status, ..) = wrapped.end();
+        assert_eq!((status.signal(), status.core_dumped()), (Some(number), false), "{name}");
+    }
+}
+
+#[test]
+fn a_parent_that_ignores_sigchld_does_not_hide_how_the_command_ended() {
+    let wrapped = Wrapped::spawn(
+        Command::new("env")
+            .args(["--ignore-signal=CHLD", env!("CARGO_BIN_EXE_sd-watchdog")])
+            .args([NOWHERE, "--", "sh", "-c", "exit 7"])
+            .env_remove("NOTIFY_SOCKET"),
+    );
+    assert_eq!(wrapped.end().0.code(), Some(7));
+}
+
+#[test]
+fn a_command_that_is_not_found_is_127_and_named() {
+    for (command, hint) in [
+        ("no-such-command", "\"no-such-command\" not found in PATH ("),
+        ("/no/such/command", "\"/no/such/command\" not found; look at the path"),
+        ("/etc/passwd/x", "not found; look at the path"),
+    ] {
+        let manager = Manager::new();
+        let (status, _, log) = Wrapped::start(&manager, &[NOWHERE], &[command]).end();
+        assert_eq!(status.code(), Some(127));
+        assert!(log.len() == 1 && log[0].contains(hint), "{log:?}");
+        assert!(manager.receive_until("STATUS=").pop().unwrap().contains(command));
+    }
+}
+
+#[test]
+fn a_command_that_cannot_be_run_is_126_and_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("not-executable");
+    std::fs::write(&file, "true").unwrap();
+    let executable_nothing = directory.path().join("executable-nothing");
+    std::fs::write(&executable_nothing, "true").unwrap();
+    assert!(Command::new("chmod").arg("+x").arg(&executable_nothing).status().unwrap().success());
+    for (command, hint) in [
+        (&*file, "cannot be run: Permission denied"),
+        (directory.path(), "cannot be run: Permission denied"),
+        (&*executable_nothing, "cannot be run: Exec format error"),
+    ] {
+        let manager = Manager::new();
+        let command = command.to_str().unwrap();
+        let (status, _, log) = Wrapped::start(&manager, &[NOWHERE], &[command]).end();
+        assert_eq!(status.code(), Some(126));
+        assert!(log[0].contains(command) && log[0].contains(hint), "{log:?}");
+        manager.receive_until("STATUS=");
+    }
+}

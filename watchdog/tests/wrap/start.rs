@@ -1,0 +1,101 @@
+//! What COMMAND is started with, and what is refused before it is started.
+
+use std::process::Command;
+
+use assert_cmd::Command as Assert;
+
+use crate::manager::Manager;
+use crate::wrapped::{Wrapped, sd_watchdog};
+
+const NOWHERE: &str = "--http=http://127.0.0.1:9/";
+
+#[test]
+fn the_command_sees_the_environment_without_what_systemd_says_to_us() {
+    let manager = Manager::new();
+    let mut program = sd_watchdog(&[NOWHERE], &["env"]);
+    let wrapped = Wrapped::spawn(
+        program
+            .env("NOTIFY_SOCKET", &manager.address)
+            .env("WATCHDOG_USEC", "1000000")
+            .env("WATCHDOG_PID", "1")
+            .env("INVOCATION_ID", "kept"),
+    );
+    let (_, environment, _) = wrapped.end();
+    assert!(environment.contains(&"INVOCATION_ID=kept".to_owned()), "{environment:?}");
+    for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"] {
+        assert!(!environment.iter().any(|line| line.contains(name)), "{environment:?}");
+    }
+}
+
+#[test]
+fn the_command_gets_no_blocked_signal_and_sigpipe_as_its_starter_would_have_it() {
+    const SIGPIPE: u64 = 1 << 12;
+    for (under_systemd, ignored) in [(true, SIGPIPE), (false, 0)] {
+        let manager = Manager::new();
+        let mut program = sd_watchdog(&[NOWHERE], &["grep", "^Sig", "/proc/self/status"]);
+        if under_systemd {
+            program.env("NOTIFY_SOCKET", &manager.address);
+        }
+        let (_, lines, _) = Wrapped::spawn(&mut program).end();
+        let mask = |name: &str| {
+            let line = lines.iter().find_map(|line| line.strip_prefix(name)).unwrap();
+            u64::from_str_radix(line.trim(), 16).unwrap()
+        };
+        assert_eq!((mask("SigBlk:"), mask("SigIgn:") & SIGPIPE), (0, ignored), "{lines:?}");
+    }
+}
+
+#[test]
+fn the_command_gets_the_signal_mask_that_we_were_given() {
+    const SIGUSR1: u64 = 1 << 9;
+    let mut blocking = Command::new("env");
+    blocking.args(["--block-signal=USR1", env!("CARGO_BIN_EXE_sd-watchdog"), NOWHERE]);
+    blocking.args(["--", "grep", "^SigBlk", "/proc/self/status"]);
+    let (_, lines, _) = Wrapped::spawn(blocking.env_remove("NOTIFY_SOCKET")).end();
+    assert_eq!(lines, [format!("SigBlk:\t{SIGUSR1:016x}")]);
+}
+
+#[test]
+fn without_a_notify_socket_the_command_runs_with_one_warning() {
+    for (address, warning) in
+        [("", "NOTIFY_SOCKET is not set"), ("vsock:2:1", "only /path and @abstract sockets")]
+    {
+        let mut program = sd_watchdog(&[NOWHERE], &["sh", "-c", "echo served; exit 5"]);
+        let wrapped = Wrapped::spawn(program.env("NOTIFY_SOCKET", address).env("WATCHDOG_USEC", "1000000"));
+        let (status, stdout, log) = wrapped.end();
+        assert_eq!((status.code(), stdout), (Some(5), vec!["served".to_owned()]));
+        assert_eq!(log.iter().filter(|line| line.contains("runs unguarded")).count(), 1, "{log:?}");
+        assert!(log[0].contains(warning), "{log:?}");
+    }
+}
+
+#[test]
+fn what_cannot_work_is_refused_with_exit_code_2_and_the_command_is_not_started() {
+    let sum = "interval 500 ms + 3 × timeout 2 s + 2 × retry-interval 50 ms = 6.6 s, but WatchdogSec is 5 s";
+    for (options, usec, expected) in [
+        (&[NOWHERE, "--timeout=2s"][..], "5000000", sum),
+        (&[NOWHERE, "--failures=0"], "5000000", "--failures is 0"),
+        (&[NOWHERE], "5s", "WATCHDOG_USEC is \"5s\", which is not a number of microseconds"),
+        (&["--http=https://127.0.0.1/"], "5000000", "https is not supported yet"),
+        (&["--http=127.0.0.1:80"], "5000000", "write it as http://127.0.0.1:8080/healthz"),
+        (&[NOWHERE, "--interval=5"], "5000000", "time unit needed"),
+        (&[], "5000000", "--http"),
+    ] {
+        let mut program = sd_watchdog(options, &["echo", "started"]);
+        program.env("WATCHDOG_USEC", usec);
+        let refused = Assert::from_std(program).assert().code(2);
+        let (stdout, stderr) = (&refused.get_output().stdout, &refused.get_output().stderr);
+        let message = String::from_utf8_lossy(stderr);
+        assert!(message.contains(expected), "{message}");
+        assert_eq!(stdout, b"");
+    }
+}
+
+#[test]
+fn version_and_help_are_there() {
+    for (option, expected) in [("--version", "sd-watchdog 0."), ("--help", "/sd-watchdog --http")] {
+        let output = Assert::new(env!("CARGO_BIN_EXE_sd-watchdog")).arg(option).assert().success();
+        let stdout = String::from_utf8_lossy(&output.get_output().stdout).into_owned();
+        assert!(stdout.contains(expected), "{stdout}");
+    }
+}
