@@ -1,0 +1,144 @@
+//! How long machines take, beside a shell script that boots the same systemd in the same way.
+//!
+//! `cargo bench -p harness`. Nothing is asserted: the figures are for people, and their ratios hold across computers.
+
+use std::fs;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use harness::machine::Machine;
+use harness::machine::namespace::NamespaceMachine;
+
+const BOOTS: usize = 30;
+const AT_ONCE: usize = 10;
+const RUNS: usize = 5;
+
+fn main() {
+    // `cargo test --benches` runs this too, to see that it works.
+    let quick = !std::env::args().any(|argument| argument == "--bench");
+    let count = |many: usize| if quick { 1 } else { many };
+
+    println!("Spawn to READY=1, one machine after another ({} boots each, interleaved)", count(BOOTS));
+    let (mut ours, mut shell) = (Vec::new(), Vec::new());
+    for _ in 0..count(BOOTS) {
+        ours.push(boot());
+        shell.push(boot_by_shell());
+    }
+    let ours = row("hangproof", ours, None);
+    row("shell script with unshare(1)", shell, Some(ours));
+
+    println!("\n{AT_ONCE} machines at once, until the last is ready ({} rounds)", count(RUNS));
+    let rounds = (0..count(RUNS)).map(|_| at_once(boot)).collect();
+    let ours = row("hangproof", rounds, None);
+    let rounds = (0..count(RUNS)).map(|_| at_once(boot_by_shell)).collect();
+    row("shell script with unshare(1)", rounds, Some(ours));
+
+    println!("\nThe classic scenario as a program, from start to exit ({} runs)", count(RUNS));
+    let runs = (0..count(RUNS)).map(|_| classic()).collect::<Vec<_>>();
+    row("hangproof", runs.iter().map(|run| run.0).collect(), None);
+    row("  of which the recovery", runs.iter().map(|run| run.1).collect(), None);
+    row("  of which everything else", runs.iter().map(|run| run.0.saturating_sub(run.1)).collect(), None);
+}
+
+/// Prints a row and returns the median; beside another median, how many times as long this one is.
+fn row(name: &str, mut lengths: Vec<Duration>, other: Option<Duration>) -> Duration {
+    lengths.sort_unstable();
+    let ms = |length: Duration| length.as_secs_f64() * 1e3;
+    let (p50, max) = (lengths[lengths.len() / 2], lengths[lengths.len() - 1]);
+    let ratio = other.map(|other| format!("   {:.2} × as long", ms(p50) / ms(other))).unwrap_or_default();
+    println!(
+        "  {name:<30} min {:>8.1} ms   p50 {:>8.1} ms   max {:>8.1} ms{ratio}",
+        ms(lengths[0]),
+        ms(p50),
+        ms(max)
+    );
+    p50
+}
+
+fn boot() -> Duration {
+    let begin = Instant::now();
+    let mut machine = NamespaceMachine::boot(Path::new("/")).expect("a machine boots");
+    let booted = Duration::from_secs_f64(machine.description().boot_ms / 1e3);
+    assert!(booted <= begin.elapsed());
+    machine.close().expect("it closes");
+    booted
+}
+
+fn boot_by_shell() -> Duration {
+    static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let name = format!("bench-{}-{number}", std::process::id());
+    let directory = std::env::temp_dir().join(&name);
+    fs::create_dir(&directory).expect("a directory");
+    let socket = directory.join("notify");
+    let notify = UnixDatagram::bind(&socket).expect("a socket");
+    notify.set_read_timeout(Some(Duration::from_secs(20))).expect("a deadline");
+    let cgroup = cgroup2().join(&name);
+    fs::create_dir(&cgroup).expect("a cgroup");
+
+    let begin = Instant::now();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/prototype.sh");
+    let mut child =
+        Command::new(script).arg(&cgroup).arg(&socket).stdin(Stdio::null()).spawn().expect("sh runs");
+    let mut datagram = [0; 4096];
+    loop {
+        let length = notify.recv(&mut datagram).expect("READY=1 within 20 s");
+        if datagram[..length].split(|&byte| byte == b'\n').any(|line| line == b"READY=1") {
+            break;
+        }
+    }
+    let booted = begin.elapsed();
+
+    fs::write(cgroup.join("cgroup.kill"), "1").expect("killed");
+    child.wait().expect("ended");
+    remove(&cgroup);
+    fs::remove_dir_all(&directory).expect("removed");
+    booted
+}
+
+fn cgroup2() -> PathBuf {
+    let unified = Path::new("/sys/fs/cgroup/unified");
+    if unified.exists() { unified.into() } else { "/sys/fs/cgroup".into() }
+}
+
+/// Removes a cgroup as soon as its last process is gone.
+fn remove(directory: &Path) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while directory.exists() {
+        for child in fs::read_dir(directory).into_iter().flatten().flatten() {
+            if child.path().is_dir() {
+                remove(&child.path());
+            }
+        }
+        let removed = fs::remove_dir(directory);
+        assert!(removed.is_ok() || Instant::now() < deadline, "{}: {removed:?}", directory.display());
+    }
+}
+
+fn at_once(boot: fn() -> Duration) -> Duration {
+    let boots = (0..AT_ONCE).map(|_| thread::spawn(boot)).collect::<Vec<_>>();
+    boots.into_iter().map(|boot| boot.join().expect("booted")).max().expect("some")
+}
+
+/// The wall clock of a run, and its recovery.
+fn classic() -> (Duration, Duration) {
+    let report = std::env::temp_dir().join(format!("bench-{}.json", std::process::id()));
+    let begin = Instant::now();
+    let status = Command::new(env!("CARGO_BIN_EXE_hangproof"))
+        .arg("--report")
+        .arg(&report)
+        .env_remove("CARGO")
+        .stdout(Stdio::null())
+        .status()
+        .expect("hangproof runs");
+    let total = begin.elapsed();
+    assert!(status.success(), "the classic scenario passes");
+    let text = fs::read_to_string(&report).expect("a report");
+    fs::remove_file(&report).expect("removed");
+    let report: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let recovery = report["runs"][0]["trials"][0]["phases"]["recovery_ms"].as_f64().expect("a recovery");
+    (total, Duration::from_secs_f64(recovery / 1e3))
+}

@@ -1,0 +1,170 @@
+//! The longest each phase may take, computed from the unit and the watchdog's settings.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Human;
+use crate::unit::{Guard, Settings};
+
+/// systemd's watchdog and restart timers may fire this much late: they are added with the default accuracy of
+/// sd-event (systemd, src/core/service.c, src/libsystemd/sd-event/sd-event.c: `DEFAULT_ACCURACY_USEC`).
+pub const TIMER_SLACK: Duration = Duration::from_millis(250);
+
+/// What the instrument grants a computer for scheduling and journald's own latency before it calls a bound broken.
+pub const ALLOWANCE: Duration = Duration::from_millis(100);
+
+/// A phase's limits and where they come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bound {
+    /// The phase takes longer than this.
+    pub above: Option<Duration>,
+    /// The phase takes at most this.
+    pub at_most: Duration,
+    /// The sum, spelled out.
+    pub sum: String,
+}
+
+/// The bounds of a recovery by the watchdog. An absent one is infinite.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// From the injection to systemd's word of it.
+    pub detect: Option<Bound>,
+    /// From there to the main process's end.
+    pub kill: Option<Bound>,
+    /// From there to the next start.
+    pub restart: Option<Bound>,
+    /// From there to `READY=1`.
+    pub start: Option<Bound>,
+}
+
+impl Bounds {
+    /// Computes the bounds for a unit.
+    pub fn of(settings: &Settings) -> Self {
+        Self {
+            detect: detect(settings),
+            kill: named(settings, "TimeoutAbortSec"),
+            restart: named(settings, "RestartSec").map(|bound| {
+                if bound.at_most.is_zero() {
+                    return bound;
+                }
+                let sum = format!("{} + timer slack {}", bound.sum, Human(TIMER_SLACK));
+                Bound { at_most: bound.at_most + TIMER_SLACK, sum, ..bound }
+            }),
+            start: named(settings, "TimeoutStartSec"),
+        }
+    }
+
+    /// The bound of the whole recovery, if every phase has one.
+    pub fn recovery(&self) -> Option<Duration> {
+        let phases = [&self.detect, &self.kill, &self.restart, &self.start];
+        phases.into_iter().map(|bound| Some(bound.as_ref()?.at_most)).sum()
+    }
+}
+
+fn named(settings: &Settings, directive: &str) -> Option<Bound> {
+    let at_most = settings.span(directive)?;
+    Some(Bound { above: None, at_most, sum: format!("{directive} {}", Human(at_most)) })
+}
+
+fn detect(settings: &Settings) -> Option<Bound> {
+    let watchdog = settings.span("WatchdogSec")?;
+    let withheld = |above| Bound {
+        above,
+        at_most: watchdog + TIMER_SLACK,
+        sum: format!("WatchdogSec {} + timer slack {}", Human(watchdog), Human(TIMER_SLACK)),
+    };
+    let Some(guard) = &settings.guard else { return Some(withheld(None)) };
+    if guard.on_hang == "withhold" {
+        // The last ping came at most P before the hang.
+        return Some(withheld(Some(watchdog.saturating_sub(guard.interval()))));
+    }
+    let (interval, timeout, retry) = (guard.interval(), guard.timeout(), guard.retry_interval());
+    let gaps = guard.failures.saturating_sub(1);
+    Some(Bound {
+        above: None,
+        at_most: interval + timeout * guard.failures + retry * gaps,
+        sum: format!(
+            "P {} + {} × T {} + {gaps} × r {}",
+            Human(interval),
+            guard.failures,
+            Human(timeout),
+            Human(retry)
+        ),
+    })
+}
+
+impl Guard {
+    /// P.
+    pub fn interval(&self) -> Duration {
+        Duration::from_micros(self.interval_usec)
+    }
+
+    /// T.
+    pub fn timeout(&self) -> Duration {
+        Duration::from_micros(self.timeout_usec)
+    }
+
+    /// r.
+    pub fn retry_interval(&self) -> Duration {
+        Duration::from_micros(self.retry_interval_usec)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// The settings of a unit with WatchdogSec=5 that `sd-watchdog` guards, as the tests of other modules want them.
+    pub fn settings(on_hang: &str) -> Settings {
+        Settings {
+            unit: "x.service".into(),
+            kind: "notify".into(),
+            restart: "always".into(),
+            watchdog_usec: Some(5_000_000),
+            restart_usec: Some(0),
+            timeout_start_usec: Some(10_000_000),
+            timeout_stop_usec: Some(5_000_000),
+            timeout_abort_usec: Some(2_000_000),
+            guard: Some(Guard {
+                on_hang: on_hang.into(),
+                interval_usec: 500_000,
+                timeout_usec: 500_000,
+                failures: 3,
+                retry_interval_usec: 50_000,
+            }),
+        }
+    }
+
+    #[test]
+    fn triggering_detects_within_the_probes_own_sum() {
+        let bounds = Bounds::of(&settings("trigger"));
+        let detect = bounds.detect.clone().expect("bounded");
+        assert_eq!((detect.above, detect.at_most), (None, Duration::from_millis(2100)));
+        assert_eq!(detect.sum, "P 500 ms + 3 × T 500 ms + 2 × r 50 ms");
+        assert_eq!(bounds.recovery(), Some(Duration::from_millis(14_100)));
+    }
+
+    #[test]
+    fn withholding_detects_between_the_last_ping_and_the_timers_slack() {
+        let detect = Bounds::of(&settings("withhold")).detect.expect("bounded");
+        assert_eq!(detect.above, Some(Duration::from_millis(4500)));
+        assert_eq!(detect.at_most, Duration::from_millis(5250));
+    }
+
+    #[test]
+    fn a_restart_delay_costs_a_timers_slack_and_none_costs_nothing() {
+        let none = settings("trigger");
+        let some = Settings { restart_usec: Some(100_000), ..none.clone() };
+        assert_eq!(Bounds::of(&none).restart.map(|bound| bound.at_most), Some(Duration::ZERO));
+        assert_eq!(Bounds::of(&some).restart.map(|bound| bound.at_most), Some(Duration::from_millis(350)));
+    }
+
+    #[test]
+    fn what_is_off_or_infinite_has_no_bound() {
+        let off = Settings { watchdog_usec: None, guard: None, ..settings("trigger") };
+        assert_eq!(Bounds::of(&off).detect, None);
+        let endless = Settings { timeout_start_usec: None, ..settings("trigger") };
+        assert_eq!(Bounds::of(&endless).recovery(), None);
+    }
+}

@@ -1,0 +1,141 @@
+//! The one clock: CLOCK_MONOTONIC, which the host and every machine on it share, in microseconds as in systemd.
+
+use std::fmt;
+use std::ops::{Add, Sub};
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
+
+/// A moment, in microseconds of CLOCK_MONOTONIC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Usec(pub u64);
+
+impl Usec {
+    /// This moment.
+    pub fn now() -> Self {
+        let now = clock_gettime(ClockId::Monotonic);
+        Self(now.tv_sec.unsigned_abs() * 1_000_000 + now.tv_nsec.unsigned_abs() / 1000)
+    }
+
+    /// Milliseconds from `origin` to here, negative when this is earlier.
+    #[expect(clippy::cast_precision_loss, reason = "a double holds the microseconds of 285 years")]
+    pub fn ms_since(self, origin: Self) -> f64 {
+        (self.0 as f64 - origin.0 as f64) / 1e3
+    }
+}
+
+impl Add<Duration> for Usec {
+    type Output = Self;
+
+    fn add(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)))
+    }
+}
+
+impl Sub for Usec {
+    type Output = Duration;
+
+    /// The time between two moments; zero when they are the other way round.
+    fn sub(self, earlier: Self) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// Reads a time span as systemd prints and accepts it: `5s`, `1min 30s`, `1.500s`, `250us`, a bare number of seconds.
+/// `infinity`, and what is no time span, is `None`.
+pub fn parse_span(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    let mut total = Duration::ZERO;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let number: f64 = rest[..digits].parse().ok()?;
+        let after = rest[digits..].trim_start();
+        let letters = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
+        total += Duration::try_from_secs_f64(number * seconds_per(&after[..letters])?).ok()?;
+        rest = after[letters..].trim_start();
+    }
+    (!text.is_empty()).then_some(total)
+}
+
+/// Seconds in a unit of systemd.time(7).
+fn seconds_per(unit: &str) -> Option<f64> {
+    Some(match unit {
+        "usec" | "us" => 1e-6,
+        "msec" | "ms" => 1e-3,
+        "" | "seconds" | "second" | "sec" | "s" => 1.0,
+        "minutes" | "minute" | "min" | "m" => 60.0,
+        "hours" | "hour" | "hr" | "h" => 3600.0,
+        "days" | "day" | "d" => 86400.0,
+        "weeks" | "week" | "w" => 604_800.0,
+        "months" | "month" | "M" => 2_629_800.0,
+        "years" | "year" | "y" => 31_557_600.0,
+        _ => return None,
+    })
+}
+
+/// Prints a duration for people: `1.2 ms`, `312 ms`, `1.653 s`, `90 s`; with `{:#}` for a column, where idle zeros stay.
+pub struct Human(pub Duration);
+
+impl fmt::Display for Human {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs_f64();
+        let (number, decimals, unit) = match seconds {
+            _ if seconds < 0.1 => (seconds * 1e3, 1, "ms"),
+            _ if seconds < 1.0 => (seconds * 1e3, 0, "ms"),
+            _ => (seconds, 3, "s"),
+        };
+        let mut text = format!("{number:.decimals$}");
+        if !f.alternate() && text.contains('.') {
+            text.truncate(text.trim_end_matches('0').trim_end_matches('.').len());
+        }
+        f.pad(&format!("{text} {unit}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_spans_are_read_as_systemd_writes_them() {
+        for (text, expected) in [
+            ("5s", Some(5000)),
+            ("1min 30s", Some(90_000)),
+            ("1.500s", Some(1500)),
+            ("100ms", Some(100)),
+            ("2s 500ms", Some(2500)),
+            ("2min5s", Some(125_000)),
+            ("5", Some(5000)),
+            ("0", Some(0)),
+            ("infinity", None),
+            ("", None),
+            ("soon", None),
+            ("5 parsecs", None),
+            ("1..5s", None),
+        ] {
+            assert_eq!(parse_span(text), expected.map(Duration::from_millis), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn durations_read_well_at_every_size() {
+        for (micros, expected) in [
+            (0, "0 ms"),
+            (1234, "1.2 ms"),
+            (99_940, "99.9 ms"),
+            (312_400, "312 ms"),
+            (1_653_100, "1.653 s"),
+            (2_100_000, "2.1 s"),
+            (90_000_000, "90 s"),
+        ] {
+            assert_eq!(Human(Duration::from_micros(micros)).to_string(), expected);
+        }
+        assert_eq!(
+            format!("{:#}|{:#}", Human(Duration::from_millis(53)), Human(Duration::from_secs(2))),
+            "53.0 ms|2.000 s"
+        );
+    }
+}

@@ -1,0 +1,254 @@
+//! The seam: typed, timestamped facts, read from the journal or observed by the harness.
+//!
+//! To the left of this file is I/O; from here on everything is a function of data. Journal entries are told apart by
+//! MESSAGE_ID (systemd, src/systemd/sd-messages.h: the same from v247 to v261) and, where systemd gives none, by
+//! CODE_FUNC; never by their English text.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Usec;
+use crate::journal::Entry;
+
+/// A fact and its moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// When, by CLOCK_MONOTONIC.
+    pub at: Usec,
+    /// What.
+    #[serde(flatten)]
+    pub kind: Kind,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Kind {
+    /// The harness injected a fault.
+    Injected {
+        /// Its name.
+        fault: String,
+    },
+    /// The harness healed the fault.
+    Healed,
+    /// The last good answer that a client got before the outage.
+    LastGood,
+    /// The first good answer that a client got after the outage.
+    FirstGood,
+    /// systemd saw no ping for WatchdogSec.
+    WatchdogTimeout,
+    /// systemd received `WATCHDOG=trigger`.
+    WatchdogTrigger {
+        /// The service's STATUS at that moment.
+        status: Option<String>,
+    },
+    /// systemd sent a signal to a process of the service.
+    Killed {
+        /// The receiver.
+        pid: Option<u32>,
+        /// `SIGABRT`, …
+        signal: Option<String>,
+    },
+    /// The main process ended.
+    Exited(Exit),
+    /// The service failed.
+    Failed {
+        /// systemd's word for why: `watchdog`, `signal`, `exit-code`, `timeout`, …
+        result: String,
+    },
+    /// systemd will start the service again.
+    RestartScheduled {
+        /// How many restarts that makes.
+        restarts: u32,
+    },
+    /// The service is being stopped on request.
+    Stopping,
+    /// The service is being started.
+    Starting,
+    /// systemd saw `READY=1`.
+    Ready,
+    /// The service was to start and did not.
+    StartFailed,
+    /// The service was started too often: systemd gives up.
+    StartLimitHit,
+}
+
+/// How a process ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Exit {
+    /// By itself, with a code.
+    Code(i32),
+    /// By a signal, `SIGABRT`.
+    Signal(String),
+}
+
+impl Kind {
+    /// Whether this happens only to a service that something is done to.
+    pub fn is_disturbance(&self) -> bool {
+        match self {
+            Self::WatchdogTimeout
+            | Self::WatchdogTrigger { .. }
+            | Self::Killed { .. }
+            | Self::Exited(_)
+            | Self::Failed { .. }
+            | Self::RestartScheduled { .. }
+            | Self::Stopping
+            | Self::Starting
+            | Self::StartFailed
+            | Self::StartLimitHit => true,
+            Self::Injected { .. } | Self::Healed | Self::LastGood | Self::FirstGood | Self::Ready => false,
+        }
+    }
+}
+
+/// In the words of the reports.
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Injected { fault } => write!(f, "injected {fault}"),
+            Self::Healed => f.write_str("healed"),
+            Self::LastGood => f.write_str("last good answer"),
+            Self::FirstGood => f.write_str("first good answer"),
+            Self::WatchdogTimeout => f.write_str("watchdog timeout"),
+            Self::WatchdogTrigger { status: None } => f.write_str("watchdog trigger"),
+            Self::WatchdogTrigger { status: Some(status) } => write!(f, "watchdog trigger: {status}"),
+            Self::Killed { pid, signal } => {
+                let pid = pid.map(|pid| format!(" pid {pid}")).unwrap_or_default();
+                write!(f, "killed{pid} with {}", signal.as_deref().unwrap_or("a signal"))
+            }
+            Self::Exited(Exit::Code(code)) => write!(f, "exited with code {code}"),
+            Self::Exited(Exit::Signal(signal)) => write!(f, "exited by {signal}"),
+            Self::Failed { result } => write!(f, "failed, result {result}"),
+            Self::RestartScheduled { restarts } => write!(f, "restart scheduled, number {restarts}"),
+            Self::Stopping => f.write_str("stopping"),
+            Self::Starting => f.write_str("starting"),
+            Self::Ready => f.write_str("ready"),
+            Self::StartFailed => f.write_str("start failed"),
+            Self::StartLimitHit => f.write_str("start limit hit"),
+        }
+    }
+}
+
+const EXITED: &str = "98e322203f7a4ed290d09fe03c09fe15";
+const FAILED: &str = "d9b373ed55a64feb8242e02dbe79a49c";
+const RESTART_SCHEDULED: &str = "5eb03494b6584870a536b337290809b3";
+const STOPPING: &str = "de5b426a63be47a7b6ac3eaac82e2f6f";
+const STARTING: &str = "7d4958e842da4a758f6c1cdc7b36dcc5";
+const STARTED: &str = "39f53479d3a045ac8e11786248231fbf";
+const START_FAILED: &str = "be02cf6855d2428ba40df7e9d022f03d";
+
+/// Reads what PID 1 says of `unit`; `None` for everything else.
+pub fn read(entry: &Entry, unit: &str) -> Option<Event> {
+    if !(entry.has("_PID", "1") && entry.has("UNIT", unit)) {
+        return None;
+    }
+    let kind = match entry.text("MESSAGE_ID").as_deref() {
+        Some(EXITED) => exited(entry)?,
+        Some(FAILED) => Kind::Failed { result: entry.text("UNIT_RESULT")? },
+        Some(RESTART_SCHEDULED) => Kind::RestartScheduled { restarts: entry.number("N_RESTARTS")? },
+        Some(STOPPING) => Kind::Stopping,
+        Some(STARTING) => Kind::Starting,
+        Some(STARTED) => Kind::Ready,
+        Some(START_FAILED) => Kind::StartFailed,
+        Some(_) => return None,
+        None => without_id(entry)?,
+    };
+    Some(Event { at: entry.at()?, kind })
+}
+
+fn without_id(entry: &Entry) -> Option<Kind> {
+    // "Watchdog disabled! Ignoring …" comes from the same functions, with a lesser priority.
+    let is_error = entry.number("PRIORITY").is_some_and(|priority: u8| priority <= 3);
+    Some(match entry.text("CODE_FUNC")?.as_str() {
+        "service_dispatch_watchdog" if is_error => Kind::WatchdogTimeout,
+        "service_force_watchdog" if is_error => Kind::WatchdogTrigger { status: last_status(entry) },
+        "log_kill" => killed(entry),
+        "unit_test_start_limit" => Kind::StartLimitHit,
+        _ => return None,
+    })
+}
+
+fn exited(entry: &Entry) -> Option<Kind> {
+    // The same id is used for ExecStartPre= and its like; COMMAND tells which.
+    if entry.text("COMMAND").is_some_and(|command| command != "ExecStart") {
+        return None;
+    }
+    let status = entry.number("EXIT_STATUS")?;
+    Some(Kind::Exited(match entry.text("EXIT_CODE")?.as_str() {
+        "exited" => Exit::Code(status),
+        _ => Exit::Signal(signal_name(status)),
+    }))
+}
+
+/// `SIGABRT` for 6.
+fn signal_name(number: i32) -> String {
+    signal_hook::low_level::signal_name(number).map_or_else(|| format!("signal {number}"), ToOwned::to_owned)
+}
+
+/// The status that systemd quotes: it is in no field but the message's parentheses.
+fn last_status(entry: &Entry) -> Option<String> {
+    let message = entry.text("MESSAGE")?;
+    let status = message.split_once('(')?.1.split_once(": ")?.1;
+    Some(status.strip_suffix(")!").unwrap_or(status).to_owned())
+}
+
+/// The receiver and the signal, which are in no field either: the first word that is a number, the last in SIG….
+fn killed(entry: &Entry) -> Kind {
+    let message = entry.text("MESSAGE").unwrap_or_default();
+    let mut words = message.split(|c: char| !c.is_ascii_alphanumeric());
+    Kind::Killed {
+        pid: words.clone().find_map(|word| word.parse().ok()),
+        signal: words.rfind(|word| word.starts_with("SIG")).map(ToOwned::to_owned),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(fields: &str) -> Option<Kind> {
+        let line = format!(r#"{{"_PID":"1","UNIT":"x.service","__MONOTONIC_TIMESTAMP":"7",{fields}}}"#);
+        let event = read(&Entry::parse(&line).expect("an entry"), "x.service")?;
+        assert_eq!(event.at, Usec(7));
+        Some(event.kind)
+    }
+
+    #[test]
+    fn entries_are_told_apart_by_id_and_function() {
+        let trigger = r#""CODE_FUNC":"service_force_watchdog","PRIORITY":"3","MESSAGE":"x.service: Watchdog request (last status: a: b)!""#;
+        let kill = r#""CODE_FUNC":"log_kill","PRIORITY":"5","MESSAGE":"x1.service: Killing process 31 (SIGNpost 9) with signal SIGABRT.""#;
+        for (fields, expected) in [
+            (r#""CODE_FUNC":"service_dispatch_watchdog","PRIORITY":"3""#, Some(Kind::WatchdogTimeout)),
+            (r#""CODE_FUNC":"service_dispatch_watchdog","PRIORITY":"5""#, None),
+            (trigger, Some(Kind::WatchdogTrigger { status: Some("a: b".into()) })),
+            (kill, Some(Kind::Killed { pid: Some(31), signal: Some("SIGABRT".into()) })),
+            (
+                r#""MESSAGE_ID":"98e322203f7a4ed290d09fe03c09fe15","EXIT_CODE":"dumped","EXIT_STATUS":"6","COMMAND":"ExecStart""#,
+                Some(Kind::Exited(Exit::Signal("SIGABRT".into()))),
+            ),
+            (
+                r#""MESSAGE_ID":"98e322203f7a4ed290d09fe03c09fe15","EXIT_CODE":"exited","EXIT_STATUS":"127","COMMAND":"ExecStart""#,
+                Some(Kind::Exited(Exit::Code(127))),
+            ),
+            (
+                r#""MESSAGE_ID":"98e322203f7a4ed290d09fe03c09fe15","EXIT_CODE":"exited","EXIT_STATUS":"1","COMMAND":"ExecStartPre""#,
+                None,
+            ),
+            (
+                r#""MESSAGE_ID":"5eb03494b6584870a536b337290809b3","N_RESTARTS":"3""#,
+                Some(Kind::RestartScheduled { restarts: 3 }),
+            ),
+            (r#""MESSAGE":"Watchdog timeout (limit 5s)!","PRIORITY":"3""#, None),
+        ] {
+            assert_eq!(of(fields), expected, "{fields}");
+        }
+    }
+
+    #[test]
+    fn only_pid_1_is_believed() {
+        let forged = r#"{"_PID":"9","UNIT":"x.service","__MONOTONIC_TIMESTAMP":"7","MESSAGE_ID":"39f53479d3a045ac8e11786248231fbf"}"#;
+        assert_eq!(read(&Entry::parse(forged).expect("an entry"), "x.service"), None);
+    }
+}

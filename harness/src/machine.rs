@@ -1,0 +1,195 @@
+//! A booted systemd that the harness owns.
+//!
+//! The trait is small on purpose: everything else (installing a unit, injecting a fault, following the journal,
+//! observing the outage) is built on it, so that a new backend is one file.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub mod namespace;
+
+/// A booted systemd, the journal of which can be read and into which commands can be sent.
+///
+/// Dropping a machine closes it; [`Machine::close`] does the same and says what could not be cleaned up.
+pub trait Machine: Send + Sync {
+    /// What was booted.
+    fn description(&self) -> &Description;
+
+    /// Writes a file, with its parent directories.
+    fn put(&self, path: &str, content: &[u8], mode: u32) -> Result<(), MachineError>;
+
+    /// Runs a command to its end, or kills it at the deadline.
+    ///
+    /// A command that ends with a failure is an [`Output`], not an error: the caller knows what it means.
+    fn run(&self, argv: &[&str], deadline: Duration) -> Result<Output, MachineError>;
+
+    /// Starts a command and hands over its standard output. It ends with the [`Stream`] or with the machine.
+    fn start(&self, argv: &[&str]) -> Result<Stream, MachineError>;
+
+    /// How the machine's ports are reached from here.
+    fn network(&self) -> Network;
+
+    /// Ends the machine and everything in it, and leaves nothing behind.
+    fn close(&mut self) -> Result<(), MachineError>;
+}
+
+/// What was booted, for people and for reports.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Description {
+    /// `namespace`.
+    pub backend: String,
+    /// systemd's version as it calls itself, `252` or `257.9`.
+    pub systemd: String,
+    /// From the first system call to PID 1's `READY=1`, in milliseconds.
+    pub boot_ms: f64,
+}
+
+/// What a command left behind.
+#[derive(Debug)]
+pub struct Output {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// Everything it wrote to standard output.
+    pub stdout: String,
+    /// Everything it wrote to standard error.
+    pub stderr: String,
+}
+
+/// The standard output of a command that runs in a machine; dropping it ends the command.
+pub struct Stream {
+    output: Box<dyn Read + Send>,
+    end: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl Stream {
+    /// A stream that calls `end` when it is dropped.
+    pub fn new(output: impl Read + Send + 'static, end: impl FnOnce() + Send + 'static) -> Self {
+        Self { output: Box::new(output), end: Some(Box::new(end)) }
+    }
+
+    /// Splits the stream into what is read and what ends it, so that one thread may wait for a line while another
+    /// ends the command.
+    pub fn split(mut self) -> (Box<dyn Read + Send>, StreamGuard) {
+        let output = std::mem::replace(&mut self.output, Box::new(io::empty()));
+        (output, StreamGuard(self.end.take()))
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        drop(StreamGuard(self.end.take()));
+    }
+}
+
+/// Ends a streaming command when dropped.
+#[must_use = "dropping the guard ends the command"]
+pub struct StreamGuard(Option<Box<dyn FnOnce() + Send>>);
+
+impl Drop for StreamGuard {
+    fn drop(&mut self) {
+        if let Some(end) = self.0.take() {
+            end();
+        }
+    }
+}
+
+/// How a machine's ports are reached: a thread enters the network, then uses ordinary sockets.
+#[derive(Clone)]
+pub enum Network {
+    /// In a network namespace of its own, on the loopback address.
+    Namespace(Arc<OwnedFd>),
+}
+
+impl Network {
+    /// Moves the calling thread into the machine's network, for good.
+    pub fn enter(&self) -> io::Result<()> {
+        match self {
+            Self::Namespace(fd) => namespace::enter_network(fd),
+        }
+    }
+
+    /// The address, once entered, at which `service` (as the machine itself would name it) is reached.
+    pub fn address(&self, service: SocketAddr) -> SocketAddr {
+        match self {
+            Self::Namespace(_) => service,
+        }
+    }
+}
+
+/// Why a machine could not be had, or broke.
+#[derive(Debug, thiserror::Error)]
+pub enum MachineError {
+    /// This host cannot boot such a machine; `remedy` says what would change that.
+    #[error("no machine can be booted here: {reason}. {remedy}")]
+    Unavailable {
+        /// What is missing.
+        reason: String,
+        /// What to do about it.
+        remedy: String,
+    },
+    /// systemd was started and did not become ready.
+    #[error("systemd did not boot: {reason}{}", Console(.console))]
+    Boot {
+        /// What was waited for and what was seen instead.
+        reason: String,
+        /// The last lines of its console.
+        console: String,
+    },
+    /// A command could not be run to its end.
+    #[error("`{command}` in the machine: {reason}")]
+    Command {
+        /// The command line.
+        command: String,
+        /// What happened to it.
+        reason: String,
+    },
+    /// The machine stopped working, or something in it could not be reached.
+    #[error("the machine broke: {context}: {source}")]
+    Broken {
+        /// What was being done.
+        context: String,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl MachineError {
+    /// An I/O error with what was being done.
+    pub fn broken(context: impl Into<String>, source: impl Into<io::Error>) -> Self {
+        Self::Broken { context: context.into(), source: source.into() }
+    }
+}
+
+struct Console<'a>(&'a str);
+
+impl fmt::Display for Console<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str(". Its console stayed empty");
+        }
+        f.write_str(". Its console's last lines:")?;
+        self.0.lines().try_for_each(|line| write!(f, "\n    {line}"))
+    }
+}
+
+/// Asks the machine's systemd for its version: `systemctl show` answers on every version, `--version` may be the
+/// client's.
+fn systemd_version(machine: &dyn Machine) -> Result<String, MachineError> {
+    let argv = ["systemctl", "show", "--property=Version", "--value"];
+    let output = machine.run(&argv, Duration::from_secs(5))?;
+    // "252.39-1~deb12u2", "v261.1", "257.9-1.fc42": what follows the number is the distribution's.
+    let version = output.stdout.trim().trim_start_matches('v');
+    let version = version.split(|c: char| !c.is_ascii_digit() && c != '.').next().unwrap_or_default();
+    if version.is_empty() {
+        let reason = format!("printed no version: {}", output.stderr.trim());
+        return Err(MachineError::Command { command: argv.join(" "), reason });
+    }
+    Ok(version.to_owned())
+}

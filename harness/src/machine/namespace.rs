@@ -1,0 +1,238 @@
+//! The namespace machine: the host's own systemd as PID 1 of fresh namespaces. No Docker, no image, no network.
+//!
+//! A *keeper* thread unshares mount, pid, net, uts and ipc namespaces for itself alone, puts together a tmpfs root
+//! over the host's read-only `/usr`, and forks systemd. Commands enter from short-lived threads with `setns`. PID 1
+//! dies with the keeper (PDEATHSIG), the pid namespace with PID 1, and the mounts with the last process in them, so
+//! that nothing outlives the harness but an empty cgroup directory, which the next run sweeps.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::{Errno, retry_on_intr};
+use rustix::process::Pid;
+use rustix::thread::{
+    LinkNameSpaceType, ThreadNameSpaceType, UnshareFlags, move_into_link_name_space,
+    move_into_thread_name_spaces,
+};
+
+use self::cgroup::Cgroup;
+use self::host::Host;
+use self::keeper::{Boot, Keeper};
+use super::{Description, Machine, MachineError, Network, Output, Stream};
+
+mod cgroup;
+mod filesystem;
+mod host;
+mod keeper;
+mod pid1;
+
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin";
+const BOOT_PATIENCE: Duration = Duration::from_secs(20);
+
+/// Whether a namespace machine can be booted here.
+///
+/// # Errors
+/// [`MachineError::Unavailable`] with the reason and the remedy.
+pub fn available(tree: &Path) -> Result<(), MachineError> {
+    Host::inspect(tree).map(drop)
+}
+
+/// systemd in namespaces of its own.
+pub struct NamespaceMachine {
+    description: Description,
+    keeper: Keeper,
+    cgroup: Option<Cgroup>,
+    network: Arc<OwnedFd>,
+}
+
+impl NamespaceMachine {
+    /// Boots the systemd of `tree` (`/` for the host's own) and waits until it is ready.
+    pub fn boot(tree: &Path) -> Result<Self, MachineError> {
+        let begin = Instant::now();
+        let host = Host::inspect(tree)?;
+        let in_cgroups = |error| MachineError::broken(format!("in {}", host.cgroup.display()), error);
+        cgroup::sweep(&host.cgroup).map_err(in_cgroups)?;
+        let cgroup = Cgroup::create(&host.cgroup).map_err(in_cgroups)?;
+        let boot = Boot { tree: host.root.clone(), cgroup: cgroup.entrance().map_err(in_cgroups)? };
+        let keeper = match Keeper::boot(boot, BOOT_PATIENCE) {
+            Ok(keeper) => keeper,
+            Err(error) => {
+                let _ = cgroup.remove();
+                return Err(error);
+            }
+        };
+        let boot_ms = begin.elapsed().as_secs_f64() * 1e3;
+        let network = fs::File::open(format!("/proc/{}/ns/net", keeper.pid.as_raw_nonzero()))
+            .map_err(|error| MachineError::broken("opening the machine's network namespace", error))?;
+        let description = Description { backend: "namespace".into(), systemd: String::new(), boot_ms };
+        let mut machine =
+            Self { description, keeper, cgroup: Some(cgroup), network: Arc::new(network.into()) };
+        machine.description.systemd = super::systemd_version(&machine)?;
+        Ok(machine)
+    }
+
+    /// PID 1, as seen from here.
+    pub fn pid(&self) -> Pid {
+        self.keeper.pid
+    }
+
+    /// Runs `work` on a thread inside the machine's namespaces.
+    fn inside<T: Send>(
+        &self,
+        what: &str,
+        work: impl FnOnce() -> io::Result<T> + Send,
+    ) -> Result<T, MachineError> {
+        let enter = || {
+            // setns(2) takes only a thread that shares its root and working directory with no other.
+            pid1::unshare(UnshareFlags::FS)?;
+            let all = ThreadNameSpaceType::MOUNT
+                | ThreadNameSpaceType::PROCESS_ID
+                | ThreadNameSpaceType::NETWORK
+                | ThreadNameSpaceType::HOST_NAME_AND_NIS_DOMAIN_NAME
+                | ThreadNameSpaceType::INTER_PROCESS_COMMUNICATION
+                | ThreadNameSpaceType::CONTROL_GROUP;
+            move_into_thread_name_spaces(self.keeper.pidfd.as_fd(), all)?;
+            work()
+        };
+        let result = thread::scope(|scope| scope.spawn(enter).join());
+        match result {
+            Ok(Ok(value)) => Ok(value),
+            // setns(2) finds no such process a moment before the pidfd says so.
+            Ok(Err(error))
+                if error.raw_os_error() == Some(Errno::SRCH.raw_os_error()) || !self.keeper.is_alive() =>
+            {
+                Err(MachineError::broken(what, io::Error::other("systemd (PID 1) has ended")))
+            }
+            Ok(Err(error)) => Err(MachineError::broken(what, error)),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+
+    fn spawn(&self, argv: &[&str], stderr: Stdio) -> Result<Child, MachineError> {
+        let (program, arguments) = argv.split_first().unwrap_or((&"", &[]));
+        self.inside(&format!("starting `{}`", argv.join(" ")), || {
+            Command::new(program)
+                .args(arguments)
+                .env_clear()
+                .envs([("PATH", PATH), ("LANG", "C.UTF-8"), ("SYSTEMD_COLORS", "0"), ("SYSTEMD_PAGER", "")])
+                .current_dir("/")
+                // A Ctrl-C at the terminal is for the harness, which then ends the machine in order.
+                .process_group(0)
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(stderr)
+                .spawn()
+        })
+    }
+}
+
+impl Machine for NamespaceMachine {
+    fn description(&self) -> &Description {
+        &self.description
+    }
+
+    fn put(&self, path: &str, content: &[u8], mode: u32) -> Result<(), MachineError> {
+        self.inside(
+            &format!("writing {path} (only /etc, /run, /tmp, /var and /usr/local are writable)"),
+            || {
+                if let Some(parent) = Path::new(path).parent() {
+                    fs::create_dir_all(parent)?;
+                }
+                fs::write(path, content)?;
+                fs::set_permissions(path, fs::Permissions::from_mode(mode))
+            },
+        )
+    }
+
+    fn run(&self, argv: &[&str], deadline: Duration) -> Result<Output, MachineError> {
+        let mut child = self.spawn(argv, Stdio::piped())?;
+        let failed = |reason: String| MachineError::Command { command: argv.join(" "), reason };
+        let collected = collect(&mut child, Instant::now() + deadline);
+        if collected.is_err() {
+            let _ = child.kill();
+        }
+        let status = child.wait().map_err(|error| failed(error.to_string()))?;
+        match collected {
+            Ok([stdout, stderr]) => Ok(Output { status, stdout, stderr }),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                Err(failed(format!("did not end within {deadline:?}, and was killed")))
+            }
+            Err(error) => Err(failed(error.to_string())),
+        }
+    }
+
+    fn start(&self, argv: &[&str]) -> Result<Stream, MachineError> {
+        let mut child = self.spawn(argv, Stdio::null())?;
+        let stdout = child.stdout.take().ok_or_else(|| MachineError::Command {
+            command: argv.join(" "),
+            reason: "has no standard output".into(),
+        })?;
+        Ok(Stream::new(stdout, move || {
+            let _ = child.kill();
+            let _ = child.wait();
+        }))
+    }
+
+    fn network(&self) -> Network {
+        Network::Namespace(Arc::clone(&self.network))
+    }
+
+    fn close(&mut self) -> Result<(), MachineError> {
+        self.keeper.end();
+        match self.cgroup.take().map(|cgroup| cgroup.remove()) {
+            Some(Err(error)) => Err(MachineError::broken("removing the machine's cgroup", error)),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for NamespaceMachine {
+    fn drop(&mut self) {
+        if let Err(error) = self.close() {
+            tracing::warn!("{error}");
+        }
+    }
+}
+
+/// Moves the calling thread into a network namespace.
+pub(super) fn enter_network(network: &OwnedFd) -> io::Result<()> {
+    Ok(move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))?)
+}
+
+/// Reads both pipes to their ends, whichever has something.
+fn collect(child: &mut Child, deadline: Instant) -> io::Result<[String; 2]> {
+    let mut pipes: [Option<OwnedFd>; 2] =
+        [child.stdout.take().map(Into::into), child.stderr.take().map(Into::into)];
+    let mut texts = [Vec::new(), Vec::new()];
+    let mut buffer = [0; 16 * 1024];
+    while pipes.iter().any(Option::is_some) {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        let mut fds = pipes.iter().flatten().map(|pipe| PollFd::new(pipe, PollFlags::IN)).collect::<Vec<_>>();
+        let left = left.try_into().map_err(io::Error::other)?;
+        retry_on_intr(|| poll(&mut fds, Some(&left)))?;
+        let mut readable = fds.iter().map(|fd| !fd.revents().is_empty()).collect::<Vec<_>>().into_iter();
+        for (pipe, text) in pipes.iter_mut().zip(&mut texts) {
+            let Some(open) = pipe.as_ref() else { continue };
+            if readable.next() != Some(true) {
+                continue;
+            }
+            match rustix::io::read(open, &mut buffer)? {
+                0 => *pipe = None,
+                length => text.extend_from_slice(&buffer[..length]),
+            }
+        }
+    }
+    Ok(texts.map(|text| String::from_utf8_lossy(&text).into_owned()))
+}

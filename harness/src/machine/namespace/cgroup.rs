@@ -1,0 +1,136 @@
+//! The machine's cgroup: a directory of cgroup2, locked while its owner lives.
+//!
+//! The lock is what makes sweeping safe. `flock` belongs to an open file of the owner, so it is gone when the owner
+//! is, however it died, and no process id has to be compared with a later one of the same number.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{self, Seek};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::retry_on_intr;
+
+const PREFIX: &str = "hangproof-";
+const EMPTY_DEADLINE: Duration = Duration::from_secs(5);
+
+/// A cgroup directory owned by one machine.
+pub struct Cgroup {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Cgroup {
+    /// Makes a cgroup for one machine below `parent`.
+    pub fn create(parent: &Path) -> io::Result<Self> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = parent.join(format!("{PREFIX}{}-{number}", std::process::id()));
+        let _unswept = lock_parent(parent)?;
+        fs::create_dir(&path)?;
+        let lock = File::open(&path)?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+        Ok(Self { path, _lock: lock })
+    }
+
+    /// The file that a process writes `0` to in order to join.
+    pub fn entrance(&self) -> io::Result<File> {
+        File::options().write(true).open(self.path.join("cgroup.procs"))
+    }
+
+    /// Ends whatever still runs inside and removes the directories.
+    ///
+    /// # Errors
+    /// `TimedOut` when processes are still there after five seconds (in uninterruptible sleep, for instance).
+    pub fn remove(&self) -> io::Result<()> {
+        remove_tree(&self.path)
+    }
+}
+
+/// Removes the cgroups of runs whose owner is gone. Returns how many there were.
+pub fn sweep(parent: &Path) -> io::Result<usize> {
+    let abandoned = lock_abandoned(parent)?;
+    abandoned.iter().try_for_each(|(path, _lock)| remove_tree(path))?;
+    Ok(abandoned.len())
+}
+
+/// The machines' directories that nobody holds, now held by us: another run may be sweeping too.
+fn lock_abandoned(parent: &Path) -> io::Result<Vec<(PathBuf, File)>> {
+    let _nobody_creates = lock_parent(parent)?;
+    let mut abandoned = Vec::new();
+    for entry in fs::read_dir(parent)? {
+        let path = entry?.path();
+        let ours = path.file_name().and_then(OsStr::to_str).is_some_and(|name| name.starts_with(PREFIX));
+        // What cannot be opened is just being removed by its owner.
+        if ours
+            && let Ok(directory) = File::open(&path)
+            && flock(&directory, FlockOperation::NonBlockingLockExclusive).is_ok()
+        {
+            abandoned.push((path, directory));
+        }
+    }
+    Ok(abandoned)
+}
+
+/// Holds the parent for as long as a directory exists that its owner has not locked yet.
+fn lock_parent(parent: &Path) -> io::Result<File> {
+    let lock = File::open(parent)?;
+    flock(&lock, FlockOperation::LockExclusive)?;
+    Ok(lock)
+}
+
+fn remove_tree(path: &Path) -> io::Result<()> {
+    match fs::write(path.join("cgroup.kill"), "1") {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !path.exists() => return Ok(()),
+        // Kernels before 5.14 have no cgroup.kill: there the end of the pid namespace has to do.
+        _ => {}
+    }
+    wait_until_empty(path)?;
+    remove_directories(path)
+}
+
+fn remove_directories(path: &Path) -> io::Result<()> {
+    let children = match fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other?,
+    };
+    for child in children {
+        let child = child?;
+        if child.file_type()?.is_dir() {
+            remove_directories(&child.path())?;
+        }
+    }
+    match fs::remove_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// Waits for `populated 0`; the kernel signals a change of `cgroup.events` as `POLLPRI`.
+fn wait_until_empty(path: &Path) -> io::Result<()> {
+    let deadline = Instant::now() + EMPTY_DEADLINE;
+    let mut events = match File::open(path.join("cgroup.events")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other?,
+    };
+    loop {
+        events.rewind()?;
+        if io::read_to_string(&events)?.lines().any(|line| line == "populated 0") {
+            return Ok(());
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            let processes = fs::read_to_string(path.join("cgroup.procs")).unwrap_or_default();
+            let processes = processes.split_whitespace().collect::<Vec<_>>().join(", ");
+            let what = format!("waited 5 s for {} to empty; still there: {processes}", path.display());
+            return Err(io::Error::new(io::ErrorKind::TimedOut, what));
+        }
+        let timeout = left.try_into().map_err(io::Error::other)?;
+        let mut changed = [PollFd::from_borrowed_fd(events.as_fd(), PollFlags::PRI)];
+        retry_on_intr(|| poll(&mut changed, Some(&timeout)))?;
+    }
+}

@@ -1,0 +1,24 @@
+//! `hangproof`: prove that a service recovers from a hang.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use harness::app;
+use harness::cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let verdict = match cli.command {
+        None => app::run_scenarios(&cli.run),
+        Some(Command::Run(options)) => app::run_scenarios(&options),
+        Some(Command::Replay(options)) => app::replay(&options),
+    };
+    match verdict {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            anstream::eprintln!("hangproof: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What a person sees while a run is under way.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Hears of a run's progress.
+pub trait Progress: Send + Sync {
+    /// Something begins.
+    fn stage(&self, what: &str);
+    /// Something was seen in the journal.
+    fn event(&self, what: &str);
+    /// The run is over: nothing must be left on the screen.
+    fn done(&self);
+}
+
+/// On a terminal a spinner with the latest stage and event; elsewhere nothing, for the report tells it all.
+pub fn on_stderr() -> Box<dyn Progress> {
+    if !std::io::stderr().is_terminal() {
+        return Box::new(Silent);
+    }
+    let style = ProgressStyle::with_template("{spinner} {elapsed:>3} {prefix}  {msg:.dim}")
+        .unwrap_or_else(|_| ProgressStyle::default_spinner());
+    let bar = ProgressBar::new_spinner().with_style(style);
+    bar.enable_steady_tick(Duration::from_millis(80));
+    Box::new(Spinner(bar))
+}
+
+struct Spinner(ProgressBar);
+
+impl Progress for Spinner {
+    fn stage(&self, what: &str) {
+        self.0.set_prefix(what.to_owned());
+        self.0.set_message("");
+    }
+
+    fn event(&self, what: &str) {
+        self.0.set_message(what.to_owned());
+    }
+
+    fn done(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
+impl Drop for Spinner {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// Says nothing.
+pub struct Silent;
+
+impl Progress for Silent {
+    fn stage(&self, _: &str) {}
+    fn event(&self, _: &str) {}
+    fn done(&self) {}
+}

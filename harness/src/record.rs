@@ -1,0 +1,211 @@
+//! The recording: raw events, one JSON object a line, written before anything is computed from them.
+//!
+//! A recording is all that timelines, verdicts and reports are made from, at once or years later (`hangproof replay`).
+
+use std::io::{BufRead, Write};
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Usec;
+use crate::event::{self, Event, Kind};
+use crate::journal::Entry;
+use crate::machine::Description;
+use crate::outage::{Streak, Witness};
+use crate::scenario::Expectation;
+use crate::unit::Settings;
+
+/// The format of recordings and reports.
+pub const SCHEMA: &str = "hangproof/1";
+
+/// One line of a recording.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "record", rename_all = "snake_case")]
+pub enum Record {
+    /// A run begins.
+    Run(Box<Header>),
+    /// A trial begins.
+    Trial {
+        /// From 1.
+        number: u32,
+        /// What its random choices came from.
+        seed: u64,
+        /// When.
+        at_usec: Usec,
+    },
+    /// The service is up and clients are served: from here on the trial's question is put.
+    Steady {
+        /// When.
+        at_usec: Usec,
+    },
+    /// The harness injected a fault.
+    Injected {
+        /// When, as the server itself says.
+        at_usec: Usec,
+        /// Its name.
+        fault: String,
+    },
+    /// journald received an entry about the unit.
+    Journal {
+        /// The entry, without what only identifies the host.
+        entry: Entry,
+    },
+    /// What clients saw for a while.
+    Clients(Streak),
+    /// The trial is over.
+    End {
+        /// When.
+        at_usec: Usec,
+    },
+}
+
+/// What a run is about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// The scenario's name.
+    pub scenario: String,
+    /// Its description.
+    pub description: String,
+    /// Its fault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
+    /// What it expects.
+    pub expect: Expectation,
+    /// What was booted.
+    pub machine: Description,
+    /// The unit as systemd understood it.
+    pub settings: Settings,
+}
+
+/// A run's raw events.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recording {
+    /// What it is about.
+    pub header: Header,
+    /// In the order in which they were made.
+    pub trials: Vec<Trial>,
+}
+
+/// A trial's raw events.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trial {
+    /// From 1.
+    pub number: u32,
+    /// What its random choices came from.
+    pub seed: u64,
+    /// When it began; once the service is served, when that was.
+    pub begin: Usec,
+    /// When which fault was injected.
+    pub injected: Option<(Usec, String)>,
+    /// What journald received about the unit.
+    pub entries: Vec<Entry>,
+    /// What clients saw.
+    pub witness: Witness,
+}
+
+impl Trial {
+    /// A trial that begins now.
+    pub fn begin(number: u32, seed: u64) -> Self {
+        let begin = Usec::now();
+        Self { number, seed, begin, injected: None, entries: Vec::new(), witness: Witness::default() }
+    }
+
+    /// The events so far, without what clients saw.
+    pub fn events(&self, unit: &str) -> Vec<Event> {
+        let injected = self.injected.clone().map(|(at, fault)| Event { at, kind: Kind::Injected { fault } });
+        injected.into_iter().chain(self.entries.iter().filter_map(|entry| event::read(entry, unit))).collect()
+    }
+}
+
+/// Why a text is no recording.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordingError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Unreadable(#[from] std::io::Error),
+    /// A line is no record.
+    #[error("line {line}: {message}")]
+    Invalid {
+        /// From 1.
+        line: usize,
+        /// What is wrong.
+        message: String,
+    },
+    /// There is no run in it.
+    #[error("it holds no complete trial. A recording is what `--report FILE.jsonl` writes")]
+    Empty,
+}
+
+impl Recording {
+    /// The run's settings and expectation applied to one of its trials.
+    pub fn is_pass(&self, trial: &Trial) -> bool {
+        crate::result::TrialResult::of(trial, &self.header).verdict.is_pass()
+    }
+
+    /// Reads the runs of a recording. A trial that was cut short is left out.
+    pub fn read(text: impl BufRead) -> Result<Vec<Self>, RecordingError> {
+        let mut runs: Vec<Self> = Vec::new();
+        let mut open: Option<Trial> = None;
+        for (index, line) in text.lines().enumerate() {
+            let line = line?;
+            let invalid = |message: String| RecordingError::Invalid { line: index + 1, message };
+            if line.trim().is_empty() {
+                continue;
+            }
+            let record = serde_json::from_str(&line).map_err(|error| invalid(error.to_string()))?;
+            match (record, runs.last_mut(), &mut open) {
+                (Record::Run(header), _, _) if header.schema != SCHEMA => {
+                    return Err(invalid(format!(
+                        "its schema is {}, this program reads {SCHEMA}",
+                        header.schema
+                    )));
+                }
+                (Record::Run(header), _, _) => {
+                    open = None;
+                    runs.push(Self { header: *header, trials: Vec::new() });
+                }
+                (Record::Trial { number, seed, at_usec }, Some(_), _) => {
+                    open = Some(Trial { begin: at_usec, ..Trial::begin(number, seed) });
+                }
+                (Record::Steady { at_usec }, _, Some(trial)) => trial.begin = at_usec,
+                (Record::Injected { at_usec, fault }, _, Some(trial)) => {
+                    trial.injected = Some((at_usec, fault));
+                }
+                (Record::Journal { entry }, _, Some(trial)) => trial.entries.push(entry),
+                (Record::Clients(streak), _, Some(trial)) => trial.witness.push(streak),
+                (Record::End { .. }, Some(run), Some(_)) => run.trials.extend(open.take()),
+                _ => return Err(invalid("a trial's record outside of a trial".into())),
+            }
+        }
+        runs.retain(|run| !run.trials.is_empty());
+        if runs.is_empty() { Err(RecordingError::Empty) } else { Ok(runs) }
+    }
+}
+
+/// Writes records to any number of files, each record at once.
+#[derive(Default)]
+pub struct Recorder {
+    files: Vec<Box<dyn Write>>,
+}
+
+impl Recorder {
+    /// Adds a file.
+    pub fn add(&mut self, file: impl Write + 'static) {
+        self.files.push(Box::new(file));
+    }
+
+    /// Writes a record and flushes it.
+    pub fn write(&mut self, record: &Record) -> std::io::Result<()> {
+        if self.files.is_empty() {
+            return Ok(());
+        }
+        let mut line = serde_json::to_vec(record)?;
+        line.push(b'\n');
+        for file in &mut self.files {
+            file.write_all(&line)?;
+            file.flush()?;
+        }
+        Ok(())
+    }
+}

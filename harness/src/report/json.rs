@@ -1,0 +1,129 @@
+//! `report.json`: the results, for programs.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::clock::Usec;
+use crate::event::{Event, Kind};
+use crate::machine::Description;
+use crate::record::SCHEMA;
+use crate::result::{RunResult, Summary, TrialResult};
+use crate::unit::Settings;
+
+/// The whole document.
+#[derive(Serialize)]
+pub struct Document<'a> {
+    schema: &'static str,
+    runs: Vec<Run<'a>>,
+}
+
+#[derive(Serialize)]
+struct Run<'a> {
+    scenario: &'a str,
+    verdict: &'static str,
+    machine: &'a Description,
+    settings: &'a Settings,
+    bounds: BTreeMap<String, f64>,
+    trials: Vec<Trial<'a>>,
+    summary: BTreeMap<String, Percentiles>,
+}
+
+#[derive(Serialize)]
+struct Trial<'a> {
+    seed: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fault: Option<&'a str>,
+    verdict: &'static str,
+    reasons: &'a [String],
+    phases: BTreeMap<String, f64>,
+    events: Vec<At<'a>>,
+}
+
+#[derive(Serialize)]
+struct At<'a> {
+    at_ms: f64,
+    #[serde(flatten)]
+    kind: &'a Kind,
+}
+
+#[derive(Serialize)]
+struct Percentiles {
+    min: f64,
+    p50: f64,
+    p90: f64,
+    p99: f64,
+    max: f64,
+}
+
+impl<'a> Document<'a> {
+    /// The document of some runs.
+    pub fn of(runs: &'a [RunResult]) -> Self {
+        Self { schema: SCHEMA, runs: runs.iter().map(Run::of).collect() }
+    }
+}
+
+impl<'a> Run<'a> {
+    fn of(run: &'a RunResult) -> Self {
+        let header = &run.header;
+        let bounds = &run.bounds;
+        let phases = [
+            ("detect", &bounds.detect),
+            ("kill", &bounds.kill),
+            ("restart", &bounds.restart),
+            ("start", &bounds.start),
+        ];
+        let limits = phases.into_iter().filter_map(|(name, bound)| Some((name, bound.as_ref()?.at_most)));
+        let recovery = bounds.recovery().map(|recovery| ("recovery", recovery));
+        let expected = header.expect.limit(&header.settings).map(|limit| ("expected_recovery", limit));
+        Self {
+            scenario: &header.scenario,
+            verdict: if run.is_pass() { "pass" } else { "fail" },
+            machine: &header.machine,
+            settings: &header.settings,
+            bounds: limits
+                .chain(recovery)
+                .chain(expected)
+                .map(|(name, limit)| (in_ms(name), ms(limit)))
+                .collect(),
+            trials: run.trials.iter().map(|trial| Trial::of(trial, header.fault.as_deref())).collect(),
+            summary: run.summary().into_iter().map(|(name, summary)| (in_ms(name), summary.into())).collect(),
+        }
+    }
+}
+
+impl<'a> Trial<'a> {
+    fn of(trial: &'a TrialResult, fault: Option<&'a str>) -> Self {
+        let timeline = &trial.timeline;
+        let phases = timeline.phases.named();
+        let at = |event: &'a Event| At { at_ms: event.at.ms_since(timeline.origin), kind: &event.kind };
+        Self {
+            seed: trial.seed,
+            fault,
+            verdict: trial.verdict.word(),
+            reasons: trial.verdict.reasons(),
+            phases: phases
+                .iter()
+                .filter_map(|(name, span)| Some((in_ms(name), ms((*span)?.length()))))
+                .collect(),
+            events: timeline.events.iter().map(at).collect(),
+        }
+    }
+}
+
+impl From<Summary> for Percentiles {
+    fn from(summary: Summary) -> Self {
+        let Summary { min, p50, p90, p99, max } = summary;
+        Self { min: ms(min), p50: ms(p50), p90: ms(p90), p99: ms(p99), max: ms(max) }
+    }
+}
+
+fn in_ms(name: &str) -> String {
+    format!("{name}_ms")
+}
+
+/// Milliseconds with the microseconds that were measured, and no more.
+fn ms(duration: Duration) -> f64 {
+    Usec(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)).ms_since(Usec(0))
+}

@@ -1,0 +1,208 @@
+//! Results in the terminal: the timeline to scale, bound against measured, and the verdict with its reason.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+
+use super::chart::Scale;
+use crate::bound::{ALLOWANCE, Bound};
+use crate::clock::Human;
+use crate::event::Kind;
+use crate::outage::TICK;
+use crate::result::{RunResult, TrialResult};
+use crate::scenario::By;
+use crate::timeline::is_watchdog;
+use crate::unit::Settings;
+use crate::verdict::Verdict;
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+const GOOD: Style = AnsiColor::Green.on_default().bold();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const HANG: Style = AnsiColor::Yellow.on_default();
+
+/// Renders a run with ANSI styles, for a terminal of `columns`; whoever prints it strips them where they do not belong.
+pub fn render(run: &RunResult, columns: usize) -> String {
+    let mut text = heading(run);
+    match run.trials.as_slice() {
+        [trial] => text += &timeline(run, trial, columns),
+        trials => {
+            text += &rows(trials);
+            if let Some(shown) = telling(trials) {
+                let which = if shown.verdict.is_pass() { "the slowest" } else { "which failed" };
+                let _ =
+                    writeln!(text, "\n  {DIM}trial {} (seed {}), {which}{DIM:#}", shown.number, shown.seed);
+                text += &timeline(run, shown, columns);
+            }
+        }
+    }
+    text += &measured(run);
+    text + &verdict(run)
+}
+
+fn heading(run: &RunResult) -> String {
+    let header = &run.header;
+    let machine = &header.machine;
+    let boot = Human(Duration::from_secs_f64(machine.boot_ms / 1e3));
+    format!(
+        "{BOLD}{}{BOLD:#}  {}\n\n  {DIM}machine{DIM:#}  {}, systemd {}, ready in {boot}\n  {DIM}unit{DIM:#}     {}\n",
+        header.scenario,
+        header.description,
+        machine.backend,
+        machine.systemd,
+        unit(&header.settings),
+    )
+}
+
+fn unit(settings: &Settings) -> String {
+    let watchdog = settings.span("WatchdogSec").map_or("off".into(), |watchdog| Human(watchdog).to_string());
+    let guard = match &settings.guard {
+        None => "not guarded by sd-watchdog".into(),
+        Some(guard) if guard.on_hang == "withhold" => {
+            format!("pings withheld while a probe fails, one every {}", Human(guard.interval()))
+        }
+        Some(guard) => {
+            format!("trigger after {} failed probes, one every {}", guard.failures, Human(guard.interval()))
+        }
+    };
+    format!("{}, WatchdogSec {watchdog}, {guard}, Restart={}", settings.unit, settings.restart)
+}
+
+/// The trial that tells most: the first that failed, else the slowest.
+fn telling(trials: &[TrialResult]) -> Option<&TrialResult> {
+    let recovery = |trial: &&TrialResult| trial.timeline.phases.recovery.map(crate::timeline::Span::length);
+    trials.iter().find(|trial| !trial.verdict.is_pass()).or_else(|| trials.iter().max_by_key(recovery))
+}
+
+fn rows(trials: &[TrialResult]) -> String {
+    let mut text = format!("\n  {DIM}trial  {:>20}", "seed");
+    let Some(first) = trials.first() else { return String::new() };
+    for (name, _) in first.timeline.phases.named() {
+        let _ = write!(text, "{name:>10}");
+    }
+    let _ = writeln!(text, "{DIM:#}");
+    for trial in trials {
+        let _ = write!(text, "  {:>5}  {:>20}", trial.number, trial.seed);
+        for (_, span) in trial.timeline.phases.named() {
+            let length = span.map_or("–".into(), |span| format!("{:#}", Human(span.length())));
+            let _ = write!(text, "{length:>10}");
+        }
+        let style = if trial.verdict.is_pass() { GOOD } else { BAD };
+        let _ = writeln!(text, "  {style}{}{style:#}", trial.verdict.word());
+    }
+    text
+}
+
+fn timeline(run: &RunResult, trial: &TrialResult, columns: usize) -> String {
+    let timeline = &trial.timeline;
+    let mut text = String::new();
+    if let Some(scale) = Scale::of(timeline, columns) {
+        let [labels, axis] = scale.axis(timeline.origin);
+        let _ = writeln!(text, "\n{DIM}{labels}\n{axis}{DIM:#}");
+        for (name, span) in timeline.phases.named() {
+            let Some(span) = span.filter(|_| name != "recovery") else { continue };
+            let style = match name {
+                "detect" => HANG,
+                "outage" => BAD,
+                _ => GOOD,
+            };
+            let length = format!("{:#}", Human(span.length()));
+            let bar = scale.bar(span);
+            let width = scale.width();
+            let _ = writeln!(text, "  {name:<9}{style}{bar:<width$}{style:#}{length:>9}");
+        }
+    }
+    if !timeline.events.is_empty() {
+        text += "\n";
+    }
+    for event in &timeline.events {
+        let at = event.at.ms_since(timeline.origin);
+        let style = match event.kind {
+            Kind::Injected { .. } => HANG,
+            ref kind if is_watchdog(kind) => HANG,
+            Kind::Ready | Kind::FirstGood => GOOD,
+            Kind::Failed { .. } | Kind::StartFailed | Kind::StartLimitHit => BAD,
+            _ => Style::new(),
+        };
+        let _ = writeln!(text, "  {at:>10.1} ms  {style}{}{style:#}", event.kind);
+    }
+    if !trial.verdict.is_pass() {
+        let _ = writeln!(text, "\n  {DIM}last lines of {} in the journal{DIM:#}", run.header.settings.unit);
+        for line in &trial.last_lines {
+            let _ = writeln!(text, "    {line}");
+        }
+    }
+    text
+}
+
+/// Bound against measured; over several trials, the longest of each phase and the median.
+fn measured(run: &RunResult) -> String {
+    let summary = run.summary();
+    if summary.is_empty() {
+        return String::new();
+    }
+    let several = run.trials.len() > 1;
+    let columns = if several { "       p50       max" } else { "  measured" };
+    let mut text = format!("\n  {DIM}phase    {columns}     bound{DIM:#}\n");
+    let expect = &run.header.expect;
+    let by_exit = run.trials.iter().all(|trial| trial.timeline.cause() == Some(By::Exit));
+    for (name, summary) in summary {
+        let bound = match name {
+            "detect" if by_exit => Some((String::new(), "the process ended by itself".into())),
+            "detect" => run.bounds.detect.as_ref().map(limits),
+            "kill" => run.bounds.kill.as_ref().map(limits),
+            "restart" => run.bounds.restart.as_ref().map(limits),
+            "start" => run.bounds.start.as_ref().map(limits),
+            "recovery" => expect.limit(&run.header.settings).map(|limit| {
+                let within =
+                    expect.recovery_within.as_deref().filter(|within| within.starts_with(char::is_uppercase));
+                (
+                    Human(limit).to_string(),
+                    format!("expected{}", within.map(|name| format!(": {name}")).unwrap_or_default()),
+                )
+            }),
+            _ => Some((String::new(), format!("as seen by a client that asks every {}", Human(TICK)))),
+        };
+        let (limit, sum) = bound.unwrap_or_else(|| ("none".into(), String::new()));
+        let _ = write!(text, "  {name:<9}");
+        if several {
+            let _ = write!(text, "{:>#10}", Human(summary.p50));
+        }
+        let _ = writeln!(text, "{:>#10}{limit:>10}  {DIM}{sum}{DIM:#}", Human(summary.max));
+    }
+    let _ = writeln!(
+        text,
+        "  {DIM}Bounds are of timers; {} more is granted for the work itself.{DIM:#}",
+        Human(ALLOWANCE)
+    );
+    text
+}
+
+fn limits(bound: &Bound) -> (String, String) {
+    let above = bound.above.map(|above| format!(", and more than {}", Human(above))).unwrap_or_default();
+    (Human(bound.at_most).to_string(), format!("{}{above}", bound.sum))
+}
+
+fn verdict(run: &RunResult) -> String {
+    let mut text = String::from("\n");
+    if run.is_pass() {
+        let what = match run.trials.as_slice() {
+            [TrialResult { verdict: Verdict::Pass { summary }, .. }] => summary.clone(),
+            trials => format!("{} of {} trials as expected", trials.len(), trials.len()),
+        };
+        let _ = writeln!(text, "  {GOOD}PASS{GOOD:#}  {what}");
+        return text;
+    }
+    let failed = run.trials.iter().filter(|trial| !trial.verdict.is_pass()).collect::<Vec<_>>();
+    for trial in &failed {
+        let which = if run.trials.len() > 1 { format!("trial {}: ", trial.number) } else { String::new() };
+        for reason in trial.verdict.reasons() {
+            let _ = writeln!(text, "  {BAD}FAIL{BAD:#}  {which}{reason}");
+        }
+    }
+    if run.trials.len() > 1 {
+        let _ = writeln!(text, "  {BAD}FAIL{BAD:#}  {} of {} trials", failed.len(), run.trials.len());
+    }
+    text
+}

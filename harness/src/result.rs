@@ -1,0 +1,113 @@
+//! What a recording means: timelines, verdicts and their summary. Pure; every report is made from this.
+
+use std::time::Duration;
+
+use crate::bound::Bounds;
+use crate::journal::Entry;
+use crate::record::{Header, Recording, Trial};
+use crate::timeline::{Phases, Timeline};
+use crate::verdict::{Verdict, judge};
+
+/// A run, understood.
+#[derive(Clone, Debug)]
+pub struct RunResult {
+    /// What it was about.
+    pub header: Header,
+    /// What the unit allows.
+    pub bounds: Bounds,
+    /// Its trials.
+    pub trials: Vec<TrialResult>,
+}
+
+/// A trial, understood.
+#[derive(Clone, Debug)]
+pub struct TrialResult {
+    /// From 1.
+    pub number: u32,
+    /// What its random choices came from.
+    pub seed: u64,
+    /// What happened.
+    pub timeline: Timeline,
+    /// Whether that was as expected.
+    pub verdict: Verdict,
+    /// The last lines about the unit in the journal.
+    pub last_lines: Vec<String>,
+}
+
+/// A phase over a run's trials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// The shortest.
+    pub min: Duration,
+    /// The median.
+    pub p50: Duration,
+    /// Nine of ten are not longer.
+    pub p90: Duration,
+    /// Ninety-nine of a hundred are not longer.
+    pub p99: Duration,
+    /// The longest.
+    pub max: Duration,
+}
+
+const LAST_LINES: usize = 10;
+
+impl RunResult {
+    /// Understands a recording.
+    pub fn of(recording: &Recording) -> Self {
+        let header = recording.header.clone();
+        let trials = recording.trials.iter().map(|trial| TrialResult::of(trial, &header)).collect();
+        Self { bounds: Bounds::of(&header.settings), header, trials }
+    }
+
+    /// Whether every trial passed.
+    pub fn is_pass(&self) -> bool {
+        self.trials.iter().all(|trial| trial.verdict.is_pass())
+    }
+
+    /// Every phase that happened in some trial, over those in which it did.
+    pub fn summary(&self) -> Vec<(&'static str, Summary)> {
+        let names = Phases::default().named().map(|(name, _)| name);
+        let summaries = names.into_iter().enumerate().filter_map(|(index, name)| {
+            let lengths =
+                self.trials.iter().filter_map(|trial| Some(trial.timeline.phases.named()[index].1?.length()));
+            Some((name, Summary::of(lengths.collect())?))
+        });
+        summaries.collect()
+    }
+}
+
+impl TrialResult {
+    /// Understands a trial.
+    pub fn of(trial: &Trial, header: &Header) -> Self {
+        let timeline = Timeline::new(trial.begin, trial.events(&header.settings.unit), &trial.witness);
+        let verdict = judge(&timeline, &trial.witness, &header.expect, &header.settings);
+        let lines = trial.entries.iter().map(Entry::line).collect::<Vec<_>>();
+        let last_lines = lines[lines.len().saturating_sub(LAST_LINES)..].to_vec();
+        Self { number: trial.number, seed: trial.seed, timeline, verdict, last_lines }
+    }
+}
+
+impl Summary {
+    fn of(mut lengths: Vec<Duration>) -> Option<Self> {
+        lengths.sort_unstable();
+        // The nearest rank: always a length that was measured.
+        let rank =
+            |percent: usize| lengths.get((percent * lengths.len()).div_ceil(100).saturating_sub(1)).copied();
+        Some(Self { min: rank(0)?, p50: rank(50)?, p90: rank(90)?, p99: rank(99)?, max: rank(100)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_measured_values() {
+        let ms = |values: &[u64]| values.iter().map(|&ms| Duration::from_millis(ms)).collect::<Vec<_>>();
+        let Summary { min, p50, p90, p99, max } = Summary::of(ms(&[5, 1, 3, 2, 4])).expect("five");
+        assert_eq!(ms(&[1, 3, 5, 5, 5]), [min, p50, p90, p99, max]);
+        let one = Summary::of(ms(&[7])).expect("one");
+        assert_eq!((one.min, one.p50, one.max), (ms(&[7])[0], ms(&[7])[0], ms(&[7])[0]));
+        assert_eq!(Summary::of(Vec::new()), None);
+    }
+}

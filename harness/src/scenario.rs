@@ -1,0 +1,354 @@
+//! One question to a service, as a TOML file: what runs, what is done to it, what is expected.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use server::fault::Fault;
+
+use crate::clock::parse_span;
+use crate::unit::{SPANS, Settings};
+
+pub mod builtin;
+mod keys;
+mod position;
+
+use self::position::Position;
+
+/// A scenario, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scenario {
+    /// The file's name without its ending.
+    pub name: String,
+    /// What it shows, in a sentence.
+    pub description: String,
+    /// What runs.
+    pub service: Service,
+    /// Where it is asked.
+    pub observe: Observe,
+    /// The name of the fault; absent where the question is whether a healthy service is left alone.
+    pub fault: Option<String>,
+    /// What is expected.
+    pub expect: Expectation,
+}
+
+/// The unit and what it needs.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Service {
+    /// The unit file, relative to the scenario's own.
+    pub unit: PathBuf,
+    /// Where in the machine, and what: `bin:NAME` for one of our programs, else a path as of `unit`.
+    #[serde(default)]
+    pub files: BTreeMap<String, String>,
+    /// Sections and directives that become a drop-in.
+    #[serde(default, rename = "override")]
+    pub overrides: BTreeMap<String, BTreeMap<String, Value>>,
+    /// The directory that relative paths start from; absent for a built-in scenario.
+    #[serde(skip)]
+    pub base: Option<PathBuf>,
+}
+
+/// A directive's value: a list stands for as many assignments.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum Value {
+    /// A string.
+    Text(String),
+    /// A number.
+    Number(i64),
+    /// A boolean, `yes` or `no` to systemd.
+    Flag(bool),
+    /// Several assignments; an empty string first resets what the unit has.
+    List(Vec<String>),
+}
+
+/// Where clients ask, as seen in the machine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observe {
+    /// `127.0.0.1:8080`.
+    pub service: SocketAddr,
+    /// `/`.
+    pub path: String,
+}
+
+/// What a scenario demands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expectation {
+    /// How the trial must end.
+    pub outcome: Outcome,
+    /// What must have ended the main process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<By>,
+    /// From the injection to READY, at most: a time span, or a directive of the unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery_within: Option<String>,
+    /// How long a service must stay undisturbed; two times WatchdogSec unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undisturbed_for: Option<String>,
+}
+
+/// How a trial must end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// The service is restarted and serves again.
+    Restarted,
+    /// Nothing happens to it.
+    Undisturbed,
+    /// systemd gives up.
+    Failed,
+}
+
+/// What ended the main process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum By {
+    /// systemd's watchdog.
+    Watchdog,
+    /// The process itself.
+    Exit,
+}
+
+/// A scenario that cannot be used, with the place and the remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum ScenarioError {
+    /// The file cannot be read.
+    #[error("the scenario {} cannot be read: {source}. Built-in scenarios: {}", .path.display(), builtin::names())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is not a scenario.
+    #[error("{file}:{at}: {message}")]
+    Invalid {
+        /// The file, as the user named it.
+        file: String,
+        /// Line and column, both from 1.
+        at: Position,
+        /// What is wrong and what would be right.
+        message: String,
+    },
+}
+
+#[derive(Deserialize)]
+struct Raw {
+    description: String,
+    service: Service,
+    observe: RawObserve,
+    fault: Option<RawFault>,
+    expect: Expectation,
+}
+
+#[derive(Deserialize)]
+struct RawObserve {
+    http: String,
+}
+
+#[derive(Deserialize)]
+struct RawFault {
+    inject: String,
+}
+
+impl Scenario {
+    /// Reads a scenario file, or a built-in one by its name.
+    pub fn load(name_or_path: &str) -> Result<Self, ScenarioError> {
+        if let Some(text) = builtin::text(name_or_path) {
+            return Self::parse(text, name_or_path, name_or_path, None);
+        }
+        let path = Path::new(name_or_path);
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ScenarioError::Unreadable { path: path.into(), source })?;
+        let name = path.file_stem().map_or_else(|| name_or_path.into(), |stem| stem.to_string_lossy());
+        let base = path.parent().map(Path::to_owned).unwrap_or_default();
+        Self::parse(&text, &name, name_or_path, Some(base))
+    }
+
+    fn parse(text: &str, name: &str, file: &str, base: Option<PathBuf>) -> Result<Self, ScenarioError> {
+        let invalid = |span: std::ops::Range<usize>, message: String| ScenarioError::Invalid {
+            file: file.into(),
+            at: Position::of(text, span.start),
+            message,
+        };
+        if let Some((span, message)) = keys::first_unknown(text) {
+            return Err(invalid(span, message));
+        }
+        let raw: Raw = toml::from_str(text)
+            .map_err(|error| invalid(error.span().unwrap_or(0..0), error.message().trim().to_owned()))?;
+        // What serde cannot see is pointed at by looking the value up in the text.
+        let place = |value: &str| text.find(value).map_or(0..0, |start| start..start + value.len());
+        let fault = raw.fault.map(|fault| fault.inject);
+        if let Some(fault) = &fault {
+            check_fault(fault).map_err(|message| invalid(place(&format!("\"{fault}\"")), message))?;
+        }
+        for within in [&raw.expect.recovery_within, &raw.expect.undisturbed_for].into_iter().flatten() {
+            check_within(within).map_err(|message| invalid(place(&format!("\"{within}\"")), message))?;
+        }
+        if raw.expect.outcome != Outcome::Undisturbed && fault.is_none() {
+            let message = "without a [fault] nothing can be expected but outcome = \"undisturbed\"";
+            return Err(invalid(place("[expect]"), message.into()));
+        }
+        let observe = Observe::parse(&raw.observe.http)
+            .map_err(|message| invalid(place(&raw.observe.http), message))?;
+        let service = Service { base, ..raw.service };
+        Ok(Self {
+            name: name.into(),
+            description: raw.description,
+            service,
+            observe,
+            fault,
+            expect: raw.expect,
+        })
+    }
+}
+
+impl Observe {
+    /// Reads `http://ADDRESS:PORT/PATH`.
+    ///
+    /// # Errors
+    /// What such a URL looks like. Names are not resolved: a machine has its own idea of them.
+    pub fn parse(url: &str) -> Result<Self, String> {
+        let remedy =
+            || format!("\"{url}\" is not http://ADDRESS:PORT/PATH; an example: \"http://127.0.0.1:8080/\"");
+        let rest = url.strip_prefix("http://").ok_or_else(remedy)?;
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let authority = authority.replace("localhost", "127.0.0.1");
+        let service =
+            authority.parse().or_else(|_| format!("{authority}:80").parse()).map_err(|_| remedy())?;
+        Ok(Self { service, path: format!("/{path}") })
+    }
+}
+
+impl fmt::Display for Observe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "http://{}{}", self.service, self.path)
+    }
+}
+
+fn check_fault(name: &str) -> Result<(), String> {
+    let known = Fault::ALL.map(Fault::name);
+    if known.contains(&name) {
+        return Ok(());
+    }
+    Err(format!("there is no fault \"{name}\"{}", keys::suggest(name, known)))
+}
+
+fn check_within(within: &str) -> Result<(), String> {
+    if SPANS.contains(&within) || parse_span(within).is_some() {
+        return Ok(());
+    }
+    Err(format!("\"{within}\" is neither a time span (\"5s\") nor one of {}", SPANS.join(", ")))
+}
+
+impl Expectation {
+    /// The limit in time; `None` if there is none or the directive it names is off.
+    pub fn limit(&self, settings: &Settings) -> Option<Duration> {
+        let within = self.recovery_within.as_deref()?;
+        settings.span(within).or_else(|| parse_span(within))
+    }
+
+    /// How long a service must stay undisturbed.
+    pub fn calm(&self, settings: &Settings) -> Duration {
+        let given =
+            self.undisturbed_for.as_deref().and_then(|span| settings.span(span).or_else(|| parse_span(span)));
+        given.or_else(|| Some(settings.span("WatchdogSec")? * 2)).unwrap_or(Duration::from_secs(5))
+    }
+}
+
+impl Service {
+    /// The unit's name in the machine.
+    pub fn unit_name(&self) -> String {
+        self.unit.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// The overrides as a drop-in file; empty if there are none.
+    pub fn drop_in(&self) -> String {
+        let mut text = String::new();
+        for (section, directives) in &self.overrides {
+            let _ = writeln!(text, "[{section}]");
+            for (directive, value) in directives {
+                for value in value.assignments() {
+                    let _ = writeln!(text, "{directive}={value}");
+                }
+            }
+        }
+        text
+    }
+}
+
+impl Value {
+    fn assignments(&self) -> Vec<String> {
+        match self {
+            Self::Text(text) => vec![text.clone()],
+            Self::Number(number) => vec![number.to_string()],
+            Self::Flag(flag) => vec![if *flag { "yes" } else { "no" }.into()],
+            Self::List(values) => values.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+description = "d"
+[service]
+unit = "x.service"
+override = { Service = { WatchdogSec = 1, ExecStart = ["", "/bin/true"], PrivateTmp = false } }
+[observe]
+http = "http://127.0.0.1:8080/"
+[fault]
+inject = "mute"
+[expect]
+outcome = "restarted"
+by = "watchdog"
+recovery_within = "WatchdogSec"
+"#;
+
+    fn parse(text: &str) -> Result<Scenario, String> {
+        Scenario::parse(text, "x", "x.toml", None).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_built_in_scenario_is_valid() {
+        for name in builtin::SCENARIOS.map(|(name, _)| name) {
+            Scenario::load(name).expect(name);
+        }
+    }
+
+    #[test]
+    fn overrides_become_a_drop_in() {
+        let scenario = parse(GOOD).expect("valid");
+        assert_eq!(
+            scenario.service.drop_in(),
+            "[Service]\nExecStart=\nExecStart=/bin/true\nPrivateTmp=no\nWatchdogSec=1\n"
+        );
+    }
+
+    #[test]
+    fn errors_give_the_place_and_the_nearest_right_word() {
+        for (from, to, expected) in [
+            (
+                "inject =",
+                "injekt =",
+                "x.toml:9:1: unknown key \"injekt\" in [fault]; did you mean \"inject\"?",
+            ),
+            ("[observe]", "[observ]", "x.toml:6:2: unknown key \"observ\"; did you mean \"observe\"?"),
+            ("\"mute\"", "\"mut\"", "x.toml:9:10: there is no fault \"mut\"; did you mean \"mute\"?"),
+            ("\"WatchdogSec\"", "\"Watchdog\"", "x.toml:13:19: \"Watchdog\" is neither a time span"),
+            ("\"restarted\"", "\"restart\"", "x.toml:11:11: unknown variant `restart`"),
+            ("by = \"watchdog\"", "by = \"watchdog", "x.toml:12:"),
+            ("http://127.0.0.1:8080/", "127.0.0.1:8080", "is not http://ADDRESS:PORT/PATH"),
+            ("unit = \"x.service\"", "", "x.toml:3:1: missing field `unit`"),
+            ("[fault]\ninject = \"mute\"", "", "without a [fault]"),
+        ] {
+            let error = parse(&GOOD.replace(from, to)).expect_err(to);
+            assert!(error.contains(expected), "{error:?} should contain {expected:?}");
+        }
+    }
+}

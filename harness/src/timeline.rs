@@ -1,0 +1,141 @@
+//! A trial's events in order, relative to the injection, and the phases they delimit. Pure.
+
+use std::time::Duration;
+
+use crate::clock::Usec;
+use crate::event::{Event, Kind};
+use crate::outage::Witness;
+use crate::scenario::By;
+
+/// What happened in a trial.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Timeline {
+    /// The injection, or the beginning of the trial where nothing was injected.
+    pub origin: Usec,
+    /// In the order of their times. Before the origin there is at most the last good answer.
+    pub events: Vec<Event>,
+    /// The phases that happened.
+    pub phases: Phases,
+}
+
+/// A stretch of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Its beginning.
+    pub from: Usec,
+    /// Its end.
+    pub to: Usec,
+}
+
+impl Span {
+    /// How long it is.
+    pub fn length(self) -> Duration {
+        self.to - self.from
+    }
+}
+
+/// The phases of a recovery. One that did not happen is absent, never zero.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Phases {
+    /// Injection to systemd's word of it, or to the exit of a process that dies by itself.
+    pub detect: Option<Span>,
+    /// From there to the main process's end; absent where that was the detection.
+    pub kill: Option<Span>,
+    /// From there to the next start.
+    pub restart: Option<Span>,
+    /// From there to `READY=1`.
+    pub start: Option<Span>,
+    /// Injection to `READY=1`.
+    pub recovery: Option<Span>,
+    /// Last good answer to first good answer, as clients saw it.
+    pub outage: Option<Span>,
+}
+
+impl Phases {
+    /// Names and spans, in the order in which they are shown.
+    pub fn named(&self) -> [(&'static str, Option<Span>); 6] {
+        [
+            ("detect", self.detect),
+            ("kill", self.kill),
+            ("restart", self.restart),
+            ("start", self.start),
+            ("recovery", self.recovery),
+            ("outage", self.outage),
+        ]
+    }
+}
+
+impl Timeline {
+    /// Orders the events of a trial that began at `begin`, and finds the phases.
+    ///
+    /// `events` are the injection and what the journal says; what clients saw is added from `witness`.
+    pub fn new(begin: Usec, mut events: Vec<Event>, witness: &Witness) -> Self {
+        let injected = events.iter().find(|event| matches!(event.kind, Kind::Injected { .. }));
+        let origin = injected.map_or(begin, |event| event.at);
+        events.retain(|event| event.at >= origin);
+        events.sort_by_key(|event| event.at);
+        let mut phases = recovery_phases(origin, &events);
+
+        let last_good = witness.last_good();
+        let restarted = phases.start.or(phases.restart).map(|span| span.from);
+        let first_good = witness.first_good(restarted.unwrap_or(origin));
+        for (at, kind) in [(last_good, Kind::LastGood), (first_good, Kind::FirstGood)] {
+            events.extend(at.map(|at| Event { at, kind }));
+        }
+        events.sort_by_key(|event| event.at);
+        phases.outage = last_good.zip(first_good).map(|(from, to)| Span { from, to });
+        Self { origin, events, phases }
+    }
+
+    /// The first event at or after `since` that `wanted` accepts.
+    pub fn first(&self, since: Usec, wanted: impl Fn(&Kind) -> bool) -> Option<&Event> {
+        first(&self.events, since, wanted)
+    }
+
+    /// What ended the main process.
+    pub fn cause(&self) -> Option<By> {
+        let detect = self.phases.detect?;
+        let by_watchdog = self.first(detect.to, is_watchdog).is_some_and(|event| event.at == detect.to);
+        Some(if by_watchdog { By::Watchdog } else { By::Exit })
+    }
+
+    /// Whether such an event happened after the origin.
+    pub fn has(&self, wanted: impl Fn(&Kind) -> bool) -> bool {
+        self.first(self.origin, wanted).is_some()
+    }
+}
+
+/// systemd's own word that the watchdog found a hang.
+pub fn is_watchdog(kind: &Kind) -> bool {
+    matches!(kind, Kind::WatchdogTimeout | Kind::WatchdogTrigger { .. })
+}
+
+fn first(events: &[Event], since: Usec, wanted: impl Fn(&Kind) -> bool) -> Option<&Event> {
+    events.iter().find(|event| event.at >= since && wanted(&event.kind))
+}
+
+fn recovery_phases(origin: Usec, events: &[Event]) -> Phases {
+    let after = |since: Option<Usec>, wanted: fn(&Kind) -> bool| {
+        first(events, since?, wanted).map(|event| (event.at, is_watchdog(&event.kind)))
+    };
+    let span = |from: Option<Usec>, to: Option<Usec>| from.zip(to).map(|(from, to)| Span { from, to });
+    if !events.iter().any(|event| matches!(event.kind, Kind::Injected { .. })) {
+        return Phases::default();
+    }
+    let detected = after(Some(origin), |kind| is_watchdog(kind) || matches!(kind, Kind::Exited(_)));
+    let (detect, by_watchdog) = detected.unzip();
+    let exited = after(detect, |kind| matches!(kind, Kind::Exited(_))).map(|(at, _)| at);
+    // systemd does not log an exit with code 0 at its default level: then "failed" marks the end of the process.
+    let ended =
+        exited.or_else(|| after(detect, |kind| matches!(kind, Kind::Failed { .. })).map(|(at, _)| at));
+    let starting = after(ended, |kind| matches!(kind, Kind::Starting)).map(|(at, _)| at);
+    let ready = after(starting, |kind| matches!(kind, Kind::Ready)).map(|(at, _)| at);
+    Phases {
+        detect: span(Some(origin), detect),
+        kill: span(detect, ended).filter(|_| by_watchdog == Some(true)),
+        restart: span(ended, starting),
+        start: span(starting, ready),
+        recovery: span(Some(origin), ready),
+        outage: None,
+    }
+}

@@ -1,0 +1,284 @@
+//! Whether a trial was what the scenario expects, and why not. Pure.
+
+use serde::{Deserialize, Serialize};
+
+use crate::bound::{ALLOWANCE, Bounds};
+use crate::clock::Human;
+use crate::event::{Event, Kind};
+use crate::outage::{TICK, Witness};
+use crate::scenario::{By, Expectation, Outcome};
+use crate::timeline::{Span, Timeline};
+use crate::unit::Settings;
+
+/// The judgement on a trial or a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verdict", rename_all = "lowercase")]
+pub enum Verdict {
+    /// As expected.
+    Pass {
+        /// What happened, in a sentence.
+        summary: String,
+    },
+    /// Not as expected.
+    Fail {
+        /// Every way in which it was not.
+        reasons: Vec<String>,
+    },
+}
+
+impl Verdict {
+    /// Whether everything was as expected.
+    pub fn is_pass(&self) -> bool {
+        matches!(self, Self::Pass { .. })
+    }
+
+    /// `pass` or `fail`.
+    pub fn word(&self) -> &'static str {
+        if self.is_pass() { "pass" } else { "fail" }
+    }
+
+    /// Why it failed; empty when it passed.
+    pub fn reasons(&self) -> &[String] {
+        match self {
+            Self::Pass { .. } => &[],
+            Self::Fail { reasons } => reasons,
+        }
+    }
+}
+
+/// Judges a trial.
+pub fn judge(timeline: &Timeline, witness: &Witness, expect: &Expectation, settings: &Settings) -> Verdict {
+    let case = Case { timeline, witness, expect, settings, bounds: Bounds::of(settings) };
+    let reasons = match expect.outcome {
+        Outcome::Restarted | Outcome::Failed if !timeline.has(is_injection) => case.never_injected(),
+        Outcome::Restarted => case.restarted(),
+        Outcome::Undisturbed => case.undisturbed(),
+        Outcome::Failed => case.failed(),
+    };
+    if reasons.is_empty() { Verdict::Pass { summary: case.summary() } } else { Verdict::Fail { reasons } }
+}
+
+struct Case<'a> {
+    timeline: &'a Timeline,
+    witness: &'a Witness,
+    expect: &'a Expectation,
+    settings: &'a Settings,
+    bounds: Bounds,
+}
+
+impl Case<'_> {
+    fn restarted(&self) -> Vec<String> {
+        let Some(recovery) = self.timeline.phases.recovery else { return self.why_not_restarted() };
+        let checks = [
+            self.wrong_cause(),
+            self.late(recovery),
+            self.over_bounds(),
+            self.contradiction(recovery),
+            self.never_served_again(),
+        ];
+        checks.into_iter().flatten().collect()
+    }
+
+    fn never_injected(&self) -> Vec<String> {
+        let undone = self.timeline.events.iter().filter(|event| {
+            matches!(
+                event.kind,
+                Kind::Exited(_) | Kind::Failed { .. } | Kind::WatchdogTimeout | Kind::WatchdogTrigger { .. }
+            )
+        });
+        let what = undone.map(|event| event.kind.to_string()).collect::<Vec<_>>().join("; ");
+        let what = if what.is_empty() { "systemd did not say why".into() } else { what };
+        if self.timeline.has(|kind| *kind == Kind::Ready) || self.witness.was_served() {
+            return vec![format!("the service was disturbed before anything was done to it: {what}")];
+        }
+        vec![format!("the service did not start: {what}")]
+    }
+
+    fn why_not_restarted(&self) -> Vec<String> {
+        let Some(detect) = self.timeline.phases.detect else { return self.why_not_detected() };
+        if let Some(reason) = self.refused() {
+            return vec![reason];
+        }
+        let mut seen =
+            format!("the hang was noticed after {}, but the service did not become ready", ms(detect));
+        if self.settings.restart == "no" {
+            seen += ": the unit has Restart=no";
+        } else if let Some(Event { kind: Kind::Failed { result }, .. }) =
+            self.timeline.events.iter().rev().find(|event| matches!(event.kind, Kind::Failed { .. }))
+        {
+            seen = format!("{seen}: systemd's last word is \"{result}\"");
+        }
+        vec![seen]
+    }
+
+    fn why_not_detected(&self) -> Vec<String> {
+        let mut reasons = Vec::new();
+        if let Some((_, reason)) = self.witness.first_bad() {
+            reasons.push(match (self.timeline.phases.outage, self.witness.last_good()) {
+                (Some(outage), _) => {
+                    format!("clients were not served for {} ({reason}), yet nothing restarted", ms(outage))
+                }
+                (None, Some(_)) => format!(
+                    "clients are served no more ({reason}), and systemd saw neither a hang nor an exit"
+                ),
+                (None, None) => format!("clients were never served ({reason})"),
+            });
+        } else {
+            reasons.push("the fault had no effect: clients were served all the time".into());
+        }
+        match self.settings.span("WatchdogSec") {
+            None => reasons.push("the watchdog of this unit is off (WatchdogSec=0): systemd cannot notice a hang".into()),
+            Some(watchdog) => reasons.push(format!(
+                "the watchdog did not expire within WatchdogSec ({}): something pings although the service hangs",
+                Human(watchdog)
+            )),
+        }
+        reasons
+    }
+
+    fn refused(&self) -> Option<String> {
+        self.timeline.has(|kind| *kind == Kind::StartLimitHit).then(|| {
+            "systemd gave up: the start limit was hit (StartLimitBurst= within StartLimitIntervalSec=)".into()
+        })
+    }
+
+    fn wrong_cause(&self) -> Option<String> {
+        let by = self.timeline.cause()?;
+        let expected = self.expect.by?;
+        let name = |by| match by {
+            By::Watchdog => "the watchdog",
+            By::Exit => "the process's own exit",
+        };
+        (by != expected)
+            .then(|| format!("it was restarted because of {}, not of {}", name(by), name(expected)))
+    }
+
+    fn late(&self, recovery: Span) -> Option<String> {
+        let within = self.expect.recovery_within.as_deref()?;
+        let Some(limit) = self.expect.limit(self.settings) else {
+            return Some(format!("the recovery cannot be held against {within}: it is off in this unit"));
+        };
+        let named =
+            if within.starts_with(char::is_uppercase) { format!("{within}, ") } else { String::new() };
+        (recovery.length() > limit)
+            .then(|| format!("the recovery took {}, longer than {named}{}", ms(recovery), Human(limit)))
+    }
+
+    /// A phase out of its bounds means that the arithmetic, the unit or the instrument is wrong.
+    fn over_bounds(&self) -> Option<String> {
+        if self.timeline.cause() != Some(By::Watchdog) {
+            return None;
+        }
+        let phases = &self.timeline.phases;
+        let pairs = [
+            ("detect", phases.detect, &self.bounds.detect),
+            ("kill", phases.kill, &self.bounds.kill),
+            ("restart", phases.restart, &self.bounds.restart),
+            ("start", phases.start, &self.bounds.start),
+        ];
+        pairs.into_iter().find_map(|(name, span, bound)| {
+            let (length, bound) = (span?.length(), bound.as_ref()?);
+            if length > bound.at_most + ALLOWANCE {
+                let sum = format!("{} = {}", bound.sum, Human(bound.at_most));
+                return Some(format!("{name} took {}, more than its bound {sum}", Human(length)));
+            }
+            let above = bound.above.filter(|above| length + TICK <= *above)?;
+            Some(format!("{name} took {}, less than the {} that it must", Human(length), Human(above)))
+        })
+    }
+
+    /// The journal and the clients must tell one story.
+    fn contradiction(&self, recovery: Span) -> Option<String> {
+        let Some(outage) = self.timeline.phases.outage else {
+            // Between two asks a quick restart may pass unseen.
+            let unseen = self.witness.first_bad().is_none() && recovery.length() > TICK * 5;
+            return unseen.then(|| {
+                format!(
+                    "systemd says the recovery took {}, but clients were served all the time",
+                    ms(recovery)
+                )
+            });
+        };
+        let ended = self.timeline.phases.restart?.from;
+        (outage.from > ended + TICK).then(|| "clients were still served after the process had ended".into())
+    }
+
+    fn never_served_again(&self) -> Option<String> {
+        let (_, reason) = self.witness.first_bad()?;
+        (self.timeline.phases.outage.is_none())
+            .then(|| format!("systemd says it is ready, but no client was served again ({reason})"))
+    }
+
+    fn undisturbed(&self) -> Vec<String> {
+        let mut reasons = Vec::new();
+        if let Some(event) = self.timeline.first(self.timeline.origin, Kind::is_disturbance) {
+            let after = Human(event.at - self.timeline.origin);
+            reasons.push(format!("nothing was done to the service, yet after {after}: {}", event.kind));
+        }
+        let (failed, all) = self.witness.failed_of();
+        if failed > 0 {
+            reasons.push(format!(
+                "nothing was done to the service, yet {failed} of {all} asks were not answered well"
+            ));
+        }
+        if all == 0 {
+            reasons.push("no client asked: the observer did not work".into());
+        }
+        reasons
+    }
+
+    fn failed(&self) -> Vec<String> {
+        let phases = &self.timeline.phases;
+        if let Some(recovery) = phases.recovery {
+            return vec![format!(
+                "the service was to fail for good, but was ready again after {}",
+                ms(recovery)
+            )];
+        }
+        if phases.detect.is_none() {
+            return self.why_not_detected();
+        }
+        let gave_up = self.timeline.has(|kind| matches!(kind, Kind::StartLimitHit | Kind::StartFailed))
+            || self.settings.restart == "no";
+        let not_failed = (!gave_up).then(|| "systemd has not given the service up".into());
+        [self.wrong_cause(), not_failed].into_iter().flatten().collect()
+    }
+
+    fn summary(&self) -> String {
+        let (failed, all) = self.witness.failed_of();
+        match (self.expect.outcome, self.timeline.phases.recovery) {
+            (Outcome::Restarted, Some(recovery)) => {
+                let by = match self.timeline.cause() {
+                    Some(By::Watchdog) => "by the watchdog ",
+                    Some(By::Exit) => "after its own exit ",
+                    None => "",
+                };
+                let limit = self.expect.limit(self.settings).zip(self.expect.recovery_within.as_deref());
+                let within = limit.map(|(limit, name)| {
+                    if name.starts_with(char::is_uppercase) {
+                        format!(", within {name} ({})", Human(limit))
+                    } else {
+                        format!(", within {}", Human(limit))
+                    }
+                });
+                format!("restarted {by}{} after the injection{}", ms(recovery), within.unwrap_or_default())
+            }
+            (Outcome::Undisturbed, _) => {
+                let calm = Human(self.expect.calm(self.settings));
+                format!("undisturbed for {calm}: no restart, and {} of {all} asks answered", all - failed)
+            }
+            _ => "failed for good, as expected: systemd has given the service up".into(),
+        }
+    }
+}
+
+fn is_injection(kind: &Kind) -> bool {
+    matches!(kind, Kind::Injected { .. })
+}
+
+fn ms(span: Span) -> String {
+    Human(span.length()).to_string()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,209 @@
+//! Tables: what happened, and what is to be said of it.
+
+use super::*;
+use crate::bound::tests::settings;
+use crate::clock::Usec;
+use crate::event::Exit;
+use crate::outage::{Ask, Outcome as Seen};
+use crate::timeline::is_watchdog;
+
+const ORIGIN: u64 = 10_000_000;
+
+/// Events at milliseconds after the injection, asks likewise, and the judgement on them.
+struct Story {
+    events: Vec<Event>,
+    witness: Witness,
+    expect: Expectation,
+    settings: Settings,
+}
+
+fn at(ms: i64) -> Usec {
+    Usec(ORIGIN.saturating_add_signed(ms * 1000))
+}
+
+impl Story {
+    /// A mute server that was restarted 1.7 s after the injection, and clients who saw just that.
+    fn recovered() -> Self {
+        let mut story = Self {
+            events: Vec::new(),
+            witness: Witness::default(),
+            expect: Expectation {
+                outcome: Outcome::Restarted,
+                by: Some(By::Watchdog),
+                recovery_within: Some("WatchdogSec".into()),
+                undisturbed_for: None,
+            },
+            settings: settings("trigger"),
+        };
+        for (ms, kind) in [
+            (0, Kind::Injected { fault: "mute".into() }),
+            (1650, Kind::WatchdogTrigger { status: None }),
+            (1651, Kind::Killed { pid: None, signal: None }),
+            (1655, Kind::Exited(Exit::Signal("SIGABRT".into()))),
+            (1656, Kind::Failed { result: "watchdog".into() }),
+            (1657, Kind::RestartScheduled { restarts: 1 }),
+            (1670, Kind::Starting),
+            (1700, Kind::Ready),
+        ] {
+            story.events.push(Event { at: at(ms), kind });
+        }
+        story.asks(&[(-20, true), (-10, true), (10, false), (1660, false), (1690, true), (2500, true)]);
+        story
+    }
+
+    fn asks(&mut self, asks: &[(i64, bool)]) {
+        self.witness = Witness::default();
+        for &(ms, good) in asks {
+            let outcome = if good { Seen::Good } else { Seen::Bad("no answer in 1 s".into()) };
+            self.witness.add(Ask { asked_usec: at(ms), known_usec: at(ms) + TICK / 10, outcome });
+        }
+    }
+
+    fn without(mut self, unwanted: fn(&Kind) -> bool) -> Self {
+        self.events.retain(|event| !unwanted(&event.kind));
+        self
+    }
+
+    /// Moves everything from the first such event on.
+    fn later(mut self, from: fn(&Kind) -> bool, ms: u64) -> Self {
+        let first = self.events.iter().position(|event| from(&event.kind)).expect("it happened");
+        for event in &mut self.events[first..] {
+            event.at = Usec(event.at.0 + ms * 1000);
+        }
+        self
+    }
+
+    fn verdict(&self) -> Verdict {
+        let timeline = Timeline::new(at(-1000), self.events.clone(), &self.witness);
+        judge(&timeline, &self.witness, &self.expect, &self.settings)
+    }
+
+    fn reasons(&self) -> String {
+        self.verdict().reasons().join("; ")
+    }
+}
+
+#[test]
+fn a_recovery_in_time_passes_and_is_summed_up() {
+    let Verdict::Pass { summary } = Story::recovered().verdict() else {
+        panic!("{}", Story::recovered().reasons())
+    };
+    assert_eq!(summary, "restarted by the watchdog 1.7 s after the injection, within WatchdogSec (5 s)");
+}
+
+#[test]
+fn a_phase_longer_than_its_bound_fails_even_if_the_whole_is_in_time() {
+    let slow = Story::recovered().later(|kind| matches!(kind, Kind::WatchdogTrigger { .. }), 600);
+    assert_eq!(
+        slow.reasons(),
+        "detect took 2.25 s, more than its bound P 500 ms + 3 × T 500 ms + 2 × r 50 ms = 2.1 s"
+    );
+    let within_the_allowance =
+        Story::recovered().later(|kind| matches!(kind, Kind::WatchdogTrigger { .. }), 540);
+    assert_eq!(within_the_allowance.reasons(), "");
+    let slow_restart = Story::recovered().later(|kind| *kind == Kind::Starting, 200);
+    assert!(slow_restart.reasons().contains("restart took 215 ms, more than its bound RestartSec 0 ms"));
+}
+
+#[test]
+fn a_withheld_ping_cannot_be_noticed_sooner_than_the_timer_runs() {
+    let mut story = Story::recovered();
+    story.settings = settings("withhold");
+    assert_eq!(story.reasons(), "detect took 1.65 s, less than the 4.5 s that it must");
+}
+
+#[test]
+fn a_recovery_after_the_limit_fails() {
+    let mut story = Story::recovered();
+    story.expect.recovery_within = Some("1.5s".into());
+    assert_eq!(story.reasons(), "the recovery took 1.7 s, longer than 1.5 s");
+    story.expect.recovery_within = Some("RestartSec".into());
+    assert_eq!(story.reasons(), "the recovery took 1.7 s, longer than RestartSec, 0 ms");
+}
+
+#[test]
+fn the_right_end_for_the_wrong_reason_fails() {
+    let crashed = Story::recovered().without(is_watchdog);
+    assert_eq!(crashed.reasons(), "it was restarted because of the process's own exit, not of the watchdog");
+    let mut hung = Story::recovered();
+    hung.expect.by = Some(By::Exit);
+    assert_eq!(hung.reasons(), "it was restarted because of the watchdog, not of the process's own exit");
+}
+
+#[test]
+fn witnesses_who_contradict_each_other_fail_the_trial() {
+    let mut story = Story::recovered();
+    story.asks(&[(-10, true), (500, true), (1000, true), (1710, true)]);
+    assert!(story.reasons().contains("clients were served all the time"), "{}", story.reasons());
+    story.asks(&[(-10, true), (10, true), (1668, true), (1669, false), (1710, true)]);
+    assert!(story.reasons().contains("still served after the process had ended"), "{}", story.reasons());
+    story.asks(&[(-10, true), (10, false), (1710, false)]);
+    assert_eq!(
+        story.reasons(),
+        "systemd says it is ready, but no client was served again (no answer in 1 s)"
+    );
+}
+
+#[test]
+fn a_hang_that_nobody_noticed_says_why_it_could_not_be() {
+    let injected_only = |kind: &Kind| !matches!(kind, Kind::Injected { .. });
+    let mut story = Story::recovered().without(injected_only);
+    assert!(story.reasons().contains("something pings although the service hangs"), "{}", story.reasons());
+    story.settings.watchdog_usec = None;
+    assert!(story.reasons().contains("the watchdog of this unit is off"), "{}", story.reasons());
+    story.asks(&[(-10, true), (500, true)]);
+    assert!(story.reasons().contains("the fault had no effect"), "{}", story.reasons());
+}
+
+#[test]
+fn a_service_that_is_killed_and_stays_down_says_what_holds_it() {
+    let down = Story::recovered().without(|kind| matches!(kind, Kind::Starting | Kind::Ready));
+    let expected =
+        "noticed after 1.65 s, but the service did not become ready: systemd's last word is \"watchdog\"";
+    assert!(down.reasons().contains(expected), "{}", down.reasons());
+    let mut never = Story::recovered().without(|kind| matches!(kind, Kind::Starting | Kind::Ready));
+    never.settings.restart = "no".into();
+    assert!(never.reasons().contains("the unit has Restart=no"), "{}", never.reasons());
+    never.events.push(Event { at: at(1671), kind: Kind::StartLimitHit });
+    assert!(never.reasons().contains("the start limit was hit"), "{}", never.reasons());
+}
+
+#[test]
+fn a_service_that_comes_back_was_not_given_up() {
+    let mut story = Story::recovered();
+    story.expect.outcome = Outcome::Failed;
+    assert_eq!(story.reasons(), "the service was to fail for good, but was ready again after 1.7 s");
+    let mut story = Story::recovered().without(|kind| matches!(kind, Kind::Starting | Kind::Ready));
+    story.expect.outcome = Outcome::Failed;
+    assert_eq!(story.reasons(), "systemd has not given the service up");
+    story.events.push(Event { at: at(1671), kind: Kind::StartLimitHit });
+    assert!(story.verdict().is_pass());
+}
+
+#[test]
+fn an_undisturbed_service_has_no_events_and_no_unanswered_client() {
+    let mut story = Story::recovered().without(|_| true);
+    story.expect = Expectation { outcome: Outcome::Undisturbed, by: None, ..story.expect };
+    story.asks(&[(-900, true), (0, true)]);
+    assert!(story.verdict().is_pass());
+    story.asks(&[(-900, true), (-500, false), (0, true)]);
+    assert_eq!(story.reasons(), "nothing was done to the service, yet 1 of 3 asks were not answered well");
+    story.asks(&[]);
+    assert!(story.reasons().contains("the observer did not work"));
+    story.asks(&[(-900, true)]);
+    story.events.push(Event { at: at(-500), kind: Kind::WatchdogTimeout });
+    assert_eq!(story.reasons(), "nothing was done to the service, yet after 500 ms: watchdog timeout");
+}
+
+#[test]
+fn a_trial_without_its_injection_is_no_proof() {
+    let mut story = Story::recovered().without(|kind| matches!(kind, Kind::Injected { .. } | Kind::Ready));
+    story.asks(&[]);
+    assert!(story.reasons().starts_with("the service did not start: watchdog trigger; exited by SIGABRT"));
+    story.asks(&[(-10, true)]);
+    assert!(
+        story
+            .reasons()
+            .starts_with("the service was disturbed before anything was done to it: watchdog trigger")
+    );
+}

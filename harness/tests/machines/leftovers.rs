@@ -1,0 +1,121 @@
+//! Nothing is left behind: no process, no mount, no cgroup, no file.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use harness::machine::Machine;
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::lab::{boot, eventually, hangproof};
+
+/// Directories of machines that process `owner` made, wherever cgroup2 is mounted.
+fn cgroups(owner: u32) -> Vec<PathBuf> {
+    fn search(directory: &Path, prefix: &str, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(prefix) {
+                found.push(entry.path());
+            } else if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                search(&entry.path(), prefix, found);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    search(Path::new("/sys/fs/cgroup"), &format!("hangproof-{owner}-"), &mut found);
+    found
+}
+
+fn mounts() -> usize {
+    fs::read_to_string("/proc/self/mountinfo").expect("mountinfo").lines().count()
+}
+
+/// Processes in a cgroup and below it.
+fn processes(directory: &Path) -> usize {
+    let below = fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path());
+    let own = fs::read_to_string(directory.join("cgroup.procs")).map_or(0, |text| text.lines().count());
+    own + below.filter(|path| path.is_dir()).map(|path| processes(&path)).sum::<usize>()
+}
+
+pub fn nothing_is_left_after_success() {
+    let mounts_before = mounts();
+    let mut machine = boot();
+    assert_eq!(mounts(), mounts_before, "a machine's mounts are its own");
+    let init = machine.pid();
+    machine.close().expect("closes");
+    assert!(rustix::process::test_kill_process(init).is_err(), "PID 1 is gone");
+    machine.close().expect("closing twice is harmless");
+    assert_eq!(mounts(), mounts_before);
+}
+
+pub fn nothing_is_left_after_a_failed_verdict() {
+    let output = Command::new(hangproof())
+        .args(["run", "harness/scenarios/controls/no-watchdog.toml"])
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    let owner = output.id();
+    let output = output.wait_with_output().expect("ends");
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(cgroups(owner), [] as [&Path; 0]);
+}
+
+pub fn nothing_is_left_after_a_panic() {
+    let (say, said) = std::sync::mpsc::channel();
+    let panicked = std::thread::Builder::new().spawn(move || {
+        let machine = boot();
+        say.send(machine.pid()).expect("heard");
+        std::panic::resume_unwind(Box::new("a panic that prints nothing"));
+    });
+    assert!(panicked.expect("a thread").join().is_err(), "it panicked");
+    let init = said.recv().expect("it booted");
+    assert!(rustix::process::test_kill_process(init).is_err(), "PID 1 is gone");
+}
+
+/// Starts `hangproof` and waits until its service hangs, in a machine with processes.
+fn hanging() -> (Child, PathBuf) {
+    let child = Command::new(hangproof())
+        .args(["run", "withhold"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("hangproof starts");
+    eventually("a machine with a service in it", || {
+        cgroups(child.id()).iter().any(|path| path.join("system.slice/buggy_server.service").exists())
+    });
+    let cgroup = cgroups(child.id()).remove(0);
+    (child, cgroup)
+}
+
+fn signal(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).expect("it still runs");
+}
+
+fn nothing_is_left_after(sent: Signal) {
+    let (child, cgroup) = hanging();
+    signal(&child, sent);
+    let output = child.wait_with_output().expect("ends");
+    assert_eq!(output.status.code(), Some(130), "{output:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "hangproof: interrupted\n");
+    assert!(!cgroup.exists(), "{} is left", cgroup.display());
+}
+
+pub fn nothing_is_left_after_ctrl_c() {
+    nothing_is_left_after(Signal::INT);
+}
+
+pub fn nothing_is_left_after_sigterm() {
+    nothing_is_left_after(Signal::TERM);
+}
+
+pub fn no_process_outlives_a_harness_that_is_killed_and_the_next_run_sweeps_its_cgroup() {
+    let (mut child, cgroup) = hanging();
+    assert!(processes(&cgroup) > 2, "systemd, journald and the service");
+    signal(&child, Signal::KILL);
+    child.wait().expect("ends");
+    // Another test's machine may sweep the directory as soon as it is nobody's.
+    eventually("the machine's processes are gone", || processes(&cgroup) == 0);
+    drop(boot());
+    assert!(!cgroup.exists(), "{} was not swept", cgroup.display());
+}

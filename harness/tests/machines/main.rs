@@ -1,0 +1,72 @@
+//! Tests that boot real machines.
+//!
+//! Where none can be booted they show as ignored, with the reason; in CI (`CI=true`) that is a failure.
+
+use std::path::Path;
+
+use harness::machine::namespace;
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+
+mod bad_input;
+mod controls;
+mod install_script;
+mod lab;
+mod leftovers;
+mod recovery;
+
+/// Most of a test is waiting for a hang to be noticed, so more of them run at once than there are cores.
+const AT_ONCE: usize = 6;
+
+macro_rules! tests {
+    ($($module:ident :: $test:ident),* $(,)?) => {
+        vec![$((concat!("namespace::", stringify!($test)), $module::$test as fn())),*]
+    };
+}
+
+fn main() {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads = arguments.test_threads.or(Some(AT_ONCE));
+    let tests = tests![
+        recovery::a_mute_server_is_restarted_within_watchdog_sec,
+        recovery::a_server_that_stops_accepting_is_restarted_within_watchdog_sec,
+        recovery::a_deadlocked_server_is_restarted_within_watchdog_sec,
+        recovery::a_spinning_server_is_restarted_within_watchdog_sec,
+        recovery::a_server_that_only_answers_errors_is_restarted_within_watchdog_sec,
+        recovery::withheld_pings_are_detected_between_the_last_ping_and_the_timers_slack,
+        recovery::a_crash_recovers_by_exit_and_not_by_the_watchdog,
+        recovery::a_service_that_may_not_start_again_is_given_up,
+        recovery::trials_follow_one_another_on_one_machine,
+        controls::a_healthy_service_is_left_alone,
+        controls::without_the_watchdog_a_hang_goes_unnoticed_and_the_verdict_says_why,
+        controls::pings_without_probes_hide_a_hang_and_the_verdict_says_why,
+        leftovers::nothing_is_left_after_success,
+        leftovers::nothing_is_left_after_a_failed_verdict,
+        leftovers::nothing_is_left_after_a_panic,
+        leftovers::nothing_is_left_after_ctrl_c,
+        leftovers::nothing_is_left_after_sigterm,
+        leftovers::no_process_outlives_a_harness_that_is_killed_and_the_next_run_sweeps_its_cgroup,
+        bad_input::a_command_that_does_not_exist_is_reported_at_once,
+        bad_input::a_port_already_taken_is_reported_with_the_servers_own_words,
+        bad_input::a_service_that_never_becomes_healthy_is_reported_with_the_probes_reason,
+        bad_input::a_unit_without_exec_start_is_refused_with_systemds_words,
+        bad_input::an_address_that_nobody_serves_is_named,
+        bad_input::the_evidence_of_a_failure_is_kept_when_asked_for,
+        bad_input::a_machine_that_dies_in_a_run_breaks_the_run,
+        install_script::the_installed_unit_recovers_from_a_hang_and_is_uninstalled_to_the_last_file,
+    ];
+    let tests = tests.into_iter().map(|(name, test)| Trial::ignorable_test(name, move || in_a_machine(test)));
+    libtest_mimic::run(&arguments, tests.collect()).exit();
+}
+
+fn in_a_machine(test: fn()) -> Result<Completion, Failed> {
+    match namespace::available(Path::new("/")) {
+        Ok(()) => {
+            test();
+            Ok(Completion::Completed)
+        }
+        Err(error) if std::env::var_os("CI").is_some() => {
+            Err(format!("in CI machines must boot: {error}").into())
+        }
+        Err(error) => Ok(Completion::ignored_with(error)),
+    }
+}

@@ -1,0 +1,146 @@
+//! The program as a person or a script uses it, where no machine is needed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+use predicates::prelude::*;
+use predicates::str::{contains, starts_with};
+use tempfile::TempDir;
+
+fn hangproof(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hangproof"));
+    command.args(arguments);
+    command
+}
+
+fn recording(name: &str) -> String {
+    journals().join(format!("{name}.jsonl")).to_string_lossy().into_owned()
+}
+
+fn journals() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/journals")
+}
+
+/// A scenario file in a directory of its own, from the classic one with something replaced.
+fn scenario(from: &str, to: &str) -> (TempDir, String) {
+    let classic = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/classic.toml");
+    let text = fs::read_to_string(classic).expect("it ships").replace(from, to);
+    let directory = TempDir::new().expect("a directory");
+    let path = directory.path().join("mine.toml");
+    fs::write(&path, text).expect("written");
+    let path = path.to_string_lossy().into_owned();
+    (directory, path)
+}
+
+#[test]
+fn the_version_and_the_help_are_told() {
+    hangproof(&["--version"]).assert().success().stdout(starts_with("hangproof "));
+    hangproof(&["--help"]).assert().success().stdout(contains("Exits with 0").and(contains("replay")));
+}
+
+#[test]
+fn a_wrong_command_line_exits_with_2() {
+    hangproof(&["--trails", "3"]).assert().code(2).stderr(contains("--trials"));
+    hangproof(&["run", "--trials", "0"]).assert().code(2);
+    hangproof(&["run", "--report", "r.csv"]).assert().code(2).stderr(contains("ends in .json"));
+}
+
+#[test]
+fn a_wrong_scenario_exits_with_2_and_is_pointed_at() {
+    for (from, to, expected) in [
+        (
+            "inject = \"mute\"",
+            "inject = \"mut\"",
+            "mine.toml:13:10: there is no fault \"mut\"; did you mean \"mute\"?",
+        ),
+        (
+            "outcome =",
+            "outcom =",
+            "mine.toml:16:1: unknown key \"outcom\" in [expect]; did you mean \"outcome\"?",
+        ),
+        ("[expect]", "[expect", "mine.toml:15:"),
+    ] {
+        let (_directory, path) = scenario(from, to);
+        hangproof(&["run", &path]).assert().code(2).stdout("").stderr(contains(expected));
+    }
+    let built_in = contains("cannot be read").and(contains("Built-in scenarios: classic, "));
+    hangproof(&["run", "clasic"]).assert().code(2).stderr(built_in);
+}
+
+#[test]
+fn a_host_without_systemd_exits_with_3_and_the_remedy() {
+    let empty = TempDir::new().expect("a directory");
+    let root = empty.path().to_string_lossy();
+    let remedy = contains("no machine can be booted here").and(contains("--root"));
+    hangproof(&["run", "--root", &root]).assert().code(3).stderr(remedy);
+}
+
+#[test]
+fn a_user_without_privilege_is_told_to_use_sudo() {
+    let mut command = if rustix::process::geteuid().is_root() {
+        let mut command = Command::new("setpriv");
+        command.args(["--bounding-set=-sys_admin", "--inh-caps=-sys_admin", env!("CARGO_BIN_EXE_hangproof")]);
+        command
+    } else {
+        hangproof(&[])
+    };
+    command.assert().code(3).stderr(contains("this is not root with CAP_SYS_ADMIN. Run it with sudo."));
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_found_out_before_the_run() {
+    let expected = contains("/no/such/directory/r.json cannot be written");
+    hangproof(&["run", "--report", "/no/such/directory/r.json"]).assert().code(2).stderr(expected);
+}
+
+#[test]
+fn a_replay_needs_no_machine_and_exits_as_the_verdict_says() {
+    hangproof(&["replay", &recording("trigger")]).assert().success().stdout(contains("PASS"));
+    hangproof(&["replay", &recording("no-watchdog")]).assert().code(1).stdout(contains("FAIL"));
+}
+
+#[test]
+fn a_replay_writes_the_report_of_the_run_it_replays() {
+    let directory = TempDir::new().expect("a directory");
+    let report = directory.path().join("r.json");
+    let path = report.to_string_lossy();
+    hangproof(&["replay", &recording("trigger"), "--report", &path]).assert().success();
+    let report: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(&report).expect("written")).expect("JSON");
+    assert_eq!(report["schema"], "hangproof/1");
+    let trial = &report["runs"][0]["trials"][0];
+    assert_eq!((&trial["verdict"], &trial["fault"]), (&"pass".into(), &"mute".into()));
+    assert!(trial["phases"]["detect_ms"].as_f64().is_some_and(|detect| detect > 0.0 && detect < 2200.0));
+    assert!(report["runs"][0]["bounds"]["detect_ms"] == 2100.0);
+}
+
+#[test]
+fn what_is_no_recording_is_refused_with_the_line() {
+    let directory = TempDir::new().expect("a directory");
+    let path = directory.path().join("bad.jsonl");
+    for (text, expected) in [
+        ("", "it holds no complete trial"),
+        ("{\"record\":\"end\",\"at_usec\":1}\n", "line 1: a trial's record outside of a trial"),
+        ("\nnot json\n", "line 2: "),
+    ] {
+        fs::write(&path, text).expect("written");
+        hangproof(&["replay", &path.to_string_lossy()]).assert().code(2).stderr(contains(expected));
+    }
+    hangproof(&["replay", "/no/such/file.jsonl"]).assert().code(2).stderr(contains("No such file"));
+}
+
+#[test]
+fn a_recording_that_was_cut_short_is_replayed_up_to_there() {
+    let whole = fs::read_to_string(recording("crash-trials")).expect("it ships");
+    let last_trial = whole.rfind("{\"record\":\"trial\"").expect("several trials");
+    let directory = TempDir::new().expect("a directory");
+    let path = directory.path().join("cut.jsonl");
+    fs::write(&path, &whole[..last_trial + 200]).expect("written");
+    let cut = hangproof(&["replay", &path.to_string_lossy()]).assert();
+    // The cut is within a line: that is said. Cut at a line's end, the open trial is left out.
+    cut.code(2);
+    let line_end = last_trial + whole[last_trial..].find('\n').expect("lines") + 1;
+    fs::write(&path, &whole[..line_end]).expect("written");
+    hangproof(&["replay", &path.to_string_lossy()]).assert().success().stdout(contains("2 of 2 trials"));
+}
