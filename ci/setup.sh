@@ -1,14 +1,71 @@
 #!/usr/bin/env bash
-# Installs what a bare Debian or Ubuntu lacks to build hangproof and run its checks, but for Rust itself. As root.
+# Installs what a bare Debian or Ubuntu lacks to build hangproof and run its checks, but for Rust and a Docker engine. As
+# root. Has nothing to do the second time.
 set -euo pipefail
 
-packages=(systemd util-linux procps shellcheck gcc libc6-dev)
+KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
+PLUGINS=/usr/local/lib/docker/cli-plugins
+export DEBIAN_FRONTEND=noninteractive
+
+say() { echo "setup.sh: $*" >&2; }
+
+apt_install() {
+    if [ -z "${updated:-}" ]; then
+        apt-get update -qq
+        updated=yes
+    fi
+    apt-get install -y -qq --no-install-recommends "$@"
+}
+
+# The version of the package $1 that apt would install here; nothing if there is none.
+candidate() {
+    apt-cache policy "$1" 2>/dev/null | sed -n 's/^  Candidate: \([0-9].*\)/\1/p'
+}
+
+# Installs the plugin $1 of the docker client from whichever package of this distribution has it.
+install_plugin() {
+    local package
+    # Docker's own name, Ubuntu's, and Debian's, where docker-compose was another program up to version 1.
+    for package in "docker-$1-plugin" "docker-$1-v2" "docker-$1"; do
+        if dpkg --compare-versions "$(candidate "$package")" ge "${2:-0}"; then
+            apt_install "$package"
+            return
+        fi
+    done
+    plugin_from_trixie "docker-$1"
+}
+
+# The same from Debian trixie, the programs of which run on older systems too: fetched and verified by apt, unpacked
+# beside the system's packages, which it leaves alone.
+plugin_from_trixie() {
+    local package=$1 work
+    work=$(mktemp -d)
+    mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/root" "$PLUGINS"
+    echo "deb [signed-by=$KEYRING] http://deb.debian.org/debian trixie main" >"$work/sources.list"
+    local apart=(
+        -o Dir::Etc::SourceList="$work/sources.list" -o Dir::Etc::SourceParts=/dev/null
+        -o Dir::State::Lists="$work/lists" -o Dir::Cache="$work/cache" -o Dir::State::Status=/dev/null
+        -o APT::Sandbox::User=root -o Acquire::Languages=none
+    )
+    apt-get "${apart[@]}" update -qq
+    (cd "$work" && apt-get "${apart[@]}" download -qq "$package")
+    dpkg-deb --extract "$work"/*.deb "$work/root"
+    install -m 755 "$work/root/usr/libexec/docker/cli-plugins/$package" "$PLUGINS/$package"
+    rm -rf -- "$work"
+    say "installed $package of Debian trixie as $PLUGINS/$package"
+}
+
+packages=(systemd util-linux procps curl shellcheck gcc libc6-dev mmdebstrap debian-archive-keyring)
 missing=()
 for package in "${packages[@]}"; do
     dpkg-query --show --showformat='${Status}' "$package" 2>/dev/null | grep -q '^install ok installed$' || missing+=("$package")
 done
-[ ${#missing[@]} -eq 0 ] && exit 0
+[ ${#missing[@]} -eq 0 ] || apt_install "${missing[@]}"
 
-export DEBIAN_FRONTEND=noninteractive
-apt-get update -qq
-apt-get install -y -qq --no-install-recommends "${missing[@]}"
+if ! command -v docker >/dev/null; then
+    say "docker is not installed: without it there is no Docker machine, image or demo. On Debian: apt-get install docker.io docker-cli"
+    exit 0
+fi
+# Debian's docker-compose 1.29 is a program of its own; `docker compose` is what came after it.
+docker compose version >/dev/null 2>&1 || install_plugin compose 2
+docker buildx version >/dev/null 2>&1 || install_plugin buildx
