@@ -10,16 +10,19 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use harness::machine::Machine;
+use harness::machine::docker::DockerMachine;
 use harness::machine::namespace::NamespaceMachine;
+use harness::progress::Silent;
 
 const BOOTS: usize = 30;
 const AT_ONCE: usize = 10;
 const RUNS: usize = 5;
+const MANY: usize = 10;
 
 fn main() {
     // `cargo test --benches` runs this too, to see that it works.
     let quick = !std::env::args().any(|argument| argument == "--bench");
-    let count = |many: usize| if quick { 1 } else { many };
+    let count: fn(usize) -> usize = if quick { |_| 1 } else { |many| many };
 
     println!("Spawn to READY=1, one machine after another ({} boots each, interleaved)", count(BOOTS));
     let (mut ours, mut shell) = (Vec::new(), Vec::new());
@@ -40,7 +43,70 @@ fn main() {
     let runs = (0..count(RUNS)).map(|_| classic()).collect::<Vec<_>>();
     row("hangproof", runs.iter().map(|run| run.0).collect(), None);
     row("  of which the recovery", runs.iter().map(|run| run.1).collect(), None);
-    row("  of which everything else", runs.iter().map(|run| run.0.saturating_sub(run.1)).collect(), None);
+    row("  and everything else", runs.iter().map(|run| run.0.saturating_sub(run.1)).collect(), None);
+
+    containers(count);
+}
+
+/// The same on Docker, beside what people do by hand; nothing where there is no engine or no image.
+fn containers(count: fn(usize) -> usize) {
+    let image = "hangproof:trixie";
+    let mut inspect = Command::new("docker");
+    inspect.args(["image", "inspect", image]).stdout(Stdio::null()).stderr(Stdio::null());
+    if !inspect.status().is_ok_and(|status| status.success()) {
+        println!(
+            "\nContainers: no engine with the image {image} (docker build -f docker/Dockerfile -t {image} .)"
+        );
+        return;
+    }
+    println!("\nContainer create to READY=1 ({} each, interleaved)", count(RUNS));
+    let (mut ours, mut by_hand) = (Vec::new(), Vec::new());
+    for _ in 0..count(RUNS) {
+        ours.push(boot_container(image));
+        by_hand.push(docker_run(image));
+    }
+    let ours = row("hangproof", ours, None);
+    row("docker run, is-system-running", by_hand, Some(ours));
+
+    println!(
+        "\nA trial beside its recovery: what the harness itself takes (crash, {} trials each)",
+        count(MANY)
+    );
+    let overhead = |backend| vec![overhead(backend, count(MANY))];
+    let namespaces = row("in namespaces", overhead("namespace"), None);
+    row("in a container", overhead("docker"), Some(namespaces));
+}
+
+fn boot_container(image: &str) -> Duration {
+    let mut machine = DockerMachine::boot(Some(image), &Silent).expect("a container boots");
+    let booted = Duration::from_secs_f64(machine.description().boot_ms / 1e3);
+    machine.close().expect("it closes");
+    booted
+}
+
+fn docker_run(image: &str) -> Duration {
+    let begin = Instant::now();
+    let script = "id=$(docker run -d --cap-add SYS_ADMIN --security-opt apparmor=unconfined --cgroupns private \
+        --tmpfs /run --tmpfs /tmp \"$1\") || exit 1
+        until docker exec \"$id\" systemctl is-system-running --wait 2>/dev/null | grep -Eq 'running|degraded'; do :; done
+        echo \"$id\"";
+    let output = Command::new("sh").args(["-c", script, "sh", image]).output().expect("sh runs");
+    let booted = begin.elapsed();
+    let id = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    let removed = Command::new("docker").args(["rm", "--force", &id]).stdout(Stdio::null()).status();
+    assert!(removed.is_ok_and(|status| status.success()), "{output:?}");
+    booted
+}
+
+/// What a trial takes, less its recovery: the difference between many trials and one.
+fn overhead(backend: &str, trials: usize) -> Duration {
+    let total = |trials: usize| {
+        let (wall, recoveries) =
+            program(&["run", "crash", "--machine", backend, "--trials", &trials.to_string()]);
+        wall.saturating_sub(recoveries)
+    };
+    let one = total(1);
+    total(trials + 1).saturating_sub(one) / u32::try_from(trials).expect("few")
 }
 
 /// Prints a row and returns the median; beside another median, how many times as long this one is.
@@ -123,11 +189,16 @@ fn at_once(boot: fn() -> Duration) -> Duration {
     boots.into_iter().map(|boot| boot.join().expect("booted")).max().expect("some")
 }
 
-/// The wall clock of a run, and its recovery.
 fn classic() -> (Duration, Duration) {
+    program(&["run", "classic", "--machine", "namespace"])
+}
+
+/// The wall clock of a run, and the sum of its recoveries.
+fn program(arguments: &[&str]) -> (Duration, Duration) {
     let report = std::env::temp_dir().join(format!("bench-{}.json", std::process::id()));
     let begin = Instant::now();
     let status = Command::new(env!("CARGO_BIN_EXE_hangproof"))
+        .args(arguments)
         .arg("--report")
         .arg(&report)
         .env_remove("CARGO")
@@ -135,10 +206,11 @@ fn classic() -> (Duration, Duration) {
         .status()
         .expect("hangproof runs");
     let total = begin.elapsed();
-    assert!(status.success(), "the classic scenario passes");
+    assert!(status.success(), "hangproof {arguments:?} passes");
     let text = fs::read_to_string(&report).expect("a report");
     fs::remove_file(&report).expect("removed");
     let report: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-    let recovery = report["runs"][0]["trials"][0]["phases"]["recovery_ms"].as_f64().expect("a recovery");
-    (total, Duration::from_secs_f64(recovery / 1e3))
+    let trials = report["runs"][0]["trials"].as_array().expect("trials");
+    let recoveries = trials.iter().map(|trial| trial["phases"]["recovery_ms"].as_f64().expect("a recovery"));
+    (total, Duration::from_secs_f64(recoveries.sum::<f64>() / 1e3))
 }

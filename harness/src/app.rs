@@ -7,14 +7,14 @@ use std::path::Path;
 use crate::cli::{Replay, Run};
 use crate::error::Error;
 use crate::interrupt;
-use crate::machine::Machine;
-use crate::machine::namespace::NamespaceMachine;
+use crate::machine::{self, Machine};
+use crate::programs::Programs;
 use crate::progress::{self, Progress};
 use crate::record::{Recorder, Recording};
-use crate::report::{Report, table, write_json};
+use crate::report::{Report, Reports, table};
 use crate::result::RunResult;
 use crate::run::inputs::{Input, Inputs};
-use crate::run::{Options, RunError, evidence, run};
+use crate::run::{Options, RunError, Setting, evidence, run};
 use crate::scenario::Scenario;
 
 const CLASSIC: &str = "classic";
@@ -24,57 +24,79 @@ pub fn run_scenarios(options: &Run) -> Result<bool, Error> {
     let names =
         if options.scenarios.is_empty() { &[CLASSIC.to_owned()] } else { options.scenarios.as_slice() };
     let scenarios = names.iter().map(|name| Scenario::load(name)).collect::<Result<Vec<_>, _>>()?;
-    // Opened before anything is measured: an unwritable report must not cost a run.
-    let mut recorder = Recorder::default();
-    let mut results = Vec::new();
-    for report in &options.reports {
-        let file = create(report.path())?;
-        match report {
-            Report::Recording(_) => recorder.add(file),
-            Report::Json(path) => results.push((path.clone(), file)),
-        }
-    }
+    let mut reports = Reports::open(&options.reports)?;
+    let progress = progress::on_stderr();
+    // Before there is a machine, and before signals are taken from the user: a build may be interrupted as ever.
+    let programs = Programs::of(&scenarios, progress.as_ref())?;
     let inputs = Inputs::default();
     let interrupted = inputs.sender();
     interrupt::listen(move || drop(interrupted.send(Input::Interrupted))).map_err(Error::Signals)?;
 
     let mut runs = Vec::new();
-    for (index, scenario) in scenarios.iter().enumerate() {
-        if index > 0 {
-            if inputs.interrupted() {
-                return Err(RunError::Interrupted.into());
+    for scenario in &scenarios {
+        let mut ended =
+            run_scenario(scenario, options, &programs, &inputs, progress.as_ref(), &mut reports.recorder);
+        if let Some(result) = ended.result.take() {
+            if !runs.is_empty() {
+                anstream::println!();
             }
-            anstream::println!();
+            print(&result);
+            runs.push(result);
+            // After every run: a later one may break.
+            reports.write(&runs)?;
         }
-        runs.push(run_scenario(scenario, options, &inputs, &mut recorder)?);
-    }
-    for (path, file) in results {
-        write_json(file, &runs).map_err(|source| Error::Report { path, source })?;
+        if let Some(error) = ended.error {
+            // A program that the terminal interrupted together with us fails in a way of its own.
+            return Err(if inputs.interrupted() { RunError::Interrupted.into() } else { error });
+        }
     }
     Ok(runs.iter().all(RunResult::is_pass))
+}
+
+/// What came of a scenario: what there is to show, and what went wrong.
+struct Ended {
+    result: Option<RunResult>,
+    error: Option<Error>,
 }
 
 fn run_scenario(
     scenario: &Scenario,
     options: &Run,
+    programs: &Programs,
     inputs: &Inputs,
+    progress: &dyn Progress,
     recorder: &mut Recorder,
-) -> Result<RunResult, Error> {
-    let progress = progress::on_stderr();
-    progress.stage("booting systemd");
-    let mut machine = NamespaceMachine::boot(&options.root)?;
+) -> Ended {
+    if inputs.interrupted() {
+        return Ended { result: None, error: Some(RunError::Interrupted.into()) };
+    }
+    let booted = machine::boot(options.machine, &options.root, options.image.as_deref(), progress);
+    let mut machine = match booted {
+        Ok(machine) => machine,
+        Err(error) => {
+            progress.done();
+            return Ended { result: None, error: Some(error.into()) };
+        }
+    };
     let seed = options.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
     let wanted = Options { trials: options.trials, seed };
-    let result = run(&machine, scenario, &wanted, inputs, progress.as_ref(), recorder);
-    if options.keep_on_failure && !result.as_ref().is_ok_and(RunResult::is_pass) {
-        keep(&machine, scenario, progress.as_ref());
+    let setting = Setting { machine: machine.as_ref(), scenario, programs, inputs, progress };
+    let ended = run(&setting, &wanted, recorder);
+    let passed = ended.error.is_none() && ended.result.as_ref().is_some_and(RunResult::is_pass);
+    if options.keep_on_failure && !passed {
+        keep(machine.as_ref(), scenario, progress);
     }
     let closed = machine.close();
     progress.done();
-    let result = result?;
-    print(&result);
-    closed?;
-    Ok(result)
+    let error = match (ended.error, closed) {
+        (Some(error), Err(left)) => {
+            anstream::eprintln!("hangproof: {left}");
+            Some(error.into())
+        }
+        (Some(error), Ok(())) => Some(error.into()),
+        (None, closed) => closed.err().map(Error::from),
+    };
+    Ended { result: ended.result, error }
 }
 
 /// Understands a recording; whether every verdict is pass.
@@ -84,18 +106,11 @@ pub fn replay(options: &Replay) -> Result<bool, Error> {
     let file = File::open(path).map_err(|error| failed(error.into()))?;
     let recordings = Recording::read(BufReader::new(file)).map_err(failed)?;
     let runs = recordings.iter().map(RunResult::of).collect::<Vec<_>>();
-    for report in &options.reports {
-        let path = report.path().to_owned();
-        match report {
-            Report::Json(_) => {
-                write_json(create(&path)?, &runs).map_err(|source| Error::Report { path, source })?;
-            }
-            Report::Recording(_) => {
-                let source = std::io::Error::other("a replay makes no recording; copy the one you have");
-                return Err(Error::Report { path, source });
-            }
-        }
+    if let Some(report) = options.reports.iter().find(|report| matches!(report, Report::Recording(_))) {
+        let source = std::io::Error::other("a replay makes no recording; copy the one you have");
+        return Err(Error::Report { path: report.path().into(), source });
     }
+    Reports::open(&options.reports)?.write(&runs)?;
     for (index, run) in runs.iter().enumerate() {
         if index > 0 {
             anstream::println!();
@@ -103,10 +118,6 @@ pub fn replay(options: &Replay) -> Result<bool, Error> {
         print(run);
     }
     Ok(runs.iter().all(RunResult::is_pass))
-}
-
-fn create(path: &Path) -> Result<File, Error> {
-    File::create(path).map_err(|source| Error::Report { path: path.into(), source })
 }
 
 fn print(run: &RunResult) {

@@ -11,8 +11,12 @@ use crate::unit::{Guard, Settings};
 /// sd-event (systemd, src/core/service.c, src/libsystemd/sd-event/sd-event.c: `DEFAULT_ACCURACY_USEC`).
 pub const TIMER_SLACK: Duration = Duration::from_millis(250);
 
-/// What the instrument grants a computer for scheduling and journald's own latency before it calls a bound broken.
+/// What the instrument grants a computer for scheduling and journald's own latency before it calls the bound of the
+/// detection broken: nothing but timers is in that.
 pub const ALLOWANCE: Duration = Duration::from_millis(100);
+
+/// What it grants for the work in the other phases, where programs end and start: no timer tells how long that takes.
+pub const WORK: Duration = Duration::from_secs(1);
 
 /// A phase's limits and where they come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,7 +50,7 @@ impl Bounds {
             kill: named(settings, "TimeoutAbortSec"),
             restart: named(settings, "RestartSec").map(|bound| {
                 if bound.at_most.is_zero() {
-                    return bound;
+                    return Bound { sum: "RestartSec 0: no timer".into(), ..bound };
                 }
                 let sum = format!("{} + timer slack {}", bound.sum, Human(TIMER_SLACK));
                 Bound { at_most: bound.at_most + TIMER_SLACK, sum, ..bound }

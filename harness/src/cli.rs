@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::machine::Choice;
 use crate::report::Report;
 
 /// Prove that a service recovers from a hang: boot a real systemd, hang the service, time the recovery.
@@ -27,6 +28,8 @@ pub enum Command {
     Run(Run),
     /// Timelines, verdicts and reports from a recording, without a machine
     Replay(Replay),
+    /// What this host can run, and what to do about what it cannot
+    Doctor,
 }
 
 /// The options of `run`.
@@ -44,9 +47,17 @@ pub struct Run {
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
 
-    /// The tree whose /usr is booted
-    #[arg(long, value_name = "DIR", default_value = "/")]
+    /// Where to boot: in namespaces of this host, in a container, or the first of them that works
+    #[arg(long, value_name = "BACKEND", value_enum, default_value_t)]
+    pub machine: Choice,
+
+    /// The tree whose /usr is booted in namespaces
+    #[arg(long, value_name = "DIR", default_value = "/", conflicts_with = "image")]
     pub root: PathBuf,
+
+    /// The image that containers are made of [default: hangproof:trixie, built if need be]
+    #[arg(long, value_name = "IMAGE")]
+    pub image: Option<String>,
 
     /// Keep the machine's journal, units and processes in a directory here when a verdict is fail
     #[arg(long)]

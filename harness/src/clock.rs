@@ -19,6 +19,12 @@ impl Usec {
         Self(now.tv_sec.unsigned_abs() * 1_000_000 + now.tv_nsec.unsigned_abs() / 1000)
     }
 
+    /// This much earlier.
+    #[must_use]
+    pub fn before(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)))
+    }
+
     /// Milliseconds from `origin` to here, negative when this is earlier.
     #[expect(clippy::cast_precision_loss, reason = "a double holds the microseconds of 285 years")]
     pub fn ms_since(self, origin: Self) -> f64 {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::machine::MachineError;
+use crate::programs::ProgramError;
 use crate::record::RecordingError;
 use crate::run::RunError;
 use crate::scenario::ScenarioError;
@@ -29,6 +30,9 @@ pub enum Error {
         /// Why.
         source: RecordingError,
     },
+    /// A program is missing.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
     /// The run could not be finished.
     #[error(transparent)]
     Run(#[from] RunError),
@@ -45,17 +49,18 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Scenario(_)
+            | Self::Program(_)
             | Self::Report { .. }
             | Self::Replay { .. }
             | Self::Run(
-                RunError::Program(_)
-                | RunError::Unit(..)
+                RunError::Unit(..)
                 | RunError::File { .. }
-                | RunError::NotServed { .. },
+                | RunError::NotServed { .. }
+                | RunError::Recording(_),
             ) => 2,
             Self::Machine(error) | Self::Run(RunError::Machine(error)) => of_machine(error),
             Self::Run(RunError::Interrupted) => crate::interrupt::EXIT_CODE,
-            Self::Run(RunError::Journal(_) | RunError::Recording(_)) | Self::Signals(_) => 4,
+            Self::Run(RunError::Journal(_)) | Self::Signals(_) => 4,
         }
     }
 }

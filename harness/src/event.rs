@@ -52,6 +52,8 @@ pub enum Kind {
     },
     /// The main process ended.
     Exited(Exit),
+    /// The service ended without a failure. (systemd logs no exit with code 0 at its default level, but this.)
+    Deactivated,
     /// The service failed.
     Failed {
         /// systemd's word for why: `watchdog`, `signal`, `exit-code`, `timeout`, …
@@ -92,6 +94,7 @@ impl Kind {
             | Self::WatchdogTrigger { .. }
             | Self::Killed { .. }
             | Self::Exited(_)
+            | Self::Deactivated
             | Self::Failed { .. }
             | Self::RestartScheduled { .. }
             | Self::Stopping
@@ -120,6 +123,7 @@ impl fmt::Display for Kind {
             }
             Self::Exited(Exit::Code(code)) => write!(f, "exited with code {code}"),
             Self::Exited(Exit::Signal(signal)) => write!(f, "exited by {signal}"),
+            Self::Deactivated => f.write_str("deactivated"),
             Self::Failed { result } => write!(f, "failed, result {result}"),
             Self::RestartScheduled { restarts } => write!(f, "restart scheduled, number {restarts}"),
             Self::Stopping => f.write_str("stopping"),
@@ -132,6 +136,7 @@ impl fmt::Display for Kind {
 }
 
 const EXITED: &str = "98e322203f7a4ed290d09fe03c09fe15";
+const DEACTIVATED: &str = "7ad2d189f7e94e70a38c781354912448";
 const FAILED: &str = "d9b373ed55a64feb8242e02dbe79a49c";
 const RESTART_SCHEDULED: &str = "5eb03494b6584870a536b337290809b3";
 const STOPPING: &str = "de5b426a63be47a7b6ac3eaac82e2f6f";
@@ -146,6 +151,7 @@ pub fn read(entry: &Entry, unit: &str) -> Option<Event> {
     }
     let kind = match entry.text("MESSAGE_ID").as_deref() {
         Some(EXITED) => exited(entry)?,
+        Some(DEACTIVATED) => Kind::Deactivated,
         Some(FAILED) => Kind::Failed { result: entry.text("UNIT_RESULT")? },
         Some(RESTART_SCHEDULED) => Kind::RestartScheduled { restarts: entry.number("N_RESTARTS")? },
         Some(STOPPING) => Kind::Stopping,

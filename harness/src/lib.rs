@@ -18,7 +18,8 @@
 //! # Modules, along the line
 //!
 //! - [`scenario`]: one question to a service, as a file; [`mod@unit`]: the unit as systemd understood it
-//! - [`machine`]: a booted systemd that we own; [`machine::namespace`]: in bare namespaces
+//! - [`machine`]: a booted systemd that we own; [`machine::namespace`]: in bare namespaces; [`machine::docker`]: in a
+//!   container; [`doctor`]: which of them this host can boot
 //! - [`programs`]: what goes into it; [`fault`]: what is done to the service
 //! - [`run`]: a run, from boot to the last trial; [`patience`]: how long it waits; [`interrupt`]: how it is stopped
 //! - [`journal`], [`outage`]: the witnesses; [`record`]: what they said
@@ -30,6 +31,7 @@ pub mod app;
 pub mod bound;
 pub mod cli;
 pub mod clock;
+pub mod doctor;
 pub mod error;
 pub mod event;
 pub mod fault;

@@ -7,12 +7,17 @@ use std::fmt;
 use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::progress::Progress;
+
+pub mod docker;
+mod layout;
 pub mod namespace;
 
 /// A booted systemd, the journal of which can be read and into which commands can be sent.
@@ -36,14 +41,71 @@ pub trait Machine: Send + Sync {
     /// How the machine's ports are reached from here.
     fn network(&self) -> Network;
 
+    /// Why the machine runs no longer. One that is just breaking is given a second to end; `None` if it lives on.
+    fn obituary(&self) -> Option<String>;
+
     /// Ends the machine and everything in it, and leaves nothing behind.
     fn close(&mut self) -> Result<(), MachineError>;
 }
 
+/// Where machines are booted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Choice {
+    /// In bare namespaces of the host.
+    Namespace,
+    /// In a container.
+    Docker,
+    /// In namespaces where the host can, else in a container.
+    #[default]
+    Auto,
+}
+
+/// Boots a machine: of the tree at `root` in namespaces, of `image` (or what there is) in a container.
+pub fn boot(
+    choice: Choice,
+    root: &Path,
+    image: Option<&str>,
+    progress: &dyn Progress,
+) -> Result<Box<dyn Machine>, MachineError> {
+    let in_namespaces = match choice {
+        Choice::Namespace => true,
+        Choice::Docker => false,
+        // Who names a tree or an image has chosen.
+        Choice::Auto if image.is_some() => false,
+        Choice::Auto if root != Path::new("/") => true,
+        Choice::Auto => match (namespace::available(root), docker::available()) {
+            (Ok(_), _) => true,
+            (Err(_), Ok(())) => false,
+            (Err(namespaces), Err(docker)) => return Err(neither(namespaces, docker)),
+        },
+    };
+    if in_namespaces {
+        progress.stage("booting systemd in namespaces");
+        return Ok(Box::new(namespace::NamespaceMachine::boot(root)?));
+    }
+    Ok(Box::new(docker::DockerMachine::boot(image, progress)?))
+}
+
+fn neither(namespaces: MachineError, docker: MachineError) -> MachineError {
+    match (namespaces, docker) {
+        (
+            MachineError::Unavailable { reason, remedy },
+            MachineError::Unavailable { reason: no_docker, remedy: start_docker },
+        ) => MachineError::Unavailable {
+            reason: format!("not in namespaces, for {reason}; and not in a container, for {no_docker}"),
+            remedy: format!("{remedy} {start_docker}"),
+        },
+        (namespaces, _) => namespaces,
+    }
+}
+
+/// How long a machine that breaks may take to have ended.
+const LAST_BREATH: Duration = Duration::from_secs(1);
+
 /// What was booted, for people and for reports.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Description {
-    /// `namespace`.
+    /// `namespace` or `docker`.
     pub backend: String,
     /// systemd's version as it calls itself, `252` or `257.9`.
     pub systemd: String,
@@ -105,6 +167,8 @@ impl Drop for StreamGuard {
 pub enum Network {
     /// In a network namespace of its own, on the loopback address.
     Namespace(Arc<OwnedFd>),
+    /// At an address of its own; the port is the service's.
+    Address(SocketAddr),
 }
 
 impl Network {
@@ -112,6 +176,7 @@ impl Network {
     pub fn enter(&self) -> io::Result<()> {
         match self {
             Self::Namespace(fd) => namespace::enter_network(fd),
+            Self::Address(_) => Ok(()),
         }
     }
 
@@ -119,6 +184,7 @@ impl Network {
     pub fn address(&self, service: SocketAddr) -> SocketAddr {
         match self {
             Self::Namespace(_) => service,
+            Self::Address(machine) => SocketAddr::new(machine.ip(), service.port()),
         }
     }
 }

@@ -3,15 +3,17 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use harness::app;
 use harness::cli::{Cli, Command};
+use harness::{app, doctor};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    tracing_subscriber::fmt().with_writer(std::io::stderr).without_time().with_target(false).init();
     let verdict = match cli.command {
         None => app::run_scenarios(&cli.run),
         Some(Command::Run(options)) => app::run_scenarios(&options),
         Some(Command::Replay(options)) => app::replay(&options),
+        Some(Command::Doctor) => return doctor::examine(),
     };
     match verdict {
         Ok(true) => ExitCode::SUCCESS,

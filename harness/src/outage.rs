@@ -1,10 +1,13 @@
 //! What a client saw: the second witness, independent of systemd and of `sd-watchdog`.
 //!
 //! An observer asks the service every 10 ms, each time over a new connection, and never waits for one answer before
-//! it asks again. Its answers are kept as *streaks* of equal outcomes; the outage is read from them, purely.
+//! it asks again. What it knows of a good answer is an interval: the service served at some moment between the ask and
+//! the observer's reading of the answer, which may come late on a busy computer. Everything is ordered by when it was
+//! asked, and only what a whole interval proves is held against systemd's journal.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -22,12 +25,12 @@ pub const TICK: Duration = Duration::from_millis(10);
 const ASK_DEADLINE: Duration = Duration::from_secs(1);
 
 /// One ask and its outcome.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ask {
-    /// When the connection was opened.
-    pub asked_usec: Usec,
-    /// When the outcome was known.
-    pub known_usec: Usec,
+    /// Just before the connection was opened.
+    pub asked: Usec,
+    /// When the outcome was read.
+    pub known: Usec,
     /// A good answer, or what came instead.
     pub outcome: Outcome,
 }
@@ -42,50 +45,73 @@ pub enum Outcome {
     Bad(String),
 }
 
-/// Consecutive asks of the same outcome, in the order in which outcomes became known.
+/// Consecutive asks of the same outcome, in the order in which they were asked: how a recording keeps them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Streak {
     /// What they came to.
     pub outcome: Outcome,
     /// How many there were.
     pub count: u32,
-    /// When the one asked first was asked, and known.
+    /// When the first was asked, and its outcome known.
     pub first_usec: (Usec, Usec),
-    /// When the one asked last was asked, and known.
+    /// When the last was asked, and its outcome known.
     pub last_usec: (Usec, Usec),
 }
 
 /// Everything a client saw during a trial.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Witness {
-    streaks: Vec<Streak>,
+    /// In the order in which they were asked, each with how many it stands for.
+    asks: Vec<(Ask, u32)>,
 }
 
 impl Witness {
-    /// Adds one ask.
+    /// Adds one ask, which may have become known out of turn.
     pub fn add(&mut self, ask: Ask) {
-        let moment = (ask.asked_usec, ask.known_usec);
-        match self.streaks.last_mut() {
-            Some(streak) if streak.outcome == ask.outcome => {
-                streak.count += 1;
-                streak.first_usec = streak.first_usec.min(moment);
-                streak.last_usec = streak.last_usec.max(moment);
-            }
-            _ => {
-                let streak = Streak { outcome: ask.outcome, count: 1, first_usec: moment, last_usec: moment };
-                self.streaks.push(streak);
-            }
+        let place = self.asks.partition_point(|(earlier, _)| earlier.asked <= ask.asked);
+        self.asks.insert(place, (ask, 1));
+    }
+
+    /// Adds a streak from a recording: its edges, which is all that anything is read from.
+    pub fn push(&mut self, streak: &Streak) {
+        let edge = |(asked, known): (Usec, Usec)| Ask { asked, known, outcome: streak.outcome.clone() };
+        self.asks.push((edge(streak.first_usec), streak.count.saturating_sub(1).max(1)));
+        if streak.count > 1 {
+            self.asks.push((edge(streak.last_usec), 1));
         }
     }
 
-    /// Adds a streak from a recording.
-    pub fn push(&mut self, streak: Streak) {
-        self.streaks.push(streak);
+    /// The asks as a recording keeps them.
+    pub fn streaks(&self) -> Vec<Streak> {
+        let mut streaks: Vec<Streak> = Vec::new();
+        for (ask, count) in &self.asks {
+            let edge = (ask.asked, ask.known);
+            match streaks.last_mut() {
+                Some(streak) if streak.outcome == ask.outcome => {
+                    streak.count += count;
+                    streak.last_usec = edge;
+                }
+                _ => streaks.push(Streak {
+                    outcome: ask.outcome.clone(),
+                    count: *count,
+                    first_usec: edge,
+                    last_usec: edge,
+                }),
+            }
+        }
+        streaks
     }
 
-    fn good(&self) -> impl Iterator<Item = &Streak> {
-        self.streaks.iter().filter(|streak| streak.outcome == Outcome::Good)
+    /// Forgets what was asked before the last good answer, and returns when that was asked: a service that has just
+    /// come up refused connections before.
+    pub fn begin_at_last_good(&mut self) -> Option<Usec> {
+        let last = self.asks.iter().rposition(|(ask, _)| ask.outcome == Outcome::Good)?;
+        self.asks.drain(..last);
+        self.asks.first().map(|(ask, _)| ask.asked)
+    }
+
+    fn good(&self) -> impl DoubleEndedIterator<Item = &Ask> {
+        self.asks.iter().map(|(ask, _)| ask).filter(|ask| ask.outcome == Outcome::Good)
     }
 
     /// Whether any ask was answered well.
@@ -93,57 +119,41 @@ impl Witness {
         self.good().next().is_some()
     }
 
-    /// When the first ask that failed was asked, and why it did. One that good answers surround on both sides, asked
-    /// before *and* after it, was lost by itself and is no outage.
-    pub fn first_bad(&self) -> Option<(Usec, &str)> {
-        let bad = self.streaks.iter().filter_map(|streak| match &streak.outcome {
-            Outcome::Bad(reason) => Some((streak.first_usec.0, reason.as_str())),
-            Outcome::Good => None,
-        });
-        bad.filter(|(asked, _)| {
-            !self.good().any(|good| good.first_usec.0 < *asked && *asked < good.last_usec.0)
+    /// The first ask since `since` that failed, and why.
+    pub fn first_bad(&self, since: Usec) -> Option<(Usec, &str)> {
+        self.asks.iter().find_map(|(ask, _)| match &ask.outcome {
+            Outcome::Bad(reason) if ask.asked >= since => Some((ask.asked, reason.as_str())),
+            _ => None,
         })
-        .min_by_key(|(asked, _)| *asked)
     }
 
-    /// When the last good answer before the outage was known.
-    pub fn last_good(&self) -> Option<Usec> {
-        let (outage, _) = self.first_bad()?;
-        let before = self.good().filter(|streak| streak.last_usec.0 < outage);
-        before.map(|streak| streak.last_usec.1).max()
+    /// The last good answer to an ask before `until`, by when it was asked.
+    pub fn last_good(&self, until: Usec) -> Option<Usec> {
+        self.good().rfind(|ask| ask.asked < until).map(|ask| ask.asked)
     }
 
-    /// When the first good answer to an ask after `since`, and after the outage began, was known.
+    /// The first good answer to an ask after `since`, by when it was known.
     pub fn first_good(&self, since: Usec) -> Option<Usec> {
-        let (outage, _) = self.first_bad()?;
-        let after = outage.max(since);
-        // A streak that began before counts by its end: only the edges are kept.
-        let edges = self.good().filter_map(|streak| {
-            [streak.first_usec, streak.last_usec].into_iter().find(|(asked, _)| *asked > after)
-        });
-        edges.map(|(_, known)| known).min()
+        self.good().find(|ask| ask.asked > since).map(|ask| ask.known)
     }
 
-    /// When the latest ask of known outcome was asked.
-    pub fn last_asked(&self) -> Option<Usec> {
-        self.streaks.iter().map(|streak| streak.last_usec.0).max()
+    /// A good answer that was both asked and known between the two: proof that the service served then.
+    pub fn served_between(&self, from: Usec, to: Usec) -> Option<Usec> {
+        self.good().find(|ask| ask.asked > from && ask.known < to).map(|ask| ask.known)
     }
 
     /// How many asks failed, and how many there were.
     pub fn failed_of(&self) -> (u32, u32) {
-        let all = self.streaks.iter().map(|streak| streak.count).sum();
-        let good: u32 = self.good().map(|streak| streak.count).sum();
-        (all - good, all)
-    }
-
-    /// The streaks in order, for a recording.
-    pub fn streaks(&self) -> &[Streak] {
-        &self.streaks
+        let count = |wanted: fn(&Outcome) -> bool| -> u32 {
+            self.asks.iter().filter(|(ask, _)| wanted(&ask.outcome)).map(|(_, count)| count).sum()
+        };
+        (count(|outcome| *outcome != Outcome::Good), count(|_| true))
     }
 }
 
 /// Asks until dropped.
 pub struct Observer {
+    pending: Arc<Mutex<BTreeSet<Usec>>>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -159,6 +169,8 @@ impl Observer {
         let address = network.address(*service);
         let request = format!("GET {path} HTTP/1.1\r\nHost: {service}\r\nConnection: close\r\n\r\n");
         let network = network.clone();
+        let pending = Arc::new(Mutex::new(BTreeSet::new()));
+        let open = Arc::clone(&pending);
         let (stop, stopped) = oneshot::channel();
         let (ready, entered) = std::sync::mpsc::sync_channel(1);
         let work = move || {
@@ -168,7 +180,7 @@ impl Observer {
             match runtime {
                 Ok(runtime) => {
                     let _ = ready.send(Ok(()));
-                    runtime.block_on(ask_on(address, request.into(), report, stopped));
+                    runtime.block_on(ask_on(address, request.into(), open, report, stopped));
                 }
                 Err(error) => drop(ready.send(Err(error))),
             }
@@ -179,8 +191,20 @@ impl Observer {
             Ok(result) => result.map_err(broken)?,
             Err(_) => return Err(broken(std::io::Error::other("it panicked"))),
         }
-        Ok(Self { stop: Some(stop), thread: Some(thread) })
+        Ok(Self { pending, stop: Some(stop), thread: Some(thread) })
     }
+}
+
+impl Observer {
+    /// Everything asked before this moment has been reported.
+    pub fn known_until(&self) -> Usec {
+        let now = Usec::now();
+        lock(&self.pending).first().copied().unwrap_or(now)
+    }
+}
+
+fn lock(pending: &Mutex<BTreeSet<Usec>>) -> std::sync::MutexGuard<'_, BTreeSet<Usec>> {
+    pending.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Observer {
@@ -195,6 +219,7 @@ impl Drop for Observer {
 async fn ask_on(
     address: SocketAddr,
     request: Arc<str>,
+    pending: Arc<Mutex<BTreeSet<Usec>>>,
     report: impl Fn(Ask) + Clone + Send + 'static,
     mut stop: oneshot::Receiver<()>,
 ) {
@@ -205,9 +230,10 @@ async fn ask_on(
             _ = &mut stop => return,
             _ = ticks.tick() => {}
         }
-        let (request, report) = (request.clone(), report.clone());
+        let (request, report, pending) = (request.clone(), report.clone(), Arc::clone(&pending));
+        let asked = Usec::now();
+        lock(&pending).insert(asked);
         tokio::spawn(async move {
-            let asked_usec = Usec::now();
             let answer = tokio::time::timeout(ASK_DEADLINE, ask(address, &request)).await;
             let outcome = match answer {
                 Ok(Ok(status)) if (100..400).contains(&status) => Outcome::Good,
@@ -215,7 +241,8 @@ async fn ask_on(
                 Ok(Err(error)) => Outcome::Bad(bad(&error)),
                 Err(_) => Outcome::Bad("no answer in 1 s".into()),
             };
-            report(Ask { asked_usec, known_usec: Usec::now(), outcome });
+            report(Ask { asked, known: Usec::now(), outcome });
+            lock(&pending).remove(&asked);
         });
     }
 }
@@ -250,46 +277,78 @@ mod tests {
         let mut witness = Witness::default();
         for &(asked, known, good) in asks {
             let outcome = if good { Outcome::Good } else { Outcome::Bad("no".into()) };
-            witness.add(Ask { asked_usec: Usec(asked), known_usec: Usec(known), outcome });
+            witness.add(Ask { asked: Usec(asked), known: Usec(known), outcome });
         }
         witness
     }
 
+    /// First bad, last good before it, first good after it.
+    fn outage(witness: &Witness) -> (Option<u64>, Option<u64>, Option<u64>) {
+        let bad = witness.first_bad(Usec(0)).map(|(asked, _)| asked);
+        let last = bad.and_then(|bad| witness.last_good(bad));
+        let first = bad.and_then(|bad| witness.first_good(bad));
+        (bad.map(|at| at.0), last.map(|at| at.0), first.map(|at| at.0))
+    }
+
     #[test]
-    fn the_outage_lies_between_the_good_answers_around_the_failed_asks() {
+    fn asks_are_ordered_by_when_they_were_asked() {
         // Asked at 30 and 40, unanswered until their deadline; the restart refuses 50, then serves.
         let seen = witness(&[
             (10, 11, true),
             (20, 21, true),
             (50, 51, false),
             (30, 55, false),
-            (40, 56, false),
             (60, 61, true),
+            (40, 65, false),
             (70, 71, true),
         ]);
-        assert_eq!(seen.first_bad().map(|(asked, _)| asked), Some(Usec(30)));
-        assert_eq!((seen.last_good(), seen.first_good(Usec(0))), (Some(Usec(21)), Some(Usec(61))));
+        assert_eq!(outage(&seen), (Some(30), Some(20), Some(61)));
         assert_eq!(seen.failed_of(), (3, 7));
     }
 
     #[test]
-    fn a_late_failure_of_an_early_ask_does_not_prolong_the_outage() {
+    fn a_lost_ask_before_an_outage_does_not_hide_it() {
         let seen =
-            witness(&[(10, 11, true), (30, 31, false), (60, 61, true), (20, 65, false), (70, 71, true)]);
-        assert_eq!((seen.last_good(), seen.first_good(Usec(0))), (Some(Usec(11)), Some(Usec(61))));
+            witness(&[(10, 11, true), (20, 25, false), (30, 31, true), (40, 45, false), (900, 901, false)]);
+        assert_eq!(seen.first_bad(Usec(30)).map(|(asked, _)| asked), Some(Usec(40)));
+        assert_eq!(outage(&seen), (Some(20), Some(10), Some(31)));
     }
 
     #[test]
-    fn one_lost_ask_among_good_answers_is_no_outage() {
-        let seen = witness(&[(10, 11, true), (30, 31, true), (20, 1020, false), (1020, 1021, true)]);
-        assert_eq!((seen.first_bad(), seen.last_good()), (None, None));
-        assert_eq!(seen.failed_of(), (1, 4));
+    fn an_answer_proves_service_only_with_its_whole_interval() {
+        // Asked just before the hang at 100, read by a busy observer at 180.
+        let seen = witness(&[(90, 180, true)]);
+        assert_eq!(seen.served_between(Usec(100), Usec(500)), None);
+        assert_eq!(witness(&[(110, 180, true)]).served_between(Usec(100), Usec(500)), Some(Usec(180)));
+        assert_eq!(witness(&[(490, 510, true)]).served_between(Usec(100), Usec(500)), None);
     }
 
     #[test]
-    fn a_service_that_never_comes_back_has_no_first_good_answer() {
-        let seen = witness(&[(10, 11, true), (20, 21, false)]);
-        assert_eq!((seen.last_good(), seen.first_good(Usec(0))), (Some(Usec(11)), None));
-        assert_eq!(witness(&[]).first_bad(), None);
+    fn a_recording_keeps_all_that_is_read_from_the_asks() {
+        let live = witness(&[
+            (10, 11, true),
+            (20, 21, true),
+            (30, 31, true),
+            (40, 50, false),
+            (45, 51, false),
+            (60, 61, true),
+            (55, 90, false),
+        ]);
+        let mut replayed = Witness::default();
+        let streaks = live.streaks();
+        assert_eq!(streaks.iter().map(|streak| streak.count).collect::<Vec<_>>(), [3, 3, 1]);
+        for streak in &streaks {
+            replayed.push(streak);
+        }
+        assert_eq!((outage(&replayed), replayed.failed_of()), (outage(&live), live.failed_of()));
+        assert_eq!(replayed.streaks(), streaks);
+    }
+
+    #[test]
+    fn what_was_refused_while_the_service_came_up_is_forgotten() {
+        let mut seen = witness(&[(10, 11, false), (20, 21, false), (30, 31, true)]);
+        assert_eq!(seen.begin_at_last_good(), Some(Usec(30)));
+        assert_eq!((outage(&seen), seen.failed_of()), ((None, None, None), (0, 1)));
+        assert_eq!(witness(&[(10, 11, false)]).begin_at_last_good(), None);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::bound::Bounds;
+use crate::bound::{Bound, Bounds, TIMER_SLACK};
 use crate::clock::Usec;
 use crate::event::Kind;
 use crate::outage::Witness;
@@ -28,14 +28,16 @@ pub enum Patience {
     Until(Usec),
 }
 
-/// How long to wait for the rest of a trial after its injection.
+/// How long to wait for the rest of a trial after its injection. Clients' asks are known up to `known_until`.
 pub fn after_injection(
     timeline: &Timeline,
     witness: &Witness,
     expect: &Expectation,
     settings: &Settings,
+    known_until: Usec,
 ) -> Patience {
     let bounds = Bounds::of(settings);
+    let phases = &timeline.phases;
     if expect.outcome == Outcome::Undisturbed {
         let over = timeline.has(Kind::is_disturbance);
         return if over {
@@ -44,22 +46,14 @@ pub fn after_injection(
             Patience::Until(timeline.origin + expect.calm(settings))
         };
     }
-    let phases = &timeline.phases;
-    let gave_up = timeline.has(|kind| *kind == Kind::StartLimitHit)
-        || (settings.restart == "no" && timeline.has(|kind| matches!(kind, Kind::Failed { .. })));
-    if gave_up {
+    if timeline.gave_up(settings) {
         return Patience::Settled;
     }
     if let Some(recovery) = phases.recovery {
-        let served = phases.outage.is_some_and(|outage| outage.to >= recovery.from);
-        let unseen = witness.first_bad().is_none() && witness.last_asked() > Some(recovery.to);
-        return if served || unseen {
-            Patience::Settled
-        } else {
-            Patience::Until(recovery.to + SERVED_AGAIN)
-        };
+        let served = witness.first_good(recovery.to).is_some() && known_until > recovery.to;
+        return if served { Patience::Settled } else { Patience::Until(recovery.to + SERVED_AGAIN) };
     }
-    let bounded = |bound: &Option<crate::bound::Bound>| bound.as_ref().map(|bound| bound.at_most);
+    let bounded = |bound: &Option<Bound>| bound.as_ref().map(|bound| bound.at_most);
     match phases.detect {
         None => {
             let detect =
@@ -69,9 +63,14 @@ pub fn after_injection(
         Some(detect) => {
             let rest = [&bounds.kill, &bounds.restart, &bounds.start].map(bounded);
             let rest: Duration = rest.into_iter().map(|bound| bound.unwrap_or(UNBOUNDED_PHASE)).sum();
-            Patience::Until(detect.to + rest + MARGIN)
+            Patience::Until(detect.to + rest.max(quiet(settings) * 2) + MARGIN)
         }
     }
+}
+
+/// How long systemd must do nothing about a service that ended, before it has given it up.
+pub fn quiet(settings: &Settings) -> Duration {
+    settings.span("RestartSec").unwrap_or_default() + TIMER_SLACK + MARGIN
 }
 
 /// How long a start may take.

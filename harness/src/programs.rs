@@ -1,8 +1,12 @@
 //! The programs that go into a machine: found beside our own, and built with cargo when they are not there.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+use crate::progress::Progress;
+use crate::scenario::Scenario;
 
 /// What may be named `bin:NAME` in a scenario, and the package that builds it.
 const PROGRAMS: [(&str, &str); 2] = [("buggy_server", "server"), ("sd-watchdog", "watchdog")];
@@ -31,31 +35,61 @@ pub enum ProgramError {
     },
 }
 
-/// Finds a program.
-///
-/// Under cargo it is brought up to date first, for `cargo run -p harness` builds only the harness: a stale program
-/// would be measured in place of the one just edited. `building` is called before a build that takes a while.
-pub fn find(name: &str, building: impl FnOnce(&str)) -> Result<PathBuf, ProgramError> {
+/// The programs that some scenarios name, found.
+#[derive(Clone, Debug, Default)]
+pub struct Programs(BTreeMap<String, PathBuf>);
+
+impl Programs {
+    /// Finds every program named; `progress` hears of a build, which takes a while.
+    ///
+    /// Under cargo each is brought up to date first, for `cargo run -p harness` builds only the harness: a stale program
+    /// would be measured in place of the one just edited.
+    pub fn find<'a>(
+        names: impl IntoIterator<Item = &'a str>,
+        progress: &dyn Progress,
+    ) -> Result<Self, ProgramError> {
+        let mut programs = Self::default();
+        for name in names {
+            if !programs.0.contains_key(name) {
+                programs.0.insert(name.into(), find(name, progress)?);
+            }
+        }
+        Ok(programs)
+    }
+
+    /// Those that the scenarios name as `bin:NAME`.
+    pub fn of(scenarios: &[Scenario], progress: &dyn Progress) -> Result<Self, ProgramError> {
+        let files = scenarios.iter().flat_map(|scenario| scenario.service.files.values());
+        Self::find(files.filter_map(|file| file.strip_prefix("bin:")), progress)
+    }
+
+    /// Where a program is; one that was not asked for is nowhere.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.get(name).cloned().unwrap_or_else(|| name.into())
+    }
+}
+
+fn find(name: &str, progress: &dyn Progress) -> Result<PathBuf, ProgramError> {
     let Some((_, package)) = PROGRAMS.iter().find(|(known, _)| *known == name) else {
         return Err(ProgramError::Unknown(name.into()));
     };
     let directory = own_directory();
     let path = directory.join(name);
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let under_cargo = env::var_os("CARGO").is_some();
-    if path.exists() && !under_cargo {
+    let cargo = env::var_os("CARGO");
+    if path.exists() && cargo.is_none() {
         return Ok(path);
     }
-    let target = directory.parent().filter(|_| workspace.join("Cargo.toml").exists());
-    let Some((target, profile)) = target.zip(directory.file_name()) else {
+    // Only a directory of cargo's own is built into: an installed hangproof has its programs installed beside it.
+    let target = directory.parent().filter(|target| target.join("CACHEDIR.TAG").exists());
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let (Some(target), Some(profile), true) =
+        (target, directory.file_name(), workspace.join("Cargo.toml").exists())
+    else {
         return Err(ProgramError::Missing { name: name.into(), directory });
     };
-    if !path.exists() {
-        building(name);
-    }
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    progress.stage(&format!("building {name}, or waiting for another cargo"));
     let profile = if profile == "debug" { "dev".into() } else { profile.to_owned() };
-    let mut command = Command::new(cargo);
+    let mut command = Command::new(cargo.unwrap_or_else(|| "cargo".into()));
     command
         .args(["build", "--quiet", "--package", package, "--bin", name, "--profile"])
         .arg(profile)

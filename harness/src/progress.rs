@@ -9,16 +9,18 @@ use indicatif::{ProgressBar, ProgressStyle};
 pub trait Progress: Send + Sync {
     /// Something begins.
     fn stage(&self, what: &str);
+    /// Something that a person should know stays on the screen.
+    fn note(&self, what: &str);
     /// Something was seen in the journal.
     fn event(&self, what: &str);
     /// The run is over: nothing must be left on the screen.
     fn done(&self);
 }
 
-/// On a terminal a spinner with the latest stage and event; elsewhere nothing, for the report tells it all.
+/// On a terminal a spinner with the latest stage and event; elsewhere only notes, for the report tells the rest.
 pub fn on_stderr() -> Box<dyn Progress> {
     if !std::io::stderr().is_terminal() {
-        return Box::new(Silent);
+        return Box::new(Notes);
     }
     let style = ProgressStyle::with_template("{spinner} {elapsed:>3} {prefix}  {msg:.dim}")
         .unwrap_or_else(|_| ProgressStyle::default_spinner());
@@ -33,6 +35,10 @@ impl Progress for Spinner {
     fn stage(&self, what: &str) {
         self.0.set_prefix(what.to_owned());
         self.0.set_message("");
+    }
+
+    fn note(&self, what: &str) {
+        self.0.println(what);
     }
 
     fn event(&self, what: &str) {
@@ -50,11 +56,24 @@ impl Drop for Spinner {
     }
 }
 
+/// Elsewhere than on a terminal: notes only.
+struct Notes;
+
+impl Progress for Notes {
+    fn stage(&self, _: &str) {}
+    fn note(&self, what: &str) {
+        anstream::eprintln!("{what}");
+    }
+    fn event(&self, _: &str) {}
+    fn done(&self) {}
+}
+
 /// Says nothing.
 pub struct Silent;
 
 impl Progress for Silent {
     fn stage(&self, _: &str) {}
+    fn note(&self, _: &str) {}
     fn event(&self, _: &str) {}
     fn done(&self) {}
 }

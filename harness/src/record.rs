@@ -3,6 +3,7 @@
 //! A recording is all that timelines, verdicts and reports are made from, at once or years later (`hangproof replay`).
 
 use std::io::{BufRead, Write};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +13,7 @@ use crate::journal::Entry;
 use crate::machine::Description;
 use crate::outage::{Streak, Witness};
 use crate::scenario::Expectation;
+use crate::timeline::Timeline;
 use crate::unit::Settings;
 
 /// The format of recordings and reports.
@@ -96,6 +98,8 @@ pub struct Trial {
     pub seed: u64,
     /// When it began; once the service is served, when that was.
     pub begin: Usec,
+    /// When it was over; until then, now.
+    pub end: Option<Usec>,
     /// When which fault was injected.
     pub injected: Option<(Usec, String)>,
     /// What journald received about the unit.
@@ -108,7 +112,21 @@ impl Trial {
     /// A trial that begins now.
     pub fn begin(number: u32, seed: u64) -> Self {
         let begin = Usec::now();
-        Self { number, seed, begin, injected: None, entries: Vec::new(), witness: Witness::default() }
+        Self {
+            number,
+            seed,
+            begin,
+            end: None,
+            injected: None,
+            entries: Vec::new(),
+            witness: Witness::default(),
+        }
+    }
+
+    /// What happened, so far or altogether.
+    pub fn timeline(&self, unit: &str) -> Timeline {
+        let end = self.end.unwrap_or_else(Usec::now);
+        Timeline::new(self.begin, end, self.events(unit), &self.witness)
     }
 
     /// The events so far, without what clients saw.
@@ -147,13 +165,19 @@ impl Recording {
     pub fn read(text: impl BufRead) -> Result<Vec<Self>, RecordingError> {
         let mut runs: Vec<Self> = Vec::new();
         let mut open: Option<Trial> = None;
-        for (index, line) in text.lines().enumerate() {
+        let mut lines = text.lines().enumerate().peekable();
+        while let Some((index, line)) = lines.next() {
             let line = line?;
             let invalid = |message: String| RecordingError::Invalid { line: index + 1, message };
             if line.trim().is_empty() {
                 continue;
             }
-            let record = serde_json::from_str(&line).map_err(|error| invalid(error.to_string()))?;
+            let record = match serde_json::from_str(&line) {
+                Ok(record) => record,
+                // The last line of a run that was killed, or of a full disk.
+                Err(error) if error.is_eof() && lines.peek().is_none() => break,
+                Err(error) => return Err(invalid(error.to_string())),
+            };
             match (record, runs.last_mut(), &mut open) {
                 (Record::Run(header), _, _) if header.schema != SCHEMA => {
                     return Err(invalid(format!(
@@ -173,8 +197,11 @@ impl Recording {
                     trial.injected = Some((at_usec, fault));
                 }
                 (Record::Journal { entry }, _, Some(trial)) => trial.entries.push(entry),
-                (Record::Clients(streak), _, Some(trial)) => trial.witness.push(streak),
-                (Record::End { .. }, Some(run), Some(_)) => run.trials.extend(open.take()),
+                (Record::Clients(streak), _, Some(trial)) => trial.witness.push(&streak),
+                (Record::End { at_usec }, Some(run), Some(trial)) => {
+                    trial.end = Some(at_usec);
+                    run.trials.extend(open.take());
+                }
                 _ => return Err(invalid("a trial's record outside of a trial".into())),
             }
         }
@@ -186,25 +213,34 @@ impl Recording {
 /// Writes records to any number of files, each record at once.
 #[derive(Default)]
 pub struct Recorder {
-    files: Vec<Box<dyn Write>>,
+    files: Vec<(PathBuf, Box<dyn Write>)>,
+}
+
+/// A recording could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("the recording {} cannot be written: {source}", .path.display())]
+pub struct WriteError {
+    /// Its file.
+    pub path: PathBuf,
+    /// What the system said.
+    pub source: std::io::Error,
 }
 
 impl Recorder {
     /// Adds a file.
-    pub fn add(&mut self, file: impl Write + 'static) {
-        self.files.push(Box::new(file));
+    pub fn add(&mut self, path: PathBuf, file: impl Write + 'static) {
+        self.files.push((path, Box::new(file)));
     }
 
     /// Writes a record and flushes it.
-    pub fn write(&mut self, record: &Record) -> std::io::Result<()> {
-        if self.files.is_empty() {
-            return Ok(());
-        }
-        let mut line = serde_json::to_vec(record)?;
-        line.push(b'\n');
-        for file in &mut self.files {
-            file.write_all(&line)?;
-            file.flush()?;
+    pub fn write(&mut self, record: &Record) -> Result<(), WriteError> {
+        for (path, file) in &mut self.files {
+            let written = serde_json::to_vec(record).map_err(std::io::Error::from).and_then(|mut line| {
+                line.push(b'\n');
+                file.write_all(&line)?;
+                file.flush()
+            });
+            written.map_err(|source| WriteError { path: path.clone(), source })?;
         }
         Ok(())
     }

@@ -1,8 +1,11 @@
 //! Results for people and for programs. Every format is a function of the same [`RunResult`]s.
 
+use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use crate::error::Error;
+use crate::record::Recorder;
 use crate::result::RunResult;
 
 pub mod chart;
@@ -40,8 +43,79 @@ impl Report {
     }
 }
 
-/// Writes results as JSON.
-pub fn write_json(mut file: impl Write, runs: &[RunResult]) -> std::io::Result<()> {
-    serde_json::to_writer_pretty(&mut file, &json::Document::of(runs))?;
-    writeln!(file)
+/// The reports of one invocation, opened before anything is measured: an unwritable one must not cost a run.
+#[derive(Default)]
+pub struct Reports {
+    /// Where recordings go.
+    pub recorder: Recorder,
+    results: Vec<PathBuf>,
+}
+
+impl Reports {
+    /// Looks whether every report can be written. Whatever stood there before stays until there is something new.
+    pub fn open(reports: &[Report]) -> Result<Self, Error> {
+        let mut opened = Self::default();
+        for report in reports {
+            let path = report.path().to_owned();
+            probe(&path).map_err(|source| Error::Report { path: path.clone(), source })?;
+            match report {
+                Report::Recording(_) => opened.recorder.add(path.clone(), Fresh { path, file: None }),
+                Report::Json(_) => opened.results.push(path),
+            }
+        }
+        Ok(opened)
+    }
+
+    /// Writes the results so far, each file whole or not at all.
+    pub fn write(&self, runs: &[RunResult]) -> Result<(), Error> {
+        for path in &self.results {
+            let fail = |source| Error::Report { path: path.clone(), source };
+            let mut text =
+                serde_json::to_vec_pretty(&json::Document::of(runs)).map_err(|error| fail(error.into()))?;
+            text.push(b'\n');
+            let written = beside(path);
+            fs::write(&written, text).and_then(|()| fs::rename(&written, path)).map_err(|error| {
+                let _ = fs::remove_file(&written);
+                fail(error)
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// The name under which a report is written before it takes its place.
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    name.into()
+}
+
+/// Whether a file can be made there.
+fn probe(path: &Path) -> std::io::Result<()> {
+    if path.is_dir() {
+        return Err(std::io::ErrorKind::IsADirectory.into());
+    }
+    let trial = beside(path);
+    File::create(&trial)?;
+    fs::remove_file(trial)
+}
+
+/// A file that is made, or emptied, by the first write.
+struct Fresh {
+    path: PathBuf,
+    file: Option<File>,
+}
+
+impl Write for Fresh {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => File::create(&self.path)?,
+        };
+        self.file.insert(file).write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.as_mut().map_or(Ok(()), File::flush)
+    }
 }

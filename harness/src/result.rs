@@ -49,7 +49,8 @@ pub struct Summary {
     pub max: Duration,
 }
 
-const LAST_LINES: usize = 10;
+/// How many of the journal's lines are shown with what went wrong.
+pub const LAST_LINES: usize = 10;
 
 impl RunResult {
     /// Understands a recording.
@@ -79,7 +80,7 @@ impl RunResult {
 impl TrialResult {
     /// Understands a trial.
     pub fn of(trial: &Trial, header: &Header) -> Self {
-        let timeline = Timeline::new(trial.begin, trial.events(&header.settings.unit), &trial.witness);
+        let timeline = trial.timeline(&header.settings.unit);
         let verdict = judge(&timeline, &trial.witness, &header.expect, &header.settings);
         let lines = trial.entries.iter().map(Entry::line).collect::<Vec<_>>();
         let last_lines = lines[lines.len().saturating_sub(LAST_LINES)..].to_vec();

@@ -3,7 +3,10 @@
 //! Everything that happens arrives in one channel, and everything that is waited for is a condition on what has
 //! arrived, with a deadline. Nothing is computed here that a recording could not give again.
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rand::rngs::ChaCha12Rng;
@@ -13,14 +16,14 @@ use self::inputs::{Input, Inputs};
 use crate::clock::Usec;
 use crate::event::{self, Kind};
 use crate::fault;
-use crate::journal;
+use crate::journal::{self, Entry};
 use crate::machine::{Machine, MachineError, StreamGuard};
-use crate::outage::Observer;
+use crate::outage::{Observer, Witness};
 use crate::patience::{self, Patience};
-use crate::programs::ProgramError;
+use crate::programs::Programs;
 use crate::progress::Progress;
-use crate::record::{Header, Record, Recorder, Recording, SCHEMA, Trial};
-use crate::result::RunResult;
+use crate::record::{Header, Record, Recorder, Recording, SCHEMA, Trial, WriteError};
+use crate::result::{LAST_LINES, RunResult};
 use crate::scenario::Scenario;
 use crate::timeline::Timeline;
 use crate::unit::{Settings, UnitError};
@@ -42,41 +45,47 @@ pub struct Options {
     pub seed: u64,
 }
 
+/// How a run ended: what it has shown, and why it could not go on.
+pub struct Ended {
+    /// The trials that were made, if there were any.
+    pub result: Option<RunResult>,
+    /// What ended it early.
+    pub error: Option<RunError>,
+}
+
 /// Why a run could not be finished.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// No machine, or it broke.
     #[error(transparent)]
     Machine(#[from] MachineError),
-    /// A program is missing.
-    #[error(transparent)]
-    Program(#[from] ProgramError),
     /// The unit cannot be used.
     #[error("{0}{log}", log = Log(.1))]
     Unit(UnitError, Vec<String>),
     /// A file that the scenario names cannot be read.
-    #[error("{}: {source}", .path.display())]
+    #[error("{} cannot be read: {source}. Paths in a scenario are relative to the scenario's own directory", .path.display())]
     File {
         /// The file.
-        path: std::path::PathBuf,
+        path: PathBuf,
         /// What the system said.
         source: std::io::Error,
     },
     /// The journal could not be followed to the end.
     #[error("the machine broke: {0}")]
     Journal(String),
-    /// A report or the recording could not be written.
-    #[error("writing the recording: {0}")]
-    Recording(#[from] std::io::Error),
+    /// The recording could not be written.
+    #[error(transparent)]
+    Recording(#[from] WriteError),
     /// The service is up and nobody can ask it.
-    #[error(
-        "the service is ready, but {url} gave no good answer within 5 s ({seen}). Is [observe] http right?"
-    )]
+    #[error("the service is ready, but {url} gave no good answer within 5 s ({seen}). Is [observe] http right?{log}",
+        log = Log(.log))]
     NotServed {
         /// What was asked.
         url: String,
         /// What came instead.
         seen: String,
+        /// The journal's last lines about the unit.
+        log: Vec<String>,
     },
     /// Ctrl-C, SIGTERM or SIGHUP.
     #[error("interrupted")]
@@ -91,25 +100,48 @@ impl std::fmt::Display for Log<'_> {
     }
 }
 
-/// Runs `scenario` on `machine`, which the caller closes.
-pub fn run(
-    machine: &dyn Machine,
-    scenario: &Scenario,
+/// What a run is given: everything it needs from outside.
+pub struct Setting<'a> {
+    /// The machine, which the caller closes.
+    pub machine: &'a dyn Machine,
+    /// The question.
+    pub scenario: &'a Scenario,
+    /// The programs that the scenario may name.
+    pub programs: &'a Programs,
+    /// Where everything arrives that happens.
+    pub inputs: &'a Inputs,
+    /// Who hears of the progress.
+    pub progress: &'a dyn Progress,
+}
+
+/// Makes the trials of a scenario.
+pub fn run(setting: &Setting, options: &Options, recorder: &mut Recorder) -> Ended {
+    let mut recording = None;
+    let error = make_trials(setting, options, recorder, &mut recording).err().map(|error| match error {
+        RunError::Interrupted | RunError::Recording(_) => error,
+        // Whatever a dying machine answers, that it died is what matters.
+        error => setting.machine.obituary().map_or(error, RunError::Journal),
+    });
+    let result = recording.as_ref().filter(|recording| !recording.trials.is_empty()).map(RunResult::of);
+    Ended { result, error }
+}
+
+fn make_trials(
+    setting: &Setting,
     options: &Options,
-    inputs: &Inputs,
-    progress: &dyn Progress,
     recorder: &mut Recorder,
-) -> Result<RunResult, RunError> {
+    recording: &mut Option<Recording>,
+) -> Result<(), RunError> {
+    let Setting { machine, scenario, inputs, progress, .. } = *setting;
     progress.stage(&format!("installing {}", scenario.service.unit_name()));
-    let settings = install::install(machine, &scenario.service, progress)?;
-    let _journal = follow_journal(machine, &settings.unit, inputs)?;
+    let settings = install::install(machine, &scenario.service, setting.programs)?;
+    let _journal = Follower::start(machine, &settings.unit, inputs)?;
     let asks = inputs.sender();
     let report = move |ask| drop(asks.send(Input::Ask(ask)));
-    let _observer = Observer::start(&machine.network(), &scenario.observe, report)?;
+    let observer = Observer::start(&machine.network(), &scenario.observe, report)?;
 
     let trial = Trial::begin(1, options.seed);
-    let mut bench =
-        Bench { machine, scenario, settings, inputs, progress, recorder, trial, is_recording: false };
+    let mut bench = Bench { setting, settings, observer, recorder, trial, is_recording: false };
     let started = bench.start("start")?;
     bench.settings = install::settings(machine, &bench.settings.unit)?;
     let header = Header {
@@ -121,11 +153,11 @@ pub fn run(
         machine: machine.description().clone(),
         settings: bench.settings.clone(),
     };
-    let mut recording = Recording { header, trials: Vec::new() };
-    bench.begin_recording(&recording.header)?;
+    bench.begin_recording(&header)?;
+    let recording = recording.insert(Recording { header, trials: Vec::new() });
     if !started {
         recording.trials.push(bench.end(Ok(()))?);
-        return Ok(RunResult::of(&recording));
+        return Ok(());
     }
     for number in 1..=options.trials {
         if number > 1 {
@@ -135,33 +167,52 @@ pub fn run(
         let conducted = bench.conduct(restart);
         recording.trials.push(bench.end(conducted)?);
     }
-    Ok(RunResult::of(&recording))
+    Ok(())
 }
 
-/// Sends every entry about the unit to `inputs`, from a thread that ends with the guard or the machine.
-fn follow_journal(machine: &dyn Machine, unit: &str, inputs: &Inputs) -> Result<StreamGuard, RunError> {
-    let (stream, guard) = machine.start(&journal::FOLLOW)?.split();
-    let (unit, sender): (Arc<str>, _) = (unit.into(), inputs.sender());
-    let follow = move || {
-        let ended = journal::read(stream, |entry| {
-            !entry.concerns(&unit) || sender.send(Input::Entry(entry.trimmed())).is_ok()
-        });
-        let _ = sender.send(Input::JournalEnded(ended.err().unwrap_or_else(|| "journalctl ended".into())));
-    };
-    std::thread::Builder::new()
-        .name("journal".into())
-        .spawn(follow)
-        .map_err(|error| MachineError::broken("following the journal", error))?;
-    Ok(guard)
+/// Sends every entry about the unit to the run's inputs, from a thread that ends with it.
+struct Follower {
+    closing: Arc<AtomicBool>,
+    stream: Option<StreamGuard>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Follower {
+    fn start(machine: &dyn Machine, unit: &str, inputs: &Inputs) -> Result<Self, RunError> {
+        let (stream, guard) = machine.start(&journal::FOLLOW)?.split();
+        let (unit, sender): (Arc<str>, _) = (unit.into(), inputs.sender());
+        let closing = Arc::new(AtomicBool::new(false));
+        let closed = Arc::clone(&closing);
+        let follow = move || {
+            let ended = journal::read(stream, |entry| {
+                !entry.concerns(&unit) || sender.send(Input::Entry(entry.trimmed())).is_ok()
+            });
+            if !closed.load(Ordering::SeqCst) {
+                let reason = ended.err().unwrap_or_else(|| "journalctl ended".into());
+                let _ = sender.send(Input::JournalEnded(reason));
+            }
+        };
+        let thread = std::thread::Builder::new().name("journal".into()).spawn(follow);
+        let thread = thread.map_err(|error| MachineError::broken("following the journal", error))?;
+        Ok(Self { closing, stream: Some(guard), thread: Some(thread) })
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.closing.store(true, Ordering::SeqCst);
+        drop(self.stream.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
 }
 
 /// Where trials are made, and the one in progress.
 struct Bench<'a> {
-    machine: &'a dyn Machine,
-    scenario: &'a Scenario,
+    setting: &'a Setting<'a>,
     settings: Settings,
-    inputs: &'a Inputs,
-    progress: &'a dyn Progress,
+    observer: Observer,
     recorder: &'a mut Recorder,
     trial: Trial,
     is_recording: bool,
@@ -181,19 +232,21 @@ impl Bench<'_> {
     /// Begins the next trial.
     fn next(&mut self, number: u32, seed: u64) -> Result<(), RunError> {
         // The trials' own restarts must not add up to the unit's start limit.
-        self.machine.run(&["systemctl", "reset-failed", &self.settings.unit], COMMAND)?;
+        self.setting.machine.run(&["systemctl", "reset-failed", &self.settings.unit], COMMAND)?;
         self.trial = Trial::begin(number, seed);
         Ok(self.recorder.write(&Record::Trial { number, seed, at_usec: self.trial.begin })?)
     }
 
     /// Ends the trial and hands it over; one that could not be conducted to its end stays open in the recording.
     fn end(&mut self, conducted: Result<(), RunError>) -> Result<Trial, RunError> {
-        let trial = std::mem::replace(&mut self.trial, Trial::begin(0, 0));
+        let mut trial = std::mem::replace(&mut self.trial, Trial::begin(0, 0));
         for streak in trial.witness.streaks() {
-            self.recorder.write(&Record::Clients(streak.clone()))?;
+            self.recorder.write(&Record::Clients(streak))?;
         }
         conducted?;
-        self.recorder.write(&Record::End { at_usec: Usec::now() })?;
+        let end = Usec::now();
+        trial.end = Some(end);
+        self.recorder.write(&Record::End { at_usec: end })?;
         Ok(trial)
     }
 
@@ -203,45 +256,64 @@ impl Bench<'_> {
         if restart && !self.start("restart")? {
             return Ok(());
         }
-        self.served()?;
-        self.trial.begin = Usec::now();
+        if !self.served()? {
+            return Ok(());
+        }
         self.recorder.write(&Record::Steady { at_usec: self.trial.begin })?;
-        let Some(fault) = &self.scenario.fault else {
-            self.progress.stage("watching a healthy service");
+        let Some(fault) = &self.setting.scenario.fault else {
+            self.setting.progress.stage("watching a healthy service");
             return self.settle();
         };
         if self.disturbed_before_injection()? {
             return Ok(());
         }
-        self.progress.stage(&format!("injecting {fault}"));
-        let at = fault::inject(self.machine, fault)?;
+        self.setting.progress.stage(&format!("injecting {fault}"));
+        let at = fault::inject(self.setting.machine, fault)?;
         self.trial.injected = Some((at, fault.clone()));
         self.recorder.write(&Record::Injected { at_usec: at, fault: fault.clone() })?;
-        self.progress.stage(&format!("{fault} injected; waiting for the recovery"));
+        self.setting.progress.stage(&format!("{fault} injected; waiting for the recovery"));
         self.settle()
     }
 
     /// Starts the service; whether systemd saw READY. A start that failed is not waited for any longer.
     fn start(&mut self, verb: &str) -> Result<bool, RunError> {
         let unit = &self.settings.unit;
-        self.progress.stage(&format!("{verb}ing {unit}"));
-        self.machine.run(&["systemctl", verb, "--no-block", unit], COMMAND)?;
+        self.setting.progress.stage(&format!("{verb}ing {unit}"));
+        self.setting.machine.run(&["systemctl", verb, "--no-block", unit], COMMAND)?;
         let deadline = Usec::now() + patience::start(&self.settings);
         let ended = |kind: &Kind| matches!(kind, Kind::Ready | Kind::StartFailed | Kind::StartLimitHit);
         self.wait_until(deadline, |bench| bench.saw(ended))?;
         Ok(self.saw(|kind| *kind == Kind::Ready))
     }
 
-    /// Waits for clients to be served.
-    fn served(&mut self) -> Result<(), RunError> {
-        self.trial.witness = crate::outage::Witness::default();
+    /// Waits for clients to be served, and begins the trial with the answer that showed it. Whether the service stayed
+    /// up until then.
+    fn served(&mut self) -> Result<bool, RunError> {
+        self.trial.witness = Witness::default();
         let deadline = Usec::now() + FIRST_ANSWER;
-        if self.wait_until(deadline, |bench| bench.trial.witness.was_served())? {
-            return Ok(());
+        let ready =
+            self.timeline().last_of(|kind| *kind == Kind::Ready).map_or(self.trial.begin, |event| event.at);
+        let down = |kind: &Kind| kind.is_disturbance() && !matches!(kind, Kind::Starting);
+        let is_down = move |bench: &Self| {
+            bench.timeline().events.iter().any(|event| event.at > ready && down(&event.kind))
+        };
+        self.wait_until(deadline, |bench| bench.trial.witness.was_served() || is_down(bench))?;
+        if is_down(self) {
+            return Ok(false);
+        }
+        if let Some(begin) = self.trial.witness.begin_at_last_good() {
+            self.trial.begin = begin;
+            return Ok(true);
         }
         let seen =
-            self.trial.witness.first_bad().map_or("nothing was asked", |(_, reason)| reason).to_owned();
-        Err(RunError::NotServed { url: self.scenario.observe.to_string(), seen })
+            self.trial.witness.first_bad(Usec(0)).map_or("nobody asked", |(_, reason)| reason).to_owned();
+        let lines = self.trial.entries.iter().map(Entry::line).collect::<Vec<_>>();
+        let log = lines[lines.len().saturating_sub(LAST_LINES)..].to_vec();
+        Err(RunError::NotServed { url: self.setting.scenario.observe.to_string(), seen, log })
+    }
+
+    fn timeline(&self) -> Timeline {
+        self.trial.timeline(&self.settings.unit)
     }
 
     /// Lets a random part of the probe interval pass, so that trials sample every phase between probe and injection.
@@ -262,10 +334,9 @@ impl Bench<'_> {
     /// Waits until nothing more can happen that matters.
     fn settle(&mut self) -> Result<(), RunError> {
         loop {
-            let trial = &self.trial;
-            let timeline = Timeline::new(trial.begin, trial.events(&self.settings.unit), &trial.witness);
-            let expect = &self.scenario.expect;
-            match patience::after_injection(&timeline, &trial.witness, expect, &self.settings) {
+            let (timeline, witness) = (self.timeline(), &self.trial.witness);
+            let (expect, known_until) = (&self.setting.scenario.expect, self.observer.known_until());
+            match patience::after_injection(&timeline, witness, expect, &self.settings, known_until) {
                 Patience::Settled => return Ok(()),
                 Patience::Until(deadline) => {
                     if !self.take_one(deadline)? {
@@ -292,17 +363,17 @@ impl Bench<'_> {
 
     /// Takes one input; `false` at the deadline.
     fn take_one(&mut self, deadline: Usec) -> Result<bool, RunError> {
-        match self.inputs.receive(deadline) {
+        match self.setting.inputs.receive(deadline) {
             None => return Ok(false),
             Some(Input::Interrupted) => return Err(RunError::Interrupted),
             Some(Input::JournalEnded(reason)) => return Err(RunError::Journal(reason)),
             // What was under way when the trial began belongs to no trial.
-            Some(Input::Ask(ask)) if ask.asked_usec < self.trial.begin => {}
+            Some(Input::Ask(ask)) if ask.asked < self.trial.begin => {}
             Some(Input::Entry(entry)) if entry.at().is_none_or(|at| at < self.trial.begin) => {}
             Some(Input::Ask(ask)) => self.trial.witness.add(ask),
             Some(Input::Entry(entry)) => {
                 if let Some(event) = event::read(&entry, &self.settings.unit) {
-                    self.progress.event(&event.kind.to_string());
+                    self.setting.progress.event(&event.kind.to_string());
                 }
                 if self.is_recording {
                     self.recorder.write(&Record::Journal { entry: entry.clone() })?;

@@ -2,16 +2,21 @@
 
 use std::time::Duration;
 
+use crate::bound::ALLOWANCE;
 use crate::clock::Usec;
 use crate::event::{Event, Kind};
 use crate::outage::Witness;
+use crate::patience;
 use crate::scenario::By;
+use crate::unit::Settings;
 
 /// What happened in a trial.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Timeline {
     /// The injection, or the beginning of the trial where nothing was injected.
     pub origin: Usec,
+    /// When the trial was over.
+    pub end: Usec,
     /// In the order of their times. Before the origin there is at most the last good answer.
     pub events: Vec<Event>,
     /// The phases that happened.
@@ -66,25 +71,27 @@ impl Phases {
 }
 
 impl Timeline {
-    /// Orders the events of a trial that began at `begin`, and finds the phases.
+    /// Orders the events of a trial that lasted from `begin` to `end`, and finds the phases.
     ///
     /// `events` are the injection and what the journal says; what clients saw is added from `witness`.
-    pub fn new(begin: Usec, mut events: Vec<Event>, witness: &Witness) -> Self {
+    pub fn new(begin: Usec, end: Usec, mut events: Vec<Event>, witness: &Witness) -> Self {
         let injected = events.iter().find(|event| matches!(event.kind, Kind::Injected { .. }));
         let origin = injected.map_or(begin, |event| event.at);
         events.retain(|event| event.at >= origin);
         events.sort_by_key(|event| event.at);
         let mut phases = recovery_phases(origin, &events);
 
-        let last_good = witness.last_good();
-        let restarted = phases.start.or(phases.restart).map(|span| span.from);
-        let first_good = witness.first_good(restarted.unwrap_or(origin));
+        // A request that was under way when the fault took hold was asked just before.
+        let bad = witness.first_bad(origin.before(ALLOWANCE)).map(|(asked, _)| asked);
+        let last_good = bad.and_then(|bad| witness.last_good(bad));
+        let restarted = phases.restart.map_or(origin, |span| span.from);
+        let first_good = bad.and_then(|bad| witness.first_good(bad.max(restarted)));
         for (at, kind) in [(last_good, Kind::LastGood), (first_good, Kind::FirstGood)] {
             events.extend(at.map(|at| Event { at, kind }));
         }
         events.sort_by_key(|event| event.at);
         phases.outage = last_good.zip(first_good).map(|(from, to)| Span { from, to });
-        Self { origin, events, phases }
+        Self { origin, end, events, phases }
     }
 
     /// The first event at or after `since` that `wanted` accepts.
@@ -97,6 +104,26 @@ impl Timeline {
         let detect = self.phases.detect?;
         let by_watchdog = self.first(detect.to, is_watchdog).is_some_and(|event| event.at == detect.to);
         Some(if by_watchdog { By::Watchdog } else { By::Exit })
+    }
+
+    /// The last event that `wanted` accepts.
+    pub fn last_of(&self, wanted: impl Fn(&Kind) -> bool) -> Option<&Event> {
+        self.events.iter().rev().find(|event| wanted(&event.kind))
+    }
+
+    /// Whether systemd has given the service up: it says so, its unit does, or it has been quiet about it for so long
+    /// that no restart can be under way.
+    pub fn gave_up(&self, settings: &Settings) -> bool {
+        if self.has(|kind| *kind == Kind::StartLimitHit) {
+            return true;
+        }
+        let Some(last) = self.last_of(Kind::is_disturbance) else { return false };
+        let down = matches!(
+            last.kind,
+            Kind::Exited(_) | Kind::Deactivated | Kind::Failed { .. } | Kind::StartFailed
+        );
+        let failed = matches!(last.kind, Kind::Failed { .. } | Kind::Deactivated);
+        down && (self.end - last.at >= patience::quiet(settings) || (failed && settings.restart == "no"))
     }
 
     /// Whether such an event happened after the origin.
@@ -122,20 +149,24 @@ fn recovery_phases(origin: Usec, events: &[Event]) -> Phases {
     if !events.iter().any(|event| matches!(event.kind, Kind::Injected { .. })) {
         return Phases::default();
     }
-    let detected = after(Some(origin), |kind| is_watchdog(kind) || matches!(kind, Kind::Exited(_)));
+    let detected = after(Some(origin), |kind| is_watchdog(kind) || is_end(kind));
     let (detect, by_watchdog) = detected.unzip();
-    let exited = after(detect, |kind| matches!(kind, Kind::Exited(_))).map(|(at, _)| at);
-    // systemd does not log an exit with code 0 at its default level: then "failed" marks the end of the process.
-    let ended =
-        exited.or_else(|| after(detect, |kind| matches!(kind, Kind::Failed { .. })).map(|(at, _)| at));
-    let starting = after(ended, |kind| matches!(kind, Kind::Starting)).map(|(at, _)| at);
+    let ended = after(detect, is_end).or_else(|| after(detect, |kind| matches!(kind, Kind::Failed { .. })));
+    let ended = ended.map(|(at, _)| at);
+    // systemd logs no "starting" for Type=simple, which is started as soon as it is forked.
+    let starting = after(ended, |kind| matches!(kind, Kind::Starting | Kind::Ready)).map(|(at, _)| at);
     let ready = after(starting, |kind| matches!(kind, Kind::Ready)).map(|(at, _)| at);
     Phases {
         detect: span(Some(origin), detect),
         kill: span(detect, ended).filter(|_| by_watchdog == Some(true)),
         restart: span(ended, starting),
-        start: span(starting, ready),
+        start: span(starting, ready).filter(|span| span.from < span.to),
         recovery: span(Some(origin), ready),
         outage: None,
     }
+}
+
+/// The main process is gone.
+fn is_end(kind: &Kind) -> bool {
+    matches!(kind, Kind::Exited(_) | Kind::Deactivated)
 }

@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn the_same_seed_gives_the_same_sequence() {
-        let minute = Duration::from_mins(1);
+        let minute = Duration::from_secs(60);
         assert!(plan(7, minute).take(100).eq(plan(7, minute).take(100)));
         assert!(plan(7, minute).take(100).ne(plan(8, minute).take(100)));
     }
@@ -69,7 +69,7 @@ mod tests {
     /// People write seeds down: a seed must mean the same in the next version.
     #[test]
     fn a_seed_means_the_same_for_ever() {
-        let hangs: Vec<String> = plan(7, Duration::from_mins(1))
+        let hangs: Vec<String> = plan(7, Duration::from_secs(60))
             .take(3)
             .map(|hang| format!("{} after {:.3} s", hang.fault, hang.after.as_secs_f64()))
             .collect();
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn the_mean_is_about_right() {
-        let total: Duration = plan(1, Duration::from_mins(1)).take(10_000).map(|hang| hang.after).sum();
+        let total: Duration = plan(1, Duration::from_secs(60)).take(10_000).map(|hang| hang.after).sum();
         // The mean of 10 000 draws is off by 1 % (one standard error); 5 % would be a bug, not bad luck.
         assert!((57.0..63.0).contains(&(total / 10_000).as_secs_f64()), "mean {:?}", total / 10_000);
     }
@@ -87,7 +87,7 @@ mod tests {
     fn every_fault_is_drawn_about_equally_often() {
         for fault in Fault::HANGS {
             let drawn =
-                plan(1, Duration::from_mins(1)).take(10_000).filter(|hang| hang.fault == fault).count();
+                plan(1, Duration::from_secs(60)).take(10_000).filter(|hang| hang.fault == fault).count();
             assert!((2_300..2_700).contains(&drawn), "{fault}: {drawn} of 10000");
         }
     }

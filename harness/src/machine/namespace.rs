@@ -10,7 +10,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::thread;
@@ -38,12 +38,12 @@ mod pid1;
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin";
 const BOOT_PATIENCE: Duration = Duration::from_secs(20);
 
-/// Whether a namespace machine can be booted here.
+/// Whether a namespace machine can be booted here, and the cgroup below which it would be.
 ///
 /// # Errors
 /// [`MachineError::Unavailable`] with the reason and the remedy.
-pub fn available(tree: &Path) -> Result<(), MachineError> {
-    Host::inspect(tree).map(drop)
+pub fn available(tree: &Path) -> Result<PathBuf, MachineError> {
+    Host::inspect(tree).map(|host| host.cgroup)
 }
 
 /// systemd in namespaces of its own.
@@ -60,7 +60,10 @@ impl NamespaceMachine {
         let begin = Instant::now();
         let host = Host::inspect(tree)?;
         let in_cgroups = |error| MachineError::broken(format!("in {}", host.cgroup.display()), error);
-        cgroup::sweep(&host.cgroup).map_err(in_cgroups)?;
+        // What an earlier run left and nobody can remove yet must not keep this one from running.
+        if let Err(error) = cgroup::sweep(&host.cgroup) {
+            tracing::warn!("a dead run's cgroup could not be removed: {error}");
+        }
         let cgroup = Cgroup::create(&host.cgroup).map_err(in_cgroups)?;
         let boot = Boot { tree: host.root.clone(), cgroup: cgroup.entrance().map_err(in_cgroups)? };
         let keeper = match Keeper::boot(boot, BOOT_PATIENCE) {
@@ -184,6 +187,10 @@ impl Machine for NamespaceMachine {
 
     fn network(&self) -> Network {
         Network::Namespace(Arc::clone(&self.network))
+    }
+
+    fn obituary(&self) -> Option<String> {
+        self.keeper.ends_within(super::LAST_BREATH).then(|| "systemd (PID 1) has ended".into())
     }
 
     fn close(&mut self) -> Result<(), MachineError> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 
 use super::chart::Scale;
-use crate::bound::{ALLOWANCE, Bound};
+use crate::bound::{ALLOWANCE, Bound, WORK};
 use crate::clock::Human;
 use crate::event::Kind;
 use crate::outage::TICK;
@@ -24,7 +24,7 @@ const HANG: Style = AnsiColor::Yellow.on_default();
 
 /// Renders a run with ANSI styles, for a terminal of `columns`; whoever prints it strips them where they do not belong.
 pub fn render(run: &RunResult, columns: usize) -> String {
-    let mut text = heading(run);
+    let mut text = heading(run, columns);
     match run.trials.as_slice() {
         [trial] => text += &timeline(run, trial, columns),
         trials => {
@@ -38,10 +38,10 @@ pub fn render(run: &RunResult, columns: usize) -> String {
         }
     }
     text += &measured(run);
-    text + &verdict(run)
+    text + &verdict(run, columns)
 }
 
-fn heading(run: &RunResult) -> String {
+fn heading(run: &RunResult, columns: usize) -> String {
     let header = &run.header;
     let machine = &header.machine;
     let boot = Human(Duration::from_secs_f64(machine.boot_ms / 1e3));
@@ -51,7 +51,7 @@ fn heading(run: &RunResult) -> String {
         header.description,
         machine.backend,
         machine.systemd,
-        unit(&header.settings),
+        wrap(&unit(&header.settings), 11, columns),
     )
 }
 
@@ -67,6 +67,12 @@ fn unit(settings: &Settings) -> String {
         }
     };
     format!("{}, WatchdogSec {watchdog}, {guard}, Restart={}", settings.unit, settings.restart)
+}
+
+/// Breaks a text that starts at column `indent` into lines that continue there.
+fn wrap(text: &str, indent: usize, columns: usize) -> String {
+    let width = columns.saturating_sub(indent).max(20);
+    textwrap::wrap(text, width).join(&format!("\n{:indent$}", ""))
 }
 
 /// The trial that tells most: the first that failed, else the slowest.
@@ -125,7 +131,8 @@ fn timeline(run: &RunResult, trial: &TrialResult, columns: usize) -> String {
             Kind::Failed { .. } | Kind::StartFailed | Kind::StartLimitHit => BAD,
             _ => Style::new(),
         };
-        let _ = writeln!(text, "  {at:>10.1} ms  {style}{}{style:#}", event.kind);
+        let what = wrap(&event.kind.to_string(), 17, columns);
+        let _ = writeln!(text, "  {at:>10.1} ms  {style}{what}{style:#}");
     }
     if !trial.verdict.is_pass() {
         let _ = writeln!(text, "\n  {DIM}last lines of {} in the journal{DIM:#}", run.header.settings.unit);
@@ -171,11 +178,11 @@ fn measured(run: &RunResult) -> String {
         }
         let _ = writeln!(text, "{:>#10}{limit:>10}  {DIM}{sum}{DIM:#}", Human(summary.max));
     }
-    let _ = writeln!(
-        text,
-        "  {DIM}Bounds are of timers; {} more is granted for the work itself.{DIM:#}",
-        Human(ALLOWANCE)
+    let (detect, others) = (Human(ALLOWANCE), Human(WORK));
+    let note = format!(
+        "Bounds are of timers; detect is granted {detect} for the work itself, other phases {others}."
     );
+    let _ = writeln!(text, "  {DIM}{note}{DIM:#}");
     text
 }
 
@@ -184,21 +191,22 @@ fn limits(bound: &Bound) -> (String, String) {
     (Human(bound.at_most).to_string(), format!("{}{above}", bound.sum))
 }
 
-fn verdict(run: &RunResult) -> String {
+fn verdict(run: &RunResult, columns: usize) -> String {
     let mut text = String::from("\n");
     if run.is_pass() {
         let what = match run.trials.as_slice() {
             [TrialResult { verdict: Verdict::Pass { summary }, .. }] => summary.clone(),
             trials => format!("{} of {} trials as expected", trials.len(), trials.len()),
         };
-        let _ = writeln!(text, "  {GOOD}PASS{GOOD:#}  {what}");
+        let _ = writeln!(text, "  {GOOD}PASS{GOOD:#}  {}", wrap(&what, 8, columns));
         return text;
     }
     let failed = run.trials.iter().filter(|trial| !trial.verdict.is_pass()).collect::<Vec<_>>();
     for trial in &failed {
         let which = if run.trials.len() > 1 { format!("trial {}: ", trial.number) } else { String::new() };
         for reason in trial.verdict.reasons() {
-            let _ = writeln!(text, "  {BAD}FAIL{BAD:#}  {which}{reason}");
+            let reason = wrap(&format!("{which}{reason}"), 8, columns);
+            let _ = writeln!(text, "  {BAD}FAIL{BAD:#}  {reason}");
         }
     }
     if run.trials.len() > 1 {

@@ -5,20 +5,15 @@ use std::path::PathBuf;
 
 use super::{COMMAND, RunError};
 use crate::machine::Machine;
-use crate::programs;
-use crate::progress::Progress;
+use crate::programs::Programs;
 use crate::scenario::{Service, builtin};
 use crate::unit::{PROPERTIES, Settings};
 
 /// Installs the service and returns its settings, but for the watchdog's.
-pub fn install(
-    machine: &dyn Machine,
-    service: &Service,
-    progress: &dyn Progress,
-) -> Result<Settings, RunError> {
+pub fn install(machine: &dyn Machine, service: &Service, programs: &Programs) -> Result<Settings, RunError> {
     for (target, source) in &service.files {
         let path = match source.strip_prefix("bin:") {
-            Some(name) => programs::find(name, |name| progress.stage(&format!("building {name}")))?,
+            Some(name) => programs.path(name),
             None => resolve(service, source),
         };
         let executable = target.contains("/bin/") || target.contains("/sbin/");

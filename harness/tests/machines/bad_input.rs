@@ -1,17 +1,18 @@
 //! What a user gets who asks for what cannot work: at once, with the reason, and nothing left.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use harness::machine::namespace::NamespaceMachine;
 use harness::machine::{Machine, MachineError};
 use harness::run::RunError;
 use harness::scenario::Scenario;
 use rustix::process::{Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::lab::{boot, eventually, hangproof, run_on, scenario, set, trial, try_run};
+use crate::lab::{Backend, eventually, hangproof, only_trial, run_on, scenario, set};
 
 const WATCHED: &str = "/usr/local/bin/sd-watchdog --http http://127.0.0.1:8080/healthz -- ";
 
@@ -20,22 +21,22 @@ fn watching(command: &str) -> Scenario {
 }
 
 /// Fails, and returns the reasons and the journal's last lines.
-fn failure(scenario: &Scenario) -> (String, String) {
-    let trial = trial(scenario);
+fn failure(backend: Backend, scenario: &Scenario) -> (String, String) {
+    let trial = backend.trial(scenario);
     assert!(!trial.verdict.is_pass(), "this must fail");
     (trial.verdict.reasons().join("; "), trial.last_lines.join("\n"))
 }
 
-pub fn a_command_that_does_not_exist_is_reported_at_once() {
+pub fn a_command_that_does_not_exist_is_reported_at_once(backend: Backend) {
     let begin = Instant::now();
-    let (reasons, lines) = failure(&watching("/no/such/program"));
+    let (reasons, lines) = failure(backend, &watching("/no/such/program"));
     assert!(reasons.contains("the service did not start: exited with code 127"), "{reasons}");
     assert!(lines.contains("/no/such/program"), "{lines}");
     assert!(begin.elapsed() < Duration::from_secs(8), "sooner than TimeoutStartSec=10");
 }
 
-pub fn a_port_already_taken_is_reported_with_the_servers_own_words() {
-    let machine = boot();
+pub fn a_port_already_taken_is_reported_with_the_servers_own_words(backend: Backend) {
+    let machine = backend.boot();
     let taker = ["systemd-socket-activate", "--listen=127.0.0.1:8080", "/bin/sleep", "infinity"];
     let _taken = machine.start(&taker).expect("starts");
     eventually("127.0.0.1:8080 is taken", || {
@@ -43,36 +44,36 @@ pub fn a_port_already_taken_is_reported_with_the_servers_own_words() {
             machine.run(&["grep", "--quiet", "0100007F:1F90", "/proc/net/tcp"], Duration::from_secs(5));
         found.expect("grep runs").status.success()
     });
-    let trial = run_on(&machine, &scenario("classic"), 1).expect("the run ends").trials.remove(0);
+    let trial = only_trial(run_on(machine.as_ref(), &scenario("classic"), 1));
     let (reasons, lines) = (trial.verdict.reasons().join("; "), trial.last_lines.join("\n"));
     assert!(reasons.contains("the service did not start: exited with code 1"), "{reasons}");
     assert!(lines.contains("cannot listen on 127.0.0.1:8080"), "{lines}");
 }
 
-pub fn a_service_that_never_becomes_healthy_is_reported_with_the_probes_reason() {
-    let (reasons, lines) = failure(&set(watching("/bin/sleep infinity"), "TimeoutStartSec", "1s"));
+pub fn a_service_that_never_becomes_healthy_is_reported_with_the_probes_reason(backend: Backend) {
+    let (reasons, lines) = failure(backend, &set(watching("/bin/sleep infinity"), "TimeoutStartSec", "1s"));
     assert!(reasons.contains("the service did not start") && reasons.contains("timeout"), "{reasons}");
     assert!(lines.contains("connection refused"), "{lines}");
 }
 
-pub fn a_unit_without_exec_start_is_refused_with_systemds_words() {
+pub fn a_unit_without_exec_start_is_refused_with_systemds_words(backend: Backend) {
     let directory = TempDir::new().expect("a directory");
     let unit = directory.path().join("empty.service");
     fs::write(&unit, "[Service]\nType=notify\n").expect("written");
     let mut scenario = scenario("classic");
     scenario.service.unit = unit;
     scenario.service.overrides.clear();
-    let error = try_run(&scenario, 1).expect_err("cannot be loaded");
+    let error = backend.try_run(&scenario, 1).error.expect("cannot be loaded");
     assert!(matches!(error, RunError::Unit(..)), "{error}");
     let text = error.to_string();
     assert!(text.contains("systemd does not load empty.service"), "{text}");
     assert!(text.contains("ExecStart"), "{text}");
 }
 
-pub fn an_address_that_nobody_serves_is_named() {
+pub fn an_address_that_nobody_serves_is_named(backend: Backend) {
     let mut scenario = scenario("classic");
     scenario.observe.service.set_port(8079);
-    let error = try_run(&scenario, 1).expect_err("cannot be observed").to_string();
+    let error = backend.try_run(&scenario, 1).error.expect("cannot be observed").to_string();
     assert!(
         error.contains("http://127.0.0.1:8079/ gave no good answer within 5 s (connection refused)"),
         "{error}"
@@ -85,7 +86,7 @@ fn program(arguments: &[&str], directory: &TempDir) -> Output {
     command.output().expect("hangproof runs")
 }
 
-pub fn the_evidence_of_a_failure_is_kept_when_asked_for() {
+pub fn the_evidence_of_a_failure_is_kept_when_asked_for(_: Backend) {
     let directory = TempDir::new().expect("a directory");
     let control = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scenarios/controls/no-watchdog.toml");
     let output = program(&["run", &control.to_string_lossy(), "--keep-on-failure"], &directory);
@@ -97,13 +98,22 @@ pub fn the_evidence_of_a_failure_is_kept_when_asked_for() {
     assert!(fs::read_to_string(kept.join("processes.txt")).expect("ps").contains("buggy_server"));
 }
 
-pub fn a_machine_that_dies_in_a_run_breaks_the_run() {
-    let mut machine = boot();
+pub fn a_machine_that_dies_in_a_run_breaks_the_run(_: Backend) {
+    let mut machine = NamespaceMachine::boot(Path::new("/")).expect("a machine boots");
     machine.put("/etc/motd", b"hello", 0o644).expect("a living machine takes a file");
     kill_process(machine.pid(), Signal::KILL).expect("PID 1 lives");
     eventually("the machine is dead", || machine.run(&["true"], Duration::from_secs(1)).is_err());
     let error = machine.run(&["true"], Duration::from_secs(1)).expect_err("a dead machine runs nothing");
     assert!(matches!(error, MachineError::Broken { .. }), "{error}");
     assert!(error.to_string().contains("systemd (PID 1) has ended"), "{error}");
+    assert_eq!(machine.obituary().as_deref(), Some("systemd (PID 1) has ended"));
     machine.close().expect("a dead machine can be closed");
+}
+
+pub fn a_service_that_ends_before_it_serves_is_reported_at_once(backend: Backend) {
+    // With Type=simple systemd says "started" before it knows whether the program exists.
+    let scenario = set(set(scenario("classic"), "ExecStart", "/no/such/program"), "Type", "simple");
+    let (reasons, lines) = failure(backend, &set(scenario, "Restart", "no"));
+    assert!(reasons.contains("exited with code 203"), "{reasons}");
+    assert!(lines.contains("/no/such/program"), "{lines}");
 }

@@ -1,31 +1,46 @@
 //! Negative controls: an instrument that cannot fail is none.
 
+use harness::scenario::Value;
 use harness::verdict::Verdict;
 
-use crate::lab::{kinds, scenario, trial};
+use crate::lab::{Backend, kinds, scenario, set};
 
 fn reasons(verdict: &Verdict) -> String {
     assert!(!verdict.is_pass(), "this must fail");
     verdict.reasons().join("; ")
 }
 
-pub fn a_healthy_service_is_left_alone() {
-    let trial = trial(&scenario("undisturbed"));
+pub fn a_healthy_service_is_left_alone(backend: Backend) {
+    let trial = backend.trial(&scenario("undisturbed"));
     assert!(trial.verdict.is_pass(), "{:?}\n{}", trial.verdict, trial.last_lines.join("\n"));
     assert_eq!(kinds(&trial), [] as [&str; 0], "nothing happens to it");
 }
 
-pub fn without_the_watchdog_a_hang_goes_unnoticed_and_the_verdict_says_why() {
-    let trial = trial(&scenario("controls/no-watchdog"));
+pub fn without_the_watchdog_a_hang_goes_unnoticed_and_the_verdict_says_why(backend: Backend) {
+    let trial = backend.trial(&scenario("controls/no-watchdog"));
     let reasons = reasons(&trial.verdict);
     assert!(reasons.contains("the watchdog of this unit is off"), "{reasons}");
     assert!(reasons.contains("clients are served no more (no answer in 1 s)"), "{reasons}");
     assert_eq!(kinds(&trial), ["last_good", "injected"]);
 }
 
-pub fn pings_without_probes_hide_a_hang_and_the_verdict_says_why() {
-    let trial = trial(&scenario("controls/blind-pings"));
+pub fn pings_without_probes_hide_a_hang_and_the_verdict_says_why(backend: Backend) {
+    let trial = backend.trial(&scenario("controls/blind-pings"));
     let reasons = reasons(&trial.verdict);
     assert!(reasons.contains("something pings although the service hangs"), "{reasons}");
     assert_eq!(kinds(&trial), ["last_good", "injected"]);
+}
+
+pub fn a_start_that_is_tried_for_ever_is_not_given_up(backend: Backend) {
+    // The first start succeeds, every later one fails, and no start limit ends that.
+    let once = "/bin/sh -c 'test ! -e /run/started && touch /run/started'";
+    let mut scenario =
+        set(set(scenario("start-limit"), "ExecStartPre", &format!("+{once}")), "RestartSec", "300ms");
+    scenario.service.overrides.insert(
+        "Unit".into(),
+        [("StartLimitIntervalSec".to_owned(), Value::Number(0))].into_iter().collect(),
+    );
+    let trial = backend.trial(&set(scenario, "TimeoutStartSec", "1s"));
+    let reasons = reasons(&trial.verdict);
+    assert!(reasons.contains("systemd has not given the service up"), "{reasons}");
 }

@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use harness::machine::Machine;
-use harness::machine::namespace::NamespaceMachine;
+use harness::machine::docker::engine::Engine;
+use harness::machine::{self, Choice, Machine, MachineError, namespace};
+use harness::programs::Programs;
 use harness::progress::Silent;
 use harness::record::Recorder;
-use harness::result::{RunResult, TrialResult};
+use harness::result::TrialResult;
 use harness::run::inputs::Inputs;
-use harness::run::{Options, RunError, run};
+use harness::run::{Ended, Options, Setting, run};
 use harness::scenario::{Scenario, Value};
 
 /// A scenario that ships, by its path below `scenarios/`.
@@ -31,28 +33,64 @@ pub fn set(mut scenario: Scenario, directive: &str, value: &str) -> Scenario {
     scenario
 }
 
-pub fn boot() -> NamespaceMachine {
-    NamespaceMachine::boot(Path::new("/")).expect("a machine boots")
+/// Where a test's machines are booted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    Namespace,
+    Docker,
 }
 
-/// Runs on a machine of its own, with a seed that differs from run to run.
-pub fn try_run(scenario: &Scenario, trials: u32) -> Result<RunResult, RunError> {
-    let mut machine = boot();
-    let result = run_on(&machine, scenario, trials);
-    machine.close().expect("the machine closes");
-    result
+impl Backend {
+    /// Whether machines can be booted here.
+    pub fn available(self) -> Result<(), MachineError> {
+        match self {
+            Self::Namespace => namespace::available(Path::new("/")).map(drop),
+            Self::Docker => Engine::connect().map(drop),
+        }
+    }
+
+    pub fn boot(self) -> Box<dyn Machine> {
+        let choice = match self {
+            Self::Namespace => Choice::Namespace,
+            Self::Docker => Choice::Docker,
+        };
+        let image = std::env::var("HANGPROOF_TEST_IMAGE").ok();
+        machine::boot(choice, Path::new("/"), image.as_deref(), &Silent).expect("a machine boots")
+    }
+
+    /// Runs on a machine of its own, with a seed that differs from run to run.
+    pub fn try_run(self, scenario: &Scenario, trials: u32) -> Ended {
+        let mut machine = self.boot();
+        let ended = run_on(machine.as_ref(), scenario, trials);
+        machine.close().expect("the machine closes");
+        ended
+    }
+
+    /// The only trial of a run.
+    pub fn trial(self, scenario: &Scenario) -> TrialResult {
+        only_trial(self.try_run(scenario, 1))
+    }
 }
 
 /// Runs on this machine.
-pub fn run_on(machine: &dyn Machine, scenario: &Scenario, trials: u32) -> Result<RunResult, RunError> {
-    let options = Options { trials, seed: rand::random() };
-    run(machine, scenario, &options, &Inputs::default(), &Silent, &mut Recorder::default())
+pub fn run_on(machine: &dyn Machine, scenario: &Scenario, trials: u32) -> Ended {
+    let (inputs, options) = (Inputs::default(), Options { trials, seed: rand::random() });
+    let setting = Setting { machine, scenario, programs: programs(), inputs: &inputs, progress: &Silent };
+    run(&setting, &options, &mut Recorder::default())
 }
 
-/// The only trial of a run.
-pub fn trial(scenario: &Scenario) -> TrialResult {
-    let mut result = try_run(scenario, 1).expect("the run ends");
-    result.trials.pop().expect("one trial")
+/// Everything a scenario may name, brought up to date once.
+pub fn programs() -> &'static Programs {
+    static PROGRAMS: LazyLock<Programs> =
+        LazyLock::new(|| Programs::find(["buggy_server", "sd-watchdog"], &Silent).expect("they are built"));
+    &PROGRAMS
+}
+
+pub fn only_trial(ended: Ended) -> TrialResult {
+    if let Some(error) = ended.error {
+        panic!("the run broke: {error}");
+    }
+    ended.result.expect("a result").trials.pop().expect("a trial")
 }
 
 /// The kinds of a trial's events, in order.

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use harness::machine::Machine;
+use harness::machine::namespace::{self, NamespaceMachine};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::lab::{boot, eventually, hangproof};
+use crate::lab::{Backend, eventually, hangproof};
 
 /// Directories of machines that process `owner` made, wherever cgroup2 is mounted.
 fn cgroups(owner: u32) -> Vec<PathBuf> {
@@ -21,8 +22,12 @@ fn cgroups(owner: u32) -> Vec<PathBuf> {
         }
     }
     let mut found = Vec::new();
-    search(Path::new("/sys/fs/cgroup"), &format!("hangproof-{owner}-"), &mut found);
+    search(Path::new("/sys/fs/cgroup"), &format!("hangproof-machine-{owner}-"), &mut found);
     found
+}
+
+fn boot() -> NamespaceMachine {
+    NamespaceMachine::boot(Path::new("/")).expect("a machine boots")
 }
 
 fn mounts() -> usize {
@@ -36,7 +41,7 @@ fn processes(directory: &Path) -> usize {
     own + below.filter(|path| path.is_dir()).map(|path| processes(&path)).sum::<usize>()
 }
 
-pub fn nothing_is_left_after_success() {
+pub fn nothing_is_left_after_success(_: Backend) {
     let mounts_before = mounts();
     let mut machine = boot();
     assert_eq!(mounts(), mounts_before, "a machine's mounts are its own");
@@ -47,7 +52,7 @@ pub fn nothing_is_left_after_success() {
     assert_eq!(mounts(), mounts_before);
 }
 
-pub fn nothing_is_left_after_a_failed_verdict() {
+pub fn nothing_is_left_after_a_failed_verdict(_: Backend) {
     let output = Command::new(hangproof())
         .args(["run", "harness/scenarios/controls/no-watchdog.toml"])
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
@@ -61,7 +66,7 @@ pub fn nothing_is_left_after_a_failed_verdict() {
     assert_eq!(cgroups(owner), [] as [&Path; 0]);
 }
 
-pub fn nothing_is_left_after_a_panic() {
+pub fn nothing_is_left_after_a_panic(_: Backend) {
     let (say, said) = std::sync::mpsc::channel();
     let panicked = std::thread::Builder::new().spawn(move || {
         let machine = boot();
@@ -73,19 +78,32 @@ pub fn nothing_is_left_after_a_panic() {
     assert!(rustix::process::test_kill_process(init).is_err(), "PID 1 is gone");
 }
 
-/// Starts `hangproof` and waits until its service hangs, in a machine with processes.
-fn hanging() -> (Child, PathBuf) {
-    let child = Command::new(hangproof())
-        .args(["run", "withhold"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
+/// Starts `hangproof` in a cgroup (its own parent's unless given) and waits until there is a service in its machine.
+fn hanging(cgroup: Option<&Path>) -> (Child, PathBuf) {
+    let child = in_cgroup(cgroup)
+        .args(["run", "withhold", "--machine", "namespace"])
         .spawn()
         .expect("hangproof starts");
     eventually("a machine with a service in it", || {
         cgroups(child.id()).iter().any(|path| path.join("system.slice/buggy_server.service").exists())
     });
-    let cgroup = cgroups(child.id()).remove(0);
-    (child, cgroup)
+    let machine = cgroups(child.id()).remove(0);
+    (child, machine)
+}
+
+/// `hangproof`, which makes its machines' cgroups below its own.
+fn in_cgroup(cgroup: Option<&Path>) -> Command {
+    let mut command = match cgroup {
+        None => Command::new(hangproof()),
+        Some(cgroup) => {
+            let mut shell = Command::new("sh");
+            let script = "echo $$ >\"$1/cgroup.procs\" && program=$2 && shift 2 && exec \"$program\" \"$@\"";
+            shell.args(["-c", script, "sh"]).arg(cgroup).arg(hangproof());
+            shell
+        }
+    };
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
 }
 
 fn signal(child: &Child, signal: Signal) {
@@ -93,7 +111,7 @@ fn signal(child: &Child, signal: Signal) {
 }
 
 fn nothing_is_left_after(sent: Signal) {
-    let (child, cgroup) = hanging();
+    let (child, cgroup) = hanging(None);
     signal(&child, sent);
     let output = child.wait_with_output().expect("ends");
     assert_eq!(output.status.code(), Some(130), "{output:?}");
@@ -101,21 +119,45 @@ fn nothing_is_left_after(sent: Signal) {
     assert!(!cgroup.exists(), "{} is left", cgroup.display());
 }
 
-pub fn nothing_is_left_after_ctrl_c() {
+pub fn nothing_is_left_after_ctrl_c(_: Backend) {
     nothing_is_left_after(Signal::INT);
 }
 
-pub fn nothing_is_left_after_sigterm() {
+pub fn nothing_is_left_after_sigterm(_: Backend) {
     nothing_is_left_after(Signal::TERM);
 }
 
-pub fn no_process_outlives_a_harness_that_is_killed_and_the_next_run_sweeps_its_cgroup() {
-    let (mut child, cgroup) = hanging();
-    assert!(processes(&cgroup) > 2, "systemd, journald and the service");
+/// A cgroup of a test's own, which is empty in the end.
+struct Apart(PathBuf);
+
+impl Apart {
+    fn make() -> Self {
+        let own = namespace::available(Path::new("/")).expect("checked");
+        let apart = own.join(format!("test-{}", std::process::id()));
+        fs::create_dir(&apart).expect("a cgroup");
+        Self(apart)
+    }
+}
+
+impl Drop for Apart {
+    fn drop(&mut self) {
+        // A test that failed leaves processes here, which must not outlive it.
+        let _ = fs::write(self.0.join("cgroup.kill"), "1");
+        eventually("the test's cgroup is empty", || fs::remove_dir(&self.0).is_ok());
+    }
+}
+
+pub fn no_process_outlives_a_harness_that_is_killed_and_the_next_run_sweeps_its_cgroup(_: Backend) {
+    // Other tests' machines sweep what is abandoned beside them, processes and all: this must be somewhere else.
+    let apart = Apart::make();
+    let (mut child, machine) = hanging(Some(&apart.0));
+    eventually("systemd, journald and the service run", || processes(&machine) > 2);
     signal(&child, Signal::KILL);
     child.wait().expect("ends");
-    // Another test's machine may sweep the directory as soon as it is nobody's.
-    eventually("the machine's processes are gone", || processes(&cgroup) == 0);
-    drop(boot());
-    assert!(!cgroup.exists(), "{} was not swept", cgroup.display());
+    eventually("the machine's processes are gone", || processes(&machine) == 0);
+    assert!(machine.exists(), "nobody was there to remove it");
+    let next =
+        in_cgroup(Some(&apart.0)).args(["run", "crash", "--machine", "namespace"]).output().expect("runs");
+    assert!(next.status.success(), "{}", String::from_utf8_lossy(&next.stderr));
+    assert!(!machine.exists(), "{} was not swept", machine.display());
 }

@@ -2,12 +2,13 @@
 //!
 //! Where none can be booted they show as ignored, with the reason; in CI (`CI=true`) that is a failure.
 
-use std::path::Path;
+use std::sync::{PoisonError, RwLock};
 
-use harness::machine::namespace;
+use lab::Backend;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 mod bad_input;
+mod containers;
 mod controls;
 mod install_script;
 mod lab;
@@ -15,18 +16,22 @@ mod leftovers;
 mod recovery;
 
 /// Most of a test is waiting for a hang to be noticed, so more of them run at once than there are cores.
-const AT_ONCE: usize = 6;
+const AT_ONCE: usize = 5;
 
+/// Held alone by a test that takes every CPU, so that it neither disturbs what others measure nor is disturbed.
+static CPUS: RwLock<()> = RwLock::new(());
+
+/// Of each test: its name, itself, and whether it is about every backend or the namespace machine alone.
 macro_rules! tests {
     ($($module:ident :: $test:ident),* $(,)?) => {
-        vec![$((concat!("namespace::", stringify!($test)), $module::$test as fn())),*]
+        [$((stringify!($test), $module::$test as fn(Backend))),*]
     };
 }
 
 fn main() {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = arguments.test_threads.or(Some(AT_ONCE));
-    let tests = tests![
+    let everywhere = tests![
         recovery::a_mute_server_is_restarted_within_watchdog_sec,
         recovery::a_server_that_stops_accepting_is_restarted_within_watchdog_sec,
         recovery::a_deadlocked_server_is_restarted_within_watchdog_sec,
@@ -36,32 +41,58 @@ fn main() {
         recovery::a_crash_recovers_by_exit_and_not_by_the_watchdog,
         recovery::a_service_that_may_not_start_again_is_given_up,
         recovery::trials_follow_one_another_on_one_machine,
+        recovery::a_service_of_type_exec_is_measured_as_well,
         controls::a_healthy_service_is_left_alone,
         controls::without_the_watchdog_a_hang_goes_unnoticed_and_the_verdict_says_why,
         controls::pings_without_probes_hide_a_hang_and_the_verdict_says_why,
+        controls::a_start_that_is_tried_for_ever_is_not_given_up,
+        bad_input::a_command_that_does_not_exist_is_reported_at_once,
+        bad_input::a_service_that_ends_before_it_serves_is_reported_at_once,
+        bad_input::a_port_already_taken_is_reported_with_the_servers_own_words,
+        bad_input::a_service_that_never_becomes_healthy_is_reported_with_the_probes_reason,
+        bad_input::a_unit_without_exec_start_is_refused_with_systemds_words,
+        bad_input::an_address_that_nobody_serves_is_named,
+        install_script::the_installed_unit_recovers_from_a_hang_and_is_uninstalled_to_the_last_file,
+    ];
+    let in_namespaces = tests![
         leftovers::nothing_is_left_after_success,
         leftovers::nothing_is_left_after_a_failed_verdict,
         leftovers::nothing_is_left_after_a_panic,
         leftovers::nothing_is_left_after_ctrl_c,
         leftovers::nothing_is_left_after_sigterm,
         leftovers::no_process_outlives_a_harness_that_is_killed_and_the_next_run_sweeps_its_cgroup,
-        bad_input::a_command_that_does_not_exist_is_reported_at_once,
-        bad_input::a_port_already_taken_is_reported_with_the_servers_own_words,
-        bad_input::a_service_that_never_becomes_healthy_is_reported_with_the_probes_reason,
-        bad_input::a_unit_without_exec_start_is_refused_with_systemds_words,
-        bad_input::an_address_that_nobody_serves_is_named,
         bad_input::the_evidence_of_a_failure_is_kept_when_asked_for,
         bad_input::a_machine_that_dies_in_a_run_breaks_the_run,
-        install_script::the_installed_unit_recovers_from_a_hang_and_is_uninstalled_to_the_last_file,
     ];
-    let tests = tests.into_iter().map(|(name, test)| Trial::ignorable_test(name, move || in_a_machine(test)));
+    let in_containers = tests![
+        containers::the_same_scenario_has_the_same_events_on_every_backend,
+        containers::nothing_is_left_after_success,
+        containers::nothing_is_left_after_a_panic,
+        containers::nothing_is_left_after_sigterm,
+        containers::a_container_of_a_harness_that_was_killed_is_swept_by_the_next_run,
+        containers::a_container_killed_in_a_run_breaks_the_run_with_its_last_words,
+        containers::an_image_without_systemd_is_refused_with_the_entrypoints_words,
+        containers::an_image_that_is_nowhere_is_named_with_the_remedy,
+    ];
+    let namespace = everywhere.iter().chain(&in_namespaces).map(|test| (Backend::Namespace, test));
+    let docker = everywhere.iter().chain(&in_containers).map(|test| (Backend::Docker, test));
+    let tests = namespace.chain(docker).map(|(backend, &(name, test))| {
+        let prefix = format!("{backend:?}").to_lowercase();
+        Trial::ignorable_test(format!("{prefix}::{name}"), move || on(backend, name, test))
+    });
     libtest_mimic::run(&arguments, tests.collect()).exit();
 }
 
-fn in_a_machine(test: fn()) -> Result<Completion, Failed> {
-    match namespace::available(Path::new("/")) {
+fn on(backend: Backend, name: &str, test: fn(Backend)) -> Result<Completion, Failed> {
+    match backend.available() {
         Ok(()) => {
-            test();
+            if name.contains("spinning") {
+                let _alone = CPUS.write().unwrap_or_else(PoisonError::into_inner);
+                test(backend);
+            } else {
+                let _beside_others = CPUS.read().unwrap_or_else(PoisonError::into_inner);
+                test(backend);
+            }
             Ok(Completion::Completed)
         }
         Err(error) if std::env::var_os("CI").is_some() => {

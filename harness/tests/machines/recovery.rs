@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use harness::result::TrialResult;
 
-use crate::lab::{kinds, scenario, trial, try_run};
+use crate::lab::{Backend, kinds, scenario, set};
 
 /// What systemd does about a hang, in order, whatever the fault.
 const RECOVERY: [&str; 6] = ["exited", "failed", "restart_scheduled", "starting", "ready", "first_good"];
@@ -28,38 +28,38 @@ fn assert_recovered(trial: &TrialResult, by: &str) {
     assert!(kinds.contains(&"first_good".into()), "served again: {kinds:?}");
 }
 
-fn is_restarted_within_watchdog_sec(name: &str) {
+fn is_restarted_within_watchdog_sec(backend: Backend, name: &str) {
     let scenario = scenario(name);
-    let trial = trial(&scenario);
+    let trial = backend.trial(&scenario);
     assert_recovered(&trial, "watchdog_trigger");
     let recovery = trial.timeline.phases.recovery.expect("recovered").length();
     assert!(recovery <= Duration::from_secs(5), "WatchdogSec is 5 s, the recovery took {recovery:?}");
 }
 
-pub fn a_mute_server_is_restarted_within_watchdog_sec() {
-    is_restarted_within_watchdog_sec("classic");
+pub fn a_mute_server_is_restarted_within_watchdog_sec(backend: Backend) {
+    is_restarted_within_watchdog_sec(backend, "classic");
 }
 
-pub fn a_server_that_stops_accepting_is_restarted_within_watchdog_sec() {
-    is_restarted_within_watchdog_sec("accept-stall");
+pub fn a_server_that_stops_accepting_is_restarted_within_watchdog_sec(backend: Backend) {
+    is_restarted_within_watchdog_sec(backend, "accept-stall");
 }
 
-pub fn a_deadlocked_server_is_restarted_within_watchdog_sec() {
-    is_restarted_within_watchdog_sec("deadlock");
+pub fn a_deadlocked_server_is_restarted_within_watchdog_sec(backend: Backend) {
+    is_restarted_within_watchdog_sec(backend, "deadlock");
 }
 
-pub fn a_spinning_server_is_restarted_within_watchdog_sec() {
-    is_restarted_within_watchdog_sec("spin");
+pub fn a_spinning_server_is_restarted_within_watchdog_sec(backend: Backend) {
+    is_restarted_within_watchdog_sec(backend, "spin");
 }
 
-pub fn a_server_that_only_answers_errors_is_restarted_within_watchdog_sec() {
+pub fn a_server_that_only_answers_errors_is_restarted_within_watchdog_sec(backend: Backend) {
     let mut scenario = scenario("classic");
     scenario.fault = Some("error".into());
-    assert_recovered(&trial(&scenario), "watchdog_trigger");
+    assert_recovered(&backend.trial(&scenario), "watchdog_trigger");
 }
 
-pub fn withheld_pings_are_detected_between_the_last_ping_and_the_timers_slack() {
-    let trial = trial(&scenario("withhold"));
+pub fn withheld_pings_are_detected_between_the_last_ping_and_the_timers_slack(backend: Backend) {
+    let trial = backend.trial(&scenario("withhold"));
     assert_recovered(&trial, "watchdog_timeout");
     let detect = trial.timeline.phases.detect.expect("detected").length();
     let (watchdog, interval) = (Duration::from_secs(5), Duration::from_millis(500));
@@ -67,26 +67,39 @@ pub fn withheld_pings_are_detected_between_the_last_ping_and_the_timers_slack() 
     assert!(watchdog < detect + interval && detect <= latest, "detected after {detect:?}");
 }
 
-pub fn a_crash_recovers_by_exit_and_not_by_the_watchdog() {
-    let trial = trial(&scenario("crash"));
+pub fn a_crash_recovers_by_exit_and_not_by_the_watchdog(backend: Backend) {
+    let trial = backend.trial(&scenario("crash"));
     assert!(trial.verdict.is_pass(), "{:?}\n{}", trial.verdict, trial.last_lines.join("\n"));
     let kinds = kinds(&trial);
     assert!(!kinds.iter().any(|kind| kind.starts_with("watchdog")), "{kinds:?}");
     assert!(trial.timeline.phases.kill.is_none(), "a process that dies by itself is not killed");
 }
 
-pub fn a_service_that_may_not_start_again_is_given_up() {
-    let trial = trial(&scenario("start-limit"));
+pub fn a_service_that_may_not_start_again_is_given_up(backend: Backend) {
+    let trial = backend.trial(&scenario("start-limit"));
     assert!(trial.verdict.is_pass(), "{:?}\n{}", trial.verdict, trial.last_lines.join("\n"));
     assert!(kinds(&trial).contains(&"start_limit_hit".into()));
 }
 
-pub fn trials_follow_one_another_on_one_machine() {
-    let result = try_run(&scenario("crash"), 12).expect("the run ends");
+pub fn trials_follow_one_another_on_one_machine(backend: Backend) {
+    let result = backend.try_run(&scenario("crash"), 12).result.expect("the run ends");
     assert_eq!(result.trials.len(), 12, "more than the unit's StartLimitBurst");
     for trial in &result.trials {
         assert!(trial.verdict.is_pass(), "trial {}: {:?}", trial.number, trial.verdict);
     }
     let seeds = result.trials.iter().map(|trial| trial.seed.wrapping_sub(result.trials[0].seed));
     assert!(seeds.eq(0..12), "each trial has the next seed");
+}
+
+pub fn a_service_of_type_exec_is_measured_as_well(backend: Backend) {
+    // READY means nothing here, and systemd says "started" at once; clients tell when it serves.
+    let slow = "/bin/sh -c 'sleep 0.3; exec /usr/local/bin/buggy_server'";
+    for kind in ["exec", "simple"] {
+        let scenario = set(set(scenario("crash"), "ExecStart", slow), "Type", kind);
+        let trial = backend.trial(&set(scenario, "WatchdogSec", "0"));
+        assert!(trial.verdict.is_pass(), "{kind}: {:?}\n{:#?}", trial.verdict, trial.timeline);
+        let phases = trial.timeline.phases;
+        let (recovery, outage) = (phases.recovery.expect("recovered"), phases.outage.expect("an outage"));
+        assert!(recovery.length() < outage.length(), "{kind}: clients wait for the service, not for systemd");
+    }
 }

@@ -8,14 +8,14 @@ use std::fs::{self, File};
 use std::io::{self, Seek};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::retry_on_intr;
 
-const PREFIX: &str = "hangproof-";
+/// Begins the name of a machine's cgroup; then come its owner's process id and eight random hexadecimal digits.
+const PREFIX: &str = "hangproof-machine-";
 const EMPTY_DEADLINE: Duration = Duration::from_secs(5);
 
 /// A cgroup directory owned by one machine.
@@ -27,9 +27,7 @@ pub struct Cgroup {
 impl Cgroup {
     /// Makes a cgroup for one machine below `parent`.
     pub fn create(parent: &Path) -> io::Result<Self> {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = parent.join(format!("{PREFIX}{}-{number}", std::process::id()));
+        let path = parent.join(format!("{PREFIX}{}-{:08x}", std::process::id(), rand::random::<u32>()));
         let _unswept = lock_parent(parent)?;
         fs::create_dir(&path)?;
         let lock = File::open(&path)?;
@@ -58,13 +56,24 @@ pub fn sweep(parent: &Path) -> io::Result<usize> {
     Ok(abandoned.len())
 }
 
+/// Whether a directory of this name is a machine's: nobody else's may ever be swept.
+fn is_machine(name: &str) -> bool {
+    let owner_and_number = name.strip_prefix(PREFIX).and_then(|rest| rest.split_once('-'));
+    owner_and_number.is_some_and(|(owner, number)| {
+        !owner.is_empty()
+            && owner.bytes().all(|byte| byte.is_ascii_digit())
+            && number.len() == 8
+            && number.bytes().all(|byte| byte.is_ascii_hexdigit())
+    })
+}
+
 /// The machines' directories that nobody holds, now held by us: another run may be sweeping too.
 fn lock_abandoned(parent: &Path) -> io::Result<Vec<(PathBuf, File)>> {
     let _nobody_creates = lock_parent(parent)?;
     let mut abandoned = Vec::new();
     for entry in fs::read_dir(parent)? {
         let path = entry?.path();
-        let ours = path.file_name().and_then(OsStr::to_str).is_some_and(|name| name.starts_with(PREFIX));
+        let ours = path.file_name().and_then(OsStr::to_str).is_some_and(is_machine);
         // What cannot be opened is just being removed by its owner.
         if ours
             && let Ok(directory) = File::open(&path)
@@ -132,5 +141,25 @@ fn wait_until_empty(path: &Path) -> io::Result<()> {
         let timeout = left.try_into().map_err(io::Error::other)?;
         let mut changed = [PollFd::from_borrowed_fd(events.as_fd(), PollFlags::PRI)];
         retry_on_intr(|| poll(&mut changed, Some(&timeout)))?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_machines_own_name_is_swept() {
+        assert!(is_machine("hangproof-machine-123-0a1b2c3d"));
+        for stranger in [
+            "hangproof-mine",
+            "hangproof-machine-1-2",
+            "hangproof-machine--0a1b2c3d",
+            "hangproof-machine-x-0a1b2c3d",
+            "hangproof-machine-123-0a1b2c3d4",
+            "user.slice",
+        ] {
+            assert!(!is_machine(stranger), "{stranger}");
+        }
     }
 }

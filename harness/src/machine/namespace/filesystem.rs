@@ -16,50 +16,12 @@ use rustix::mount::{
 use rustix::process::{chdir, pivot_root};
 
 use crate::machine::MachineError;
+use crate::machine::layout::{EMPTIED, ETC, MACHINE_FILES, ROOT_LINKS};
 
 /// Where the root is put together: a directory that every host has and a machine does not need.
 const STAGE: &str = "/tmp";
 
-/// Links of a merged-/usr root.
-const ROOT_LINKS: [&str; 6] = ["bin", "sbin", "lib", "lib32", "lib64", "libx32"];
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
-
-/// What systemd would start by itself is emptied: a machine runs journald, and what the harness asks for.
-const EMPTIED: [&str; 7] = [
-    "system-generators",
-    "system/getty.target.wants",
-    "system/local-fs.target.wants",
-    "system/multi-user.target.wants",
-    "system/sockets.target.wants",
-    "system/sysinit.target.wants",
-    "system/timers.target.wants",
-];
-
-/// The target that the machine boots to.
-pub const TARGET: &str = "hangproof.target";
-
-/// Files of the machine's `/etc`. A non-empty machine-id tells systemd that this is no first boot.
-const ETC: [(&str, &str); 10] = [
-    ("hostname", "machine\n"),
-    ("hosts", "127.0.0.1 localhost machine\n::1 localhost\n"),
-    ("passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n"),
-    ("group", "root:x:0:\ntty:x:5:\nsystemd-journal:x:101:\nnogroup:x:65534:\n"),
-    ("shadow", "root:*:1::::::\nnobody:*:1::::::\n"),
-    ("nsswitch.conf", "passwd: files systemd\ngroup: files systemd\nhosts: files\n"),
-    ("fstab", ""),
-    // Everything is kept, at once and in memory: a rate limit would lose the very messages a hang leaves behind.
-    (
-        "systemd/journald.conf",
-        "[Journal]\nStorage=volatile\nRateLimitIntervalSec=0\nReadKMsg=no\nAudit=no\nForwardToConsole=no\n\
-         ForwardToWall=no\nForwardToSyslog=no\n",
-    ),
-    (
-        "systemd/system/hangproof.target",
-        "[Unit]\nDescription=A machine of hangproof\nRequires=basic.target systemd-journald.service\n\
-         After=basic.target systemd-journald.service\nWants=systemd-journald-dev-log.socket\nAllowIsolate=yes\n",
-    ),
-    ("machine-info", ""),
-];
 
 /// Builds the root over `tree`'s `/usr` and makes it the calling thread's root.
 ///
@@ -178,9 +140,10 @@ fn api_file_systems() -> io::Result<()> {
 }
 
 fn write_etc() -> io::Result<()> {
-    fs::create_dir_all("/etc/systemd/system")?;
-    for (name, content) in ETC {
-        fs::write(Path::new("/etc").join(name), content)?;
+    for (name, content) in ETC.into_iter().chain(MACHINE_FILES) {
+        let path = Path::new("/etc").join(name);
+        fs::create_dir_all(path.parent().unwrap_or(&path))?;
+        fs::write(path, content)?;
     }
     fs::write("/etc/machine-id", format!("{:032x}\n", rand::random::<u128>()))?;
     symlink("../usr/lib/os-release", "/etc/os-release")

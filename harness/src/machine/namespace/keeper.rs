@@ -20,9 +20,10 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, ptsname, unlockpt};
 use rustix::thread::UnshareFlags;
 
-use super::filesystem::{TARGET, enter_new_root};
+use super::filesystem::enter_new_root;
 use super::pid1::{Preparation, prepare, unshare};
 use crate::machine::MachineError;
+use crate::machine::layout::PID1_ARGUMENTS;
 
 const NOTIFY: &str = "/run/host/notify";
 const CONSOLE_KEPT: usize = 4096;
@@ -109,8 +110,14 @@ impl Keeper {
 
     /// Whether PID 1 still runs.
     pub fn is_alive(&self) -> bool {
+        !self.ends_within(Duration::ZERO)
+    }
+
+    /// Whether PID 1 has ended, or does so within `patience`.
+    pub fn ends_within(&self, patience: Duration) -> bool {
         let mut ended = [PollFd::new(&self.pidfd, PollFlags::IN)];
-        retry_on_intr(|| poll(&mut ended, Some(&Timespec::default()))).is_ok_and(|count| count == 0)
+        let patience = Timespec::try_from(patience).unwrap_or_default();
+        retry_on_intr(|| poll(&mut ended, Some(&patience))).is_ok_and(|count| count > 0)
     }
 
     /// Kills PID 1, and with it everything in its pid namespace.
@@ -187,9 +194,8 @@ fn spawn(boot: &Boot) -> Result<Child, MachineError> {
         .map_err(|error| step("opening the harness's pidfd")(error.into()))?;
     let cgroup = boot.cgroup.try_clone().map_err(step("opening the cgroup"))?;
     let mut command = Command::new("/usr/lib/systemd/systemd");
-    // In a container PID 1's arguments are its kernel command line (systemd, src/basic/proc-cmdline.c).
     command
-        .args([&format!("systemd.unit={TARGET}"), "systemd.show_status=no", "systemd.firstboot=no"])
+        .args(PID1_ARGUMENTS)
         .env_clear()
         .envs([
             ("container", "hangproof"),
