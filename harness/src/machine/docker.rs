@@ -24,7 +24,7 @@ use crate::progress::Progress;
 
 pub mod engine;
 mod exec;
-mod image;
+pub mod image;
 mod room;
 
 const ENTRYPOINT: &str = include_str!("../../../docker/entrypoint");

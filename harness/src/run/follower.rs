@@ -1,0 +1,49 @@
+//! The thread that follows a machine's journal.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+
+use super::RunError;
+use super::inputs::{Input, Inputs};
+use crate::journal;
+use crate::machine::{Machine, MachineError, StreamGuard};
+
+/// Sends every entry about the unit to the run's inputs, from a thread that ends with it.
+pub struct Follower {
+    closing: Arc<AtomicBool>,
+    stream: Option<StreamGuard>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Follower {
+    /// Follows from the first entry on.
+    pub fn start(machine: &dyn Machine, unit: &str, inputs: &Inputs) -> Result<Self, RunError> {
+        let (stream, guard) = machine.start(&journal::FOLLOW)?.split();
+        let (unit, sender): (Arc<str>, _) = (unit.into(), inputs.sender());
+        let closing = Arc::new(AtomicBool::new(false));
+        let closed = Arc::clone(&closing);
+        let follow = move || {
+            let ended = journal::read(stream, |entry| {
+                !entry.concerns(&unit) || sender.send(Input::Entry(entry.trimmed())).is_ok()
+            });
+            if !closed.load(Ordering::SeqCst) {
+                let reason = ended.err().unwrap_or_else(|| "journalctl ended".into());
+                let _ = sender.send(Input::JournalEnded(reason));
+            }
+        };
+        let thread = thread::Builder::new().name("journal".into()).spawn(follow);
+        let thread = thread.map_err(|error| MachineError::broken("following the journal", error))?;
+        Ok(Self { closing, stream: Some(guard), thread: Some(thread) })
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.closing.store(true, Ordering::SeqCst);
+        drop(self.stream.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
