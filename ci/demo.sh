@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-export COMPOSE_PROJECT_NAME=hangproof-ci
+export COMPOSE_PROJECT_NAME=hangproof-ci-$$
 export HANGPROOF_DEMO_PORT=${HANGPROOF_DEMO_PORT:-8080}
 PATIENCE=30
 
@@ -38,7 +38,7 @@ cycle() {
     say "${compose[*]} up"
     "${compose[@]}" up "${options[@]}" || fail "the demo did not come up"
     container=$("${compose[@]}" ps --quiet demo)
-    await "an answer on port $HANGPROOF_DEMO_PORT" answers
+    answers || fail "the demo was up, but port $HANGPROOF_DEMO_PORT did not answer"
 
     local address published
     address=$(docker inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$container")
@@ -86,7 +86,7 @@ docker/base-image.sh --pull trixie
 compose=()
 trap clean_up EXIT
 trap 'exit 130' HUP INT TERM
-options=(--build --detach --wait)
+options=(--build --detach)
 cycle docker compose
 if command -v docker-compose >/dev/null && docker-compose version --short | grep -q '^1\.'; then
     # The image as it is: v1 would build it again, since the builders share no cache.

@@ -38,8 +38,9 @@ install_plugin() {
 # The same from Debian trixie, the programs of which run on older systems too: fetched and verified by apt, unpacked
 # beside the system's packages, which it leaves alone.
 plugin_from_trixie() {
-    local package=$1 work
+    local package=$1
     work=$(mktemp -d)
+    trap 'rm -rf -- "$work"' EXIT
     mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/root" "$PLUGINS"
     echo "deb [signed-by=$KEYRING] http://deb.debian.org/debian trixie main" >"$work/sources.list"
     local apart=(
