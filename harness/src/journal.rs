@@ -103,6 +103,10 @@ impl Entry {
 }
 
 /// The command that follows a machine's journal from its first entry.
+///
+/// journald tells its followers of new entries up to 250 ms late (`POST_CHANGE_TIMER_INTERVAL_USEC`, systemd,
+/// src/libsystemd/sd-journal/journal-file.c): a trial takes that much longer, and its times, which are journald's own
+/// stamps, are none the worse.
 pub const FOLLOW: [&str; 6] = ["journalctl", "--follow", "--lines=all", "--all", "--output=json", "--quiet"];
 
 /// Reads entries to the end of the stream and hands each over, until `hand_over` wants no more.

@@ -238,9 +238,9 @@ struct Console<'a>(&'a str);
 impl fmt::Display for Console<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
-            return f.write_str(". Its console stayed empty");
+            return Ok(());
         }
-        f.write_str(". Its console's last lines:")?;
+        f.write_str(". Its last lines:")?;
         self.0.lines().try_for_each(|line| write!(f, "\n    {line}"))
     }
 }

@@ -90,6 +90,21 @@ fn a_user_without_privilege_is_told_to_use_sudo() {
 }
 
 #[test]
+fn no_docker_engine_exits_with_3_and_the_remedy() {
+    let mut run = hangproof(&["run", "--machine", "docker"]);
+    let remedy =
+        contains("no Docker engine answers at unix:///no/such/socket").and(contains("set DOCKER_HOST"));
+    run.env("DOCKER_HOST", "unix:///no/such/socket").assert().code(3).stdout("").stderr(remedy);
+}
+
+#[test]
+fn the_doctor_says_what_works_and_what_to_do_about_what_does_not() {
+    let mut doctor = hangproof(&["doctor"]);
+    let said = contains("namespace").and(contains("no  docker     no Docker engine answers"));
+    doctor.env("DOCKER_HOST", "unix:///no/such/socket").assert().stdout(said);
+}
+
+#[test]
 fn a_report_that_cannot_be_written_is_found_out_before_the_run() {
     let expected = contains("/no/such/directory/r.json cannot be written");
     hangproof(&["run", "--report", "/no/such/directory/r.json"]).assert().code(2).stderr(expected);

@@ -65,8 +65,10 @@ impl DockerMachine {
             .map_err(|error| MachineError::broken("making a directory for the container", error))?;
 
         let begin = Instant::now();
-        let container =
-            engine.block_on(request(&image, &room).start()).map_err(|error| failed("starting it", &error))?;
+        let container = engine.block_on(request(&image, &room).start()).map_err(|error| {
+            let reason = format!("a container of {image} does not start: {}", engine::chain(&error));
+            MachineError::Boot { reason, console: String::new() }
+        })?;
         let network = Network::Address(SocketAddr::from(([127, 0, 0, 1], 0)));
         let description = Description { backend: "docker".into(), systemd: String::new(), boot_ms: 0.0 };
         let mut machine = Self { description, engine, container: Some(container), network, room };

@@ -71,7 +71,7 @@ fn main() {
         containers::nothing_is_left_after_sigterm,
         containers::a_container_of_a_harness_that_was_killed_is_swept_by_the_next_run,
         containers::a_container_killed_in_a_run_breaks_the_run_with_its_last_words,
-        containers::an_image_without_systemd_is_refused_with_the_entrypoints_words,
+        containers::an_image_without_a_shell_is_refused_with_the_engines_words,
         containers::an_image_that_is_nowhere_is_named_with_the_remedy,
     ];
     let namespace = everywhere.iter().chain(&in_namespaces).map(|test| (Backend::Namespace, test));

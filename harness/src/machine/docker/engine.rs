@@ -158,16 +158,21 @@ impl Engine {
 async fn about(docker: &Docker) -> Result<About, MachineError> {
     let version = docker.version().await.map_err(|error| unreachable(&chain(&error)))?;
     let api = version.api_version.unwrap_or_default();
-    let number =
-        api.split_once('.').and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
     let version = version.version.unwrap_or_default();
-    if number.is_none_or(|number: (u32, u32)| number < OLDEST_API) {
+    if is_too_old(&api) {
         let reason = format!("the Docker engine is too old: version {version}, API {api}");
         return Err(MachineError::Unavailable { reason, remedy: "Install Docker 20.10 or later.".into() });
     }
     let info = docker.info().await.map_err(|error| unreachable(&chain(&error)))?;
     let cgroup_version = info.cgroup_version.map(|version| version.to_string()).unwrap_or_default();
     Ok(About { version, cgroup_version, storage: info.driver.unwrap_or_default() })
+}
+
+/// Whether an engine of this API version lacks what a machine needs; one that does not say is taken for old.
+fn is_too_old(api: &str) -> bool {
+    let number =
+        api.split_once('.').and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
+    number.is_none_or(|number: (u32, u32)| number < OLDEST_API)
 }
 
 /// No engine: with the remedy that fits what was seen.
@@ -199,4 +204,25 @@ pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_without_cgroup_namespaces_is_too_old() {
+        for (api, expected) in
+            [("1.40", true), ("1.41", false), ("1.53", false), ("2.0", false), ("", true), ("x", true)]
+        {
+            assert_eq!(is_too_old(api), expected, "{api:?}");
+        }
+    }
+
+    #[test]
+    fn the_remedy_fits_what_was_seen() {
+        let remedy = |seen: &str| unreachable(seen).to_string();
+        assert!(remedy("Permission denied (os error 13)").contains("join the group docker"));
+        assert!(remedy("No such file or directory").contains("systemctl start docker"));
+    }
 }
