@@ -20,6 +20,8 @@ use crate::progress::Progress;
 
 const SUITE: &str = "trixie";
 const EMPTY: (&str, &str) = ("hangproof-host-usr", "1");
+/// As `docker/Dockerfile` labels the images that it makes.
+const LABEL: &str = "LABEL org.hangproof.image=host-usr";
 const PULL_PATIENCE: Duration = Duration::from_secs(60);
 
 /// An image by name and tag.
@@ -153,7 +155,12 @@ fn empty(engine: &Engine) -> Result<Image, MachineError> {
         return Ok(image);
     }
     let archive = archive().map_err(|error| MachineError::broken("making an empty image", error))?;
-    let options = CreateImageOptionsBuilder::new().from_src("-").repo(EMPTY.0).tag(EMPTY.1).build();
+    let options = CreateImageOptionsBuilder::new()
+        .from_src("-")
+        .repo(EMPTY.0)
+        .tag(EMPTY.1)
+        .changes(vec![LABEL.into()])
+        .build();
     let import = async {
         let mut steps =
             engine.docker().create_image(Some(options), Some(bollard::body_full(archive.into())), None);
