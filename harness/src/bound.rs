@@ -11,9 +11,12 @@ use crate::unit::{Guard, Settings};
 /// sd-event (systemd, src/core/service.c, src/libsystemd/sd-event/sd-event.c: `DEFAULT_ACCURACY_USEC`).
 pub const TIMER_SLACK: Duration = Duration::from_millis(250);
 
-/// What the instrument grants a computer for scheduling and journald's own latency before it calls the bound of the
-/// detection broken: nothing but timers is in that.
+/// How far apart two clocks' readings of one moment may be: journald stamps what it receives, clients what they ask.
 pub const ALLOWANCE: Duration = Duration::from_millis(100);
+
+/// What the instrument grants a busy computer before it calls the bound of the detection broken: there are only timers
+/// in that, but 2·N of them, and somebody has to be scheduled for each.
+pub const SCHEDULING: Duration = Duration::from_millis(250);
 
 /// What it grants for the work in the other phases, where programs end and start: no timer tells how long that takes.
 pub const WORK: Duration = Duration::from_secs(1);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 
 use super::chart::Scale;
-use crate::bound::{ALLOWANCE, Bound, WORK};
+use crate::bound::{Bound, SCHEDULING, WORK};
 use crate::clock::Human;
 use crate::event::Kind;
 use crate::outage::TICK;
@@ -178,7 +178,7 @@ fn measured(run: &RunResult) -> String {
         }
         let _ = writeln!(text, "{:>#10}{limit:>10}  {DIM}{sum}{DIM:#}", Human(summary.max));
     }
-    let (detect, others) = (Human(ALLOWANCE), Human(WORK));
+    let (detect, others) = (Human(SCHEDULING), Human(WORK));
     let note = format!(
         "Bounds are of timers; detect is granted {detect} for the work itself, other phases {others}."
     );
