@@ -131,7 +131,7 @@ impl Guard {
         }
         let refused = |error: &dyn std::fmt::Display| UnitError::Guard(error.to_string().trim().to_owned());
         let cli = Cli::try_parse_from(argv).map_err(|error| refused(&error))?;
-        let config = Config::new(&cli, Some(Duration::from_micros(usec))).map_err(|error| refused(&error))?;
+        let config = Config::new(&cli.wrap.timing, &cli.wrap.hang, &cli.wrap.wrapper, Some(Duration::from_micros(usec))).map_err(|error| refused(&error))?;
         let timing = &config.timing;
         Ok(Some(Self {
             on_hang: match config.on_hang {

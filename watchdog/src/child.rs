@@ -2,158 +2,104 @@
 //!
 //! It is to notice nothing of us, and whoever looks at us is to see it:
 //!
-//! - It gets our standard streams and open descriptors, the signal mask and the ignored signals we were given, and our
-//!   environment without what systemd says to us ([`OURS`]).
-//! - It stays in our process group. So it keeps its terminal, and keys pressed there reach it from the kernel, once; only
-//!   what processes send us is passed on ([`Received::by_kernel`](crate::signals::Received)). Passed on to COMMAND
-//!   alone, not to its children: so a signal does what it would do if COMMAND were the main process.
+//! - It gets our standard streams, the descriptors that we were given (socket activation), the signal mask and the
+//!   ignored signals we were given, and our environment without what systemd says to us, see
+//!   [`environment`]. Descriptors of our own are all close-on-exec.
+//! - Where there is no controlling terminal it gets a session of its own, as systemd gives each service one: `kill 0` in
+//!   COMMAND does not reach us. On a terminal it stays in our process group. So it keeps the terminal, and keys pressed
+//!   there reach it from the kernel, once; only what processes send us is passed on
+//!   ([`Received::by_kernel`]). Passed on to COMMAND alone, not to its children: so a signal does what it would
+//!   do if COMMAND were the main process.
 //! - systemd signals every process of the unit under `KillMode=control-group`, its default. Passing on makes it two
 //!   for COMMAND then. With `KillMode=mixed` systemd leaves the first signal to us, and COMMAND gets one.
-//! - It is waited for by its pid: strangers that we inherit as a subreaper are not ours to interpret.
+//! - It gets SIGTERM when we are killed (`PR_SET_PDEATHSIG`): it does not go on unguarded. The kernel drops that for a
+//!   set-user-ID program.
+//! - We are a subreaper: what COMMAND leaves behind when it forks becomes our child, see
+//!   [`children`](crate::children).
 //! - It ended by a signal: so do we, by the same one, since systemd (`Restart=on-abnormal`) and shells tell the two apart.
 
-use std::ffi::{CString, OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::fmt;
 use std::process::ExitCode;
-use std::{fmt, io};
+use std::rc::Rc;
 
-use nix::errno::Errno;
-use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawnp};
-use nix::sys::signal::{SigSet, Signal};
-use rustix::process::{
-    DumpableBehavior, Pid, Resource, Rlimit, WaitOptions, kill_process, set_dumpable_behavior, setrlimit,
-    waitpid,
-};
+use nix::sys::signal::SigSet;
+use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal, set_dumpable_behavior, setrlimit};
 
-use crate::environment::OURS;
+use crate::children::{Children, FollowError};
+use crate::environment::{self, Value};
+use crate::launch::Launch;
+pub use crate::launch::{Place, SigPipe, SpawnError};
+use crate::raw::{self, Dispositions};
+use crate::signals::Received;
 use crate::{exit_code, signals};
 
 /// A started COMMAND.
 #[derive(Debug)]
 pub struct Child {
-    pid: Pid,
+    children: Rc<Children>,
 }
 
-/// What to do with SIGPIPE, which a Rust program ignores, and which would be inherited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SigPipe {
-    /// As systemd starts services, unless they say `IgnoreSIGPIPE=no`.
-    Ignored,
-    /// As shells start programs.
-    Default,
-}
-
-/// COMMAND could not be started.
-#[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "the message documents the variant")]
-pub enum SpawnError {
-    #[error("{command:?} not found{}", hint(command, path.as_ref()))]
-    NotFound { command: PathBuf, path: Option<OsString> },
-    #[error("{command:?} cannot be run: {source}")]
-    CannotRun { command: PathBuf, source: io::Error },
-    #[error("{command:?} cannot be run: there is a NUL byte in it, in an argument or in the environment")]
-    NulByte { command: PathBuf },
-}
-
-fn hint(command: &std::path::Path, path: Option<&OsString>) -> String {
-    match path {
-        _ if command.as_os_str().as_bytes().contains(&b'/') => {
-            "; look at the path, and at the interpreter if it is a script".to_owned()
-        }
-        Some(path) => format!(" in PATH ({}); give its full path", path.display()),
-        None => ", and PATH is not set; give its full path".to_owned(),
-    }
+/// What COMMAND is, and what it is started with.
+#[derive(Debug)]
+pub struct Start<'a> {
+    /// A program (looked up in `PATH`) and its arguments.
+    pub command: &'a [OsString],
+    /// The signals it is to have blocked.
+    pub mask: &'a SigSet,
+    /// What it is to do with SIGPIPE.
+    pub sigpipe: SigPipe,
+    /// Variables beside those we were given: `NOTIFY_SOCKET` and the like.
+    pub extra: &'a [(&'a str, Value)],
 }
 
 impl Child {
-    /// Starts `command`, a program (looked up in `PATH`) and its arguments.
-    ///
-    /// posix_spawn(3) rather than [`std::process::Command`], which leaves no choice about the signal mask and SIGPIPE.
-    pub fn spawn(command: &[OsString], mask: &SigSet, sigpipe: SigPipe) -> Result<Self, SpawnError> {
-        let name = || PathBuf::from(command.first().cloned().unwrap_or_default());
-        let nul_byte = |_| SpawnError::NulByte { command: name() };
-        let arguments: Vec<CString> = command
-            .iter()
-            .map(|argument| CString::new(argument.as_bytes()))
-            .collect::<Result<_, _>>()
-            .map_err(nul_byte)?;
-        let environment = environment().collect::<Result<Vec<_>, _>>().map_err(nul_byte)?;
-        let Some(program) = arguments.first() else {
-            return Err(SpawnError::NotFound { command: name(), path: None });
+    /// Starts COMMAND, as the main process of `children`. From the main thread: it gets SIGTERM when that ends.
+    pub fn spawn(start: &Start<'_>, children: &Rc<Children>) -> Result<Self, SpawnError> {
+        let launched = Launch {
+            command: start.command,
+            environment: environment::of_command(std::env::vars_os(), std::process::id(), start.extra),
+            mask: start.mask,
+            dispositions: Dispositions::Inherited(start.sigpipe),
+            place: if has_terminal() { Place::Ours } else { Place::Session },
+            death_signal: Signal::TERM,
+            streams: None,
         };
-        let spawn = || {
-            let actions = PosixSpawnFileActions::init()?;
-            posix_spawnp(program, &actions, &attributes(mask, sigpipe)?, &arguments, &environment)
-        };
-        match spawn() {
-            Ok(pid) => match Pid::from_raw(pid.as_raw()) {
-                Some(pid) => Ok(Self { pid }),
-                None => Err(SpawnError::CannotRun { command: name(), source: Errno::ESRCH.into() }),
-            },
-            Err(Errno::ENOENT | Errno::ENOTDIR) => {
-                Err(SpawnError::NotFound { command: name(), path: std::env::var_os("PATH") })
-            }
-            Err(errno) => Err(SpawnError::CannotRun { command: name(), source: errno.into() }),
+        let started = launched.start()?;
+        let pid = started.pid.as_raw_nonzero().get();
+        if let Err(error) = started.wait_for_exec() {
+            children.abandon(pid);
+            return Err(error);
         }
+        children.set_main(pid);
+        Ok(Self { children: Rc::clone(children) })
     }
 
-    /// Its process id.
+    /// The process id of the main process, see [`follow`](Self::follow).
     pub fn pid(&self) -> i32 {
-        self.pid.as_raw_nonzero().get()
+        self.children.main_pid().unwrap_or_default()
     }
 
-    /// Passes a signal on. Real-time signals cannot be: that is said in the log.
-    pub fn pass_on(&self, number: i32) {
-        let Some(signal) = rustix::process::Signal::from_named_raw(number) else {
-            tracing::warn!(
-                "{} cannot be passed on to COMMAND: real-time signals are not supported",
-                signals::name(number)
-            );
-            return;
-        };
-        match kill_process(self.pid, signal) {
-            Ok(()) => tracing::debug!("passed {} on to COMMAND", signals::name(number)),
-            Err(error) => tracing::warn!("cannot pass {} on to COMMAND: {error}", signals::name(number)),
-        }
+    /// Passes a signal on, with its value if it was queued with one.
+    pub fn pass_on(&self, signal: &Received) {
+        self.children.pass_on(signal);
     }
 
-    /// How it ended, if it did.
-    pub fn try_wait(&self) -> io::Result<Option<End>> {
-        let Some((_, status)) = waitpid(Some(self.pid), WaitOptions::NOHANG)? else { return Ok(None) };
-        Ok(match (status.exit_status(), status.terminating_signal()) {
-            // An exit status has eight bits.
-            (Some(code), _) => Some(End::Exited(u8::try_from(code & 0xff).unwrap_or(u8::MAX))),
-            (None, Some(signal)) => Some(End::Killed { signal }),
-            (None, None) => None,
-        })
+    /// COMMAND has said `MAINPID=pid`: from now on that process gets the signals, and its end is COMMAND's.
+    pub fn follow(&self, pid: i32) -> Result<(), FollowError> {
+        self.children.follow(pid)
     }
 }
 
-/// Ours, without what is said to us.
-fn environment() -> impl Iterator<Item = Result<CString, std::ffi::NulError>> {
-    std::env::vars_os().filter(|(name, _)| !OURS.iter().any(|ours| name == OsStr::new(ours))).map(
-        |(mut entry, value)| {
-            entry.push("=");
-            entry.push(value);
-            CString::new(entry.into_vec())
-        },
-    )
+/// Whether this process has a controlling terminal, from which keys become signals.
+fn has_terminal() -> bool {
+    use rustix::fs::{Mode, OFlags, open};
+    // Succeeds for no process without one (tty(4)), and waits for nothing.
+    open("/dev/tty", OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())
+        .is_ok()
 }
 
-fn attributes(mask: &SigSet, sigpipe: SigPipe) -> nix::Result<PosixSpawnAttr> {
-    let mut attributes = PosixSpawnAttr::init()?;
-    let mut flags = PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK;
-    attributes.set_sigmask(mask)?;
-    if sigpipe == SigPipe::Default {
-        flags |= PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF;
-        attributes.set_sigdefault(&Signal::SIGPIPE.into())?;
-    }
-    attributes.set_flags(flags)?;
-    Ok(attributes)
-}
-
-/// How COMMAND ended.
+/// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
     /// By itself, with this code.
@@ -177,19 +123,24 @@ impl End {
                 // Where these fail, a core too many is the lesser evil.
                 let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
                 let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
-                let _ = signal_hook::low_level::emulate_default_handler(signal);
+                raw::die_by(signal);
                 let number = u8::try_from(signal).unwrap_or(u8::MAX - exit_code::SIGNAL_BASE);
                 ExitCode::from(exit_code::SIGNAL_BASE.saturating_add(number))
             }
+        }
+    }
+
+    /// `exited with code 2`, `was killed by SIGKILL`
+    pub fn verb(self) -> String {
+        match self {
+            Self::Exited(code) => format!("exited with code {code}"),
+            Self::Killed { signal } => format!("was killed by {}", signals::name(signal)),
         }
     }
 }
 
 impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exited(code) => write!(f, "COMMAND exited with code {code}"),
-            Self::Killed { signal } => write!(f, "COMMAND was killed by {}", signals::name(*signal)),
-        }
+        write!(f, "COMMAND {}", self.verb())
     }
 }

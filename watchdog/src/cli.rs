@@ -1,13 +1,27 @@
-//! The command line, as typed.
+//! The command line, as typed. What follows from it is decided elsewhere: [`config`](crate::config).
+//!
+//! `--help` fits a screen and has what most units need; `--help-all` has every option, with examples.
 
 use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::builder::styling::Styles;
-use clap::{ArgAction, Parser};
+use clap::{ArgAction, Args, Parser, Subcommand};
 
-use crate::config::OnHang;
-use crate::probe::http::Target;
+mod guard;
+mod hang;
+mod probes;
+pub mod texts;
+mod timing;
+mod unit;
+mod wrapper;
+
+pub use self::guard::{GuardArgs, RestartRule};
+pub use self::hang::HangArgs;
+pub use self::probes::ProbeArgs;
+pub use self::timing::{PressureLimit, TimingArgs};
+pub use self::unit::UnitArgs;
+pub use self::wrapper::{ChildPings, ChildReady, WrapperArgs};
 
 /// Make systemd restart a service that hangs, not only one that crashes.
 ///
@@ -17,103 +31,162 @@ use crate::probe::http::Target;
 #[command(
     name = "sd-watchdog",
     version,
-    override_usage = "sd-watchdog --http URL [OPTIONS] -- COMMAND [ARG]...",
+    override_usage = USAGE,
     after_help = AFTER_HELP,
+    after_long_help = texts::WRAP.long_help(),
     styles = Styles::plain(),
     max_term_width = 100,
     disable_help_flag = true,
+    disable_help_subcommand = true,
+    disable_version_flag = true,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    subcommand_help_heading = "Other ways to use it",
 )]
 pub struct Cli {
-    /// Healthy means: GET URL answers with status 200-399
-    #[arg(long, value_name = "URL")]
-    pub http: Target,
+    /// Another way to use it
+    #[command(subcommand)]
+    pub subcommand: Option<Sub>,
 
-    /// From the start of one probe to the start of the next [default: W/10]
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
-    pub interval: Option<Duration>,
+    /// Wrap COMMAND
+    #[command(flatten)]
+    pub wrap: WrapArgs,
 
-    /// A probe that takes longer is unhealthy [default: W/10]
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
-    pub timeout: Option<Duration>,
-
-    /// Unhealthy probes in a row that make a hang [default: 3]
-    #[arg(long, value_name = "N")]
-    pub failures: Option<u32>,
-
-    /// From the end of an unhealthy probe to the next probe [default: W/100]
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
-    pub retry_interval: Option<Duration>,
-
-    /// trigger: tell systemd at once. withhold: only stop pinging, and resume when healthy
-    #[arg(long, value_name = "trigger|withhold", default_value = "trigger", hide_possible_values = true)]
-    pub on_hang: OnHang,
-
-    /// Log every probe and every message to systemd
-    #[arg(long, short)]
-    pub verbose: bool,
-
-    /// Print help
-    #[arg(long, short, action = ArgAction::HelpShort)]
+    /// Print this help
+    #[arg(long, short, global = true, help_heading = GENERAL, action = ArgAction::HelpShort)]
     help: Option<bool>,
 
+    /// Print every option, and more examples
+    #[arg(long, global = true, help_heading = GENERAL, action = ArgAction::HelpLong)]
+    help_all: Option<bool>,
+
+    /// Print the version
+    #[arg(long, short = 'V', hide_short_help = true, help_heading = GENERAL, action = ArgAction::Version)]
+    version: Option<bool>,
+}
+
+impl Cli {
+    /// Whether every probe and message is logged.
+    pub fn is_verbose(&self) -> bool {
+        match &self.subcommand {
+            None => self.wrap.outside.verbose,
+            #[cfg(feature = "guard")]
+            Some(Sub::Guard(args)) => args.outside.verbose,
+            // There it is an option of the unit that is printed.
+            Some(_) => false,
+        }
+    }
+}
+
+/// `sd-watchdog [OPTIONS] -- COMMAND`
+#[derive(Debug, Clone, Args)]
+#[expect(missing_docs, reason = "the types say it, and their documentation is that of the options")]
+pub struct WrapArgs {
+    #[command(flatten)]
+    pub probes: ProbeArgs,
+    #[command(flatten)]
+    pub timing: TimingArgs,
+    #[command(flatten)]
+    pub hang: HangArgs,
+    #[command(flatten)]
+    pub wrapper: WrapperArgs,
+    #[command(flatten)]
+    pub outside: OutsideArgs,
+
     /// The service and its arguments, after `--`
-    #[arg(last = true, required = true, value_name = "COMMAND")]
+    #[arg(
+        last = true,
+        required = true,
+        value_name = "COMMAND",
+        hide_short_help = true,
+        help_heading = "Arguments"
+    )]
     pub command: Vec<OsString>,
 }
 
+/// How `sd-watchdog` is seen from outside.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Seen from outside")]
+pub struct OutsideArgs {
+    /// Serve figures for Prometheus at http://ADDR/metrics, like 127.0.0.1:9101
+    #[cfg(feature = "metrics")]
+    #[arg(long, value_name = "ADDR", hide_short_help = true)]
+    pub metrics: Option<std::net::SocketAddr>,
+
+    /// Write them to PATH, for node_exporter's textfile collector; only while running
+    #[cfg(feature = "metrics")]
+    #[arg(long, value_name = "PATH", hide_short_help = true)]
+    pub metrics_file: Option<std::path::PathBuf>,
+
+    /// Log every probe and every message to systemd
+    #[arg(long, short, help_heading = GENERAL)]
+    pub verbose: bool,
+}
+
+/// The heading of what is neither about probes nor about timing.
+const GENERAL: &str = "General";
+
+/// Other ways to use it.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Sub {
+    /// Probe once: exit 0 if healthy, 1 if not; Docker's HEALTHCHECK
+    Check(Box<CheckArgs>),
+    /// Guard UNIT from beside, where it cannot be wrapped
+    #[cfg(feature = "guard")]
+    Guard(Box<GuardArgs>),
+    /// Print a unit, or a drop-in, for the options given
+    Unit(Box<UnitArgs>),
+    /// Print the completions of a shell
+    #[cfg(feature = "manual")]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages into DIRECTORY
+    #[cfg(feature = "manual")]
+    Man {
+        /// Made if it is not there
+        directory: std::path::PathBuf,
+    },
+}
+
+/// `sd-watchdog check`
+#[derive(Debug, Clone, Args)]
+#[command(
+    override_usage = "sd-watchdog check PROBE... [--timeout TIME] [--quiet]",
+    after_long_help = texts::CHECK.long_help()
+)]
+pub struct CheckArgs {
+    /// What to probe
+    #[command(flatten)]
+    pub probes: ProbeArgs,
+
+    /// What takes longer is unhealthy
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "5s",
+        help_heading = GENERAL)]
+    pub timeout: Duration,
+
+    /// Print nothing
+    #[arg(long, short, help_heading = GENERAL)]
+    pub quiet: bool,
+}
+
+const USAGE: &str = "sd-watchdog PROBE... [OPTIONS] -- COMMAND [ARG]...
+       sd-watchdog check PROBE...
+       sd-watchdog guard UNIT PROBE... [OPTIONS]
+       sd-watchdog unit [--drop-in UNIT] PROBE... [OPTIONS] [-- COMMAND]";
+
 /// At most 80 columns wide: where lines are wrapped is decided here.
 const AFTER_HELP: &str = "\
-W is the unit's WatchdogSec=. Example:
+W is the unit's WatchdogSec=; what stands in [] is the default. Example:
 
   [Service]
   Type=notify
   WatchdogSec=5s
   Restart=always
   KillMode=mixed
-  ExecStart=/usr/local/bin/sd-watchdog --http http://127.0.0.1:8080/healthz \\
-      -- /usr/bin/my-server --port 8080
-
-Exits as COMMAND did: with its code, or by its signal. Otherwise with 2: the
-command line or the timing is wrong; 70: the system refused what sd-watchdog
-needs; 126: COMMAND cannot be run; 127: COMMAND is not found.";
+  ExecStart=/usr/bin/sd-watchdog --http http://127.0.0.1:8080/healthz \\
+      -- /usr/bin/my-server --port 8080";
 
 #[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn everything_after_the_dashes_belongs_to_the_command() {
-        let cli = Cli::try_parse_from([
-            "sd-watchdog",
-            "--http",
-            "http://127.0.0.1:8080/",
-            "--interval",
-            "250ms",
-            "--",
-            "server",
-            "--timeout",
-            "--",
-            "-v",
-        ])
-        .expect("a good command line");
-        assert_eq!(cli.command, ["server", "--timeout", "--", "-v"]);
-        assert_eq!(cli.interval, Some(Duration::from_millis(250)));
-        assert_eq!((cli.timeout, cli.verbose), (None, false));
-    }
-
-    #[test]
-    fn help_fits_a_screen() {
-        let help = Cli::command().term_width(80).render_help().to_string();
-        let lines = help.lines().count();
-        assert!(lines <= 44, "{lines} lines:\n{help}");
-        assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
-        assert!(help.contains("sd-watchdog --http http://127.0.0.1:8080/healthz \\\n"));
-    }
-}
+mod tests;

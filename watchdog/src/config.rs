@@ -1,10 +1,12 @@
 //! The timing, derived from the one knob that the user already sets, and refused where it cannot work.
 
-use std::ffi::OsString;
 use std::time::Duration;
 
-use crate::cli::Cli;
-use crate::probe::http::Target;
+use signal_hook::consts::{SIGKILL, SIGSTOP, SIGTERM};
+
+use crate::cli::{ChildPings, ChildReady, HangArgs, PressureLimit, TimingArgs, WrapperArgs};
+use crate::probe::exec;
+use crate::signals;
 use crate::span::Span;
 
 /// systemd's watchdog timer may fire this much late: it is added with sd-event's default accuracy
@@ -17,6 +19,12 @@ const SHORTEST_WATCHDOG: Duration = Duration::from_millis(10);
 const NOMINAL_WATCHDOG: Duration = Duration::from_secs(10);
 /// More than anyone means, and far from where arithmetic on instants ends.
 const LONGEST_OPTION: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// The hang report's budget, unless given.
+const REPORT_BUDGET: Duration = Duration::from_millis(500);
+/// RESTART_RESET=1 is not said sooner than this, unless asked for.
+const SHORTEST_RESET: Duration = Duration::from_secs(60);
+const PRESSURE_LIMIT: u8 = 40;
+const MAX_JITTER: u8 = 50;
 
 /// What to do when the service hangs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -27,15 +35,19 @@ pub enum OnHang {
     Withhold,
 }
 
-/// When to probe, and how many unhealthy probes make a hang.
+/// When to probe, and what makes a hang.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
     /// P: from the start of one probe to the start of the next.
     pub interval: Duration,
+    /// By how many percent of itself each interval is shortened at most, at random.
+    pub jitter: u8,
     /// T: the deadline of a probe.
     pub timeout: Duration,
     /// N: unhealthy probes in a row that make a hang.
     pub failures: u32,
+    /// Healthy probes in a row that end a row of unhealthy ones.
+    pub rise: u32,
     /// r: from the end of an unhealthy probe to the start of the next.
     pub retry_interval: Duration,
 }
@@ -43,33 +55,82 @@ pub struct Timing {
 impl Timing {
     /// P = W/10, T = W/10, N = 3, r = W/100.
     pub fn for_watchdog(watchdog: Duration) -> Self {
-        Self { interval: watchdog / 10, timeout: watchdog / 10, failures: 3, retry_interval: watchdog / 100 }
+        Self {
+            interval: watchdog / 10,
+            jitter: 5,
+            timeout: watchdog / 10,
+            failures: 3,
+            rise: 1,
+            retry_interval: watchdog / 100,
+        }
     }
 
-    /// The longest time from a hang to `WATCHDOG=trigger`: P + N·T + (N−1)·r.
+    /// The longest time from a hang to the decision that it is one: P + N·T + (N−1)·r.
     ///
-    /// It is also the longest time between two pings of a service that recovers just before it counts as hung. Timers
-    /// have a resolution of 1 ms, and of those P + N·T + (N−1)·r are 2·N: expect up to 2·N ms more.
+    /// Timers have a resolution of 1 ms, and of those P + N·T + (N−1)·r are 2·N: expect up to 2·N ms more.
     pub fn detect_bound(&self) -> Duration {
         let timeouts = self.timeout.saturating_mul(self.failures);
         let retries = self.retry_interval.saturating_mul(self.failures.saturating_sub(1));
         self.interval.saturating_add(timeouts).saturating_add(retries)
+    }
+
+    /// How long a row of unhealthy probes lasts at least before it is a hang: (N−1)·(T+r), which is what it lasts where
+    /// every probe runs into its deadline.
+    ///
+    /// A probe that fails at once (connection refused) is repeated after r all the same, so a return is soon seen; but
+    /// a listener that is away for a moment, as in a reload, is not a hang for being asked quickly.
+    pub fn shortest_spell(&self) -> Duration {
+        self.timeout.saturating_add(self.retry_interval).saturating_mul(self.failures.saturating_sub(1))
+    }
+
+    /// The longest time between two pings of a service that recovers just before it counts as hung: each failure can be
+    /// followed by one healthy probe less than it takes to rise.
+    fn longest_gap(&self) -> Duration {
+        let rising = self.timeout.saturating_add(self.retry_interval).saturating_mul(self.probes_to_rise());
+        self.detect_bound().saturating_add(rising)
+    }
+
+    fn probes_to_rise(&self) -> u32 {
+        self.failures.saturating_mul(self.rise.saturating_sub(1))
+    }
+
+    /// The longest time between two pings of a service of which one probe fails.
+    fn gap_of_one_failure(&self) -> Duration {
+        let probes = self.timeout.saturating_mul(self.rise.saturating_add(1));
+        let retries = self.retry_interval.saturating_mul(self.rise);
+        self.interval.saturating_add(probes).saturating_add(retries)
     }
 }
 
 /// Everything that is decided before the service starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// What to probe.
-    pub target: Target,
-    /// The service and its arguments; never empty.
-    pub command: Vec<OsString>,
     /// When to probe.
     pub timing: Timing,
     /// What to do when the service hangs.
     pub on_hang: OnHang,
+    /// Only say what would be done; ping whatever the probes find.
+    pub dry_run: bool,
     /// W, if systemd's watchdog is on.
     pub watchdog: Option<Duration>,
+    /// How long a start may take; [`None`]: systemd's TimeoutStartSec= alone decides.
+    pub start_timeout: Option<Duration>,
+    /// When others keep the service from running: a share of the time in percent, or never.
+    pub pressure_limit: Option<u8>,
+    /// The longest that a hang report may take; zero where none is to be made.
+    pub report_budget: Duration,
+    /// Health without a failure after which RESTART_RESET=1 is said.
+    pub reset_after: Duration,
+    /// COMMAND's own READY=1.
+    pub child_ready: ChildReady,
+    /// COMMAND's own WATCHDOG=1.
+    pub child_pings: ChildPings,
+    /// What to run for a hang report: a program and its arguments.
+    pub on_hang_exec: Option<Vec<String>>,
+    /// The signals that ask COMMAND to stop.
+    pub stop_signals: Vec<i32>,
+    /// The one that asks it to reload.
+    pub reload_signal: Option<i32>,
 }
 
 /// A timing that cannot work. The message spells out the sum.
@@ -80,6 +141,8 @@ pub enum ConfigError {
         "--{option} is 0: give it at least 1{unit}, or leave it out to have it derived from WatchdogSec="
     )]
     Zero { option: &'static str, unit: &'static str },
+    #[error("--{option} is 0: give it at least 1, or leave it out for {default}")]
+    NoCount { option: &'static str, default: u32 },
     #[error("--{option} is {}: more than a year; did you mean a shorter unit?", Span(*value))]
     TooLong { option: &'static str, value: Duration },
     #[error("WatchdogSec is {}, too short to probe within: set it to {} or more", Span(*watchdog), Span(SHORTEST_WATCHDOG))]
@@ -87,49 +150,101 @@ pub enum ConfigError {
     #[error("{}, but WatchdogSec is {}: lower --failures, --timeout or --interval, or raise WatchdogSec=",
         trigger_sum(timing), Span(*watchdog))]
     TriggerTooLate { timing: Timing, watchdog: Duration },
-    #[error("interval {} + timeout {} = {}, but WatchdogSec is {}: lower --interval or --timeout, or raise WatchdogSec=",
-        Span(timing.interval), Span(timing.timeout), Span(timing.interval.saturating_add(timing.timeout)), Span(*watchdog))]
+    #[error("interval {} + {} × timeout {} + {} × retry-interval {} = {}, so one failed probe would be a hang with a \
+        WatchdogSec of {}: lower --interval, --timeout or --retry-interval, or raise WatchdogSec=",
+        Span(timing.interval), timing.rise + 1, Span(timing.timeout), timing.rise, Span(timing.retry_interval),
+        Span(timing.gap_of_one_failure()), Span(*watchdog))]
     PingTooLate { timing: Timing, watchdog: Duration },
+    #[error("{} without COMMAND's ping + interval {} + {} for {} more failures = {}, but WatchdogSec is {}: \
+        lower --failures, --timeout or --interval, or raise WatchdogSec=",
+        Span(*watchdog / 2), Span(timing.interval), Span(timing.shortest_spell()), timing.failures - 1,
+        Span(silence_bound(timing, *watchdog)), Span(*watchdog))]
+    SilenceTooLate { timing: Timing, watchdog: Duration },
+    #[error("--{option} {name:?} is not a signal; write it as USR1 or SIGUSR1, as RTMIN+3, or as a number")]
+    Signal { option: &'static str, name: String },
+    #[error("--{option} {name:?}: no process gets to see that signal; give the one that the unit sends")]
+    Uncatchable { option: &'static str, name: String },
+    #[error("--on-hang-exec: {0}")]
+    OnHangExec(#[from] exec::ExecError),
+    #[error("--jitter is {0}: at most {MAX_JITTER} percent")]
+    TooMuchJitter(u8),
 }
 
 /// `interval 500 ms + 3 × timeout 2 s + 2 × retry-interval 50 ms = 6.6 s`
 fn trigger_sum(timing: &Timing) -> String {
-    let Timing { interval, timeout, failures, retry_interval } = timing;
+    let Timing { interval, timeout, failures, retry_interval, .. } = timing;
     let retries = match failures - 1 {
         0 => String::new(),
         retries => format!(" + {retries} × retry-interval {}", Span(*retry_interval)),
     };
+    let rising = match timing.probes_to_rise() {
+        0 => String::new(),
+        more => format!(" + {more} × (timeout + retry-interval) to rise"),
+    };
     format!(
-        "interval {} + {failures} × timeout {}{retries} = {}",
+        "interval {} + {failures} × timeout {}{retries}{rising} = {}",
         Span(*interval),
         Span(*timeout),
-        Span(timing.detect_bound())
+        Span(timing.longest_gap())
     )
+}
+
+/// The longest from COMMAND's last ping to the decision, where its pings are one more probe: W/2 without one, noticed at
+/// the next probe, and N−1 further failures, none of which need take longer than [`Timing::shortest_spell`].
+fn silence_bound(timing: &Timing, watchdog: Duration) -> Duration {
+    (watchdog / 2).saturating_add(timing.interval).saturating_add(timing.shortest_spell())
 }
 
 impl Config {
     /// Derives the timing from `watchdog` (W, [`None`] where systemd's watchdog is off) and the options, and refuses
     /// what cannot work.
-    pub fn new(cli: &Cli, watchdog: Option<Duration>) -> Result<Self, ConfigError> {
-        let derived = Timing::for_watchdog(watchdog.unwrap_or(NOMINAL_WATCHDOG));
+    pub fn new(
+        args: &TimingArgs,
+        hang: &HangArgs,
+        wrapper: &WrapperArgs,
+        watchdog: Option<Duration>,
+    ) -> Result<Self, ConfigError> {
+        let w = watchdog.unwrap_or(NOMINAL_WATCHDOG);
+        let derived = Timing::for_watchdog(w);
         let timing = Timing {
-            interval: option("interval", cli.interval, derived.interval)?,
-            timeout: option("timeout", cli.timeout, derived.timeout)?,
-            failures: cli.failures.unwrap_or(derived.failures),
-            retry_interval: option("retry-interval", cli.retry_interval, derived.retry_interval)?,
+            interval: option("interval", args.interval, derived.interval)?,
+            jitter: args.jitter.unwrap_or(derived.jitter),
+            timeout: option("timeout", args.timeout, derived.timeout)?,
+            failures: count("failures", args.failures, derived.failures)?,
+            rise: count("rise", args.rise, derived.rise)?,
+            retry_interval: option("retry-interval", args.retry_interval, derived.retry_interval)?,
         };
-        if timing.failures == 0 {
-            return Err(ConfigError::Zero { option: "failures", unit: "" });
+        if timing.jitter > MAX_JITTER {
+            return Err(ConfigError::TooMuchJitter(timing.jitter));
         }
         if let Some(watchdog) = watchdog {
-            check(timing, cli.on_hang, watchdog)?;
+            check(timing, hang.on_hang, wrapper.child_pings, watchdog)?;
         }
+        let start_timeout =
+            args.start_timeout.map(|given| option("start-timeout", Some(given), given)).transpose()?;
+        let report_budget = match hang.report_budget {
+            Some(Duration::ZERO) => Duration::ZERO,
+            given => option("report-budget", given, REPORT_BUDGET)?,
+        };
+        let pressure_limit = match args.pressure {
+            Some(PressureLimit::Off) => None,
+            Some(PressureLimit::Percent(percent)) => Some(percent),
+            None => Some(PRESSURE_LIMIT),
+        };
         Ok(Self {
-            target: cli.http.clone(),
-            command: cli.command.clone(),
             timing,
-            on_hang: cli.on_hang,
+            on_hang: hang.on_hang,
+            dry_run: hang.dry_run,
             watchdog,
+            start_timeout,
+            pressure_limit,
+            report_budget,
+            reset_after: option("reset-after", args.reset_after, w.saturating_mul(10).max(SHORTEST_RESET))?,
+            child_ready: wrapper.child_ready,
+            child_pings: wrapper.child_pings,
+            on_hang_exec: hang.on_hang_exec.as_deref().map(exec::words).transpose()?,
+            stop_signals: stop_signals(&wrapper.stop_signal)?,
+            reload_signal: reload_signal(&wrapper.reload_signal)?,
         })
     }
 
@@ -145,6 +260,40 @@ impl Config {
     }
 }
 
+/// What ends a service, unless its unit says otherwise (`KillSignal=`).
+const STOP_SIGNALS: [i32; 1] = [SIGTERM];
+/// What nobody can act upon.
+const UNCATCHABLE: [i32; 2] = [SIGKILL, SIGSTOP];
+
+fn stop_signals(given: &[String]) -> Result<Vec<i32>, ConfigError> {
+    let mut signals = STOP_SIGNALS.to_vec();
+    for name in given {
+        signals.push(signal("stop-signal", name)?);
+    }
+    Ok(signals)
+}
+
+fn reload_signal(given: &str) -> Result<Option<i32>, ConfigError> {
+    if given == "none" { Ok(None) } else { signal("reload-signal", given).map(Some) }
+}
+
+fn signal(option: &'static str, name: &str) -> Result<i32, ConfigError> {
+    match signals::number(name) {
+        Some(number) if UNCATCHABLE.contains(&number) => {
+            Err(ConfigError::Uncatchable { option, name: name.to_owned() })
+        }
+        Some(number) => Ok(number),
+        None => Err(ConfigError::Signal { option, name: name.to_owned() }),
+    }
+}
+
+fn count(name: &'static str, given: Option<u32>, derived: u32) -> Result<u32, ConfigError> {
+    match given.unwrap_or(derived) {
+        0 => Err(ConfigError::NoCount { option: name, default: derived }),
+        value => Ok(value),
+    }
+}
+
 fn option(name: &'static str, given: Option<Duration>, derived: Duration) -> Result<Duration, ConfigError> {
     match given {
         None => Ok(derived),
@@ -155,158 +304,30 @@ fn option(name: &'static str, given: Option<Duration>, derived: Duration) -> Res
 }
 
 /// A trigger that comes after systemd's own timer is none; and pings farther apart than W kill a healthy service.
-fn check(timing: Timing, on_hang: OnHang, watchdog: Duration) -> Result<(), ConfigError> {
+fn check(
+    timing: Timing,
+    on_hang: OnHang,
+    child_pings: ChildPings,
+    watchdog: Duration,
+) -> Result<(), ConfigError> {
     if watchdog < SHORTEST_WATCHDOG {
         return Err(ConfigError::WatchdogTooShort { watchdog });
     }
     match on_hang {
-        OnHang::Trigger if timing.detect_bound() >= watchdog => {
+        OnHang::Trigger if timing.longest_gap() >= watchdog => {
             Err(ConfigError::TriggerTooLate { timing, watchdog })
         }
-        OnHang::Withhold if timing.interval.saturating_add(timing.timeout) >= watchdog => {
+        OnHang::Withhold if timing.gap_of_one_failure() >= watchdog => {
             Err(ConfigError::PingTooLate { timing, watchdog })
+        }
+        OnHang::Trigger
+            if child_pings == ChildPings::Require && silence_bound(&timing, watchdog) >= watchdog =>
+        {
+            Err(ConfigError::SilenceTooLate { timing, watchdog })
         }
         OnHang::Trigger | OnHang::Withhold => Ok(()),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::Parser;
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn config(options: &[&str], watchdog: Option<Duration>) -> Result<Config, ConfigError> {
-        let fixed = ["sd-watchdog", "--http", "http://127.0.0.1:8080/"];
-        let argv = fixed.iter().chain(options).chain(&["--", "server"]);
-        Config::new(&Cli::try_parse_from(argv).expect("a good command line"), watchdog)
-    }
-
-    fn refusal(options: &[&str], watchdog: Option<Duration>) -> String {
-        config(options, watchdog).expect_err("cannot work").to_string()
-    }
-
-    const W5: Option<Duration> = Some(Duration::from_secs(5));
-
-    #[test]
-    fn the_timing_is_derived_from_the_watchdog_to_the_microsecond() {
-        for (watchdog_usec, interval, retry, bound) in [
-            (100_000, 10_000, 1_000, 42_000),
-            (1_000_000, 100_000, 10_000, 420_000),
-            (5_000_000, 500_000, 50_000, 2_100_000),
-            (7_200_000_000, 720_000_000, 72_000_000, 3_024_000_000),
-        ] {
-            let config = config(&[], Some(Duration::from_micros(watchdog_usec))).expect("works");
-            let micros = Duration::from_micros;
-            let expected = Timing {
-                interval: micros(interval),
-                timeout: micros(interval),
-                failures: 3,
-                retry_interval: micros(retry),
-            };
-            assert_eq!(config.timing, expected);
-            assert_eq!(config.detect_bound(), Some(micros(bound)));
-        }
-    }
-
-    #[test]
-    fn every_part_of_the_timing_can_be_overridden() {
-        let options = ["--interval=1s", "--timeout=300ms", "--failures=2", "--retry-interval=1ms"];
-        let timing = config(&options, W5).expect("works").timing;
-        let millis = Duration::from_millis;
-        let expected =
-            Timing { interval: millis(1000), timeout: millis(300), failures: 2, retry_interval: millis(1) };
-        assert_eq!(timing, expected);
-        assert_eq!(timing.detect_bound(), millis(1601));
-    }
-
-    #[test]
-    fn a_trigger_that_comes_too_late_is_refused_with_the_sum() {
-        assert_eq!(
-            refusal(&["--timeout=2s"], W5),
-            "interval 500 ms + 3 × timeout 2 s + 2 × retry-interval 50 ms = 6.6 s, but WatchdogSec is 5 s: \
-             lower --failures, --timeout or --interval, or raise WatchdogSec="
-        );
-        assert!(
-            refusal(&["--failures=1", "--timeout=5s"], W5)
-                .starts_with("interval 500 ms + 1 × timeout 5 s = 5.5 s, but")
-        );
-    }
-
-    #[test]
-    fn the_sum_must_be_less_than_the_watchdog_by_a_microsecond_at_least() {
-        let options = ["--failures=1", "--interval=2s", "--timeout=3s"];
-        assert!(config(&options, W5).is_err());
-        assert!(config(&options, Some(Duration::from_micros(5_000_001))).is_ok());
-    }
-
-    #[test]
-    fn withholding_needs_an_interval_and_a_timeout_within_the_watchdog() {
-        let withhold = |interval| config(&["--on-hang=withhold", "--timeout=2s", interval], W5);
-        assert!(withhold("--interval=2999ms").is_ok());
-        let error = withhold("--interval=3s").expect_err("cannot work").to_string();
-        assert!(
-            error.starts_with("interval 3 s + timeout 2 s = 5 s, but WatchdogSec is 5 s: lower"),
-            "{error}"
-        );
-        let bound = withhold("--interval=1s").expect("works").detect_bound();
-        assert_eq!(bound, Some(Duration::from_millis(5250)));
-    }
-
-    #[test]
-    fn nothing_may_be_zero() {
-        for (option, expected) in [
-            ("--interval=0s", "--interval is 0: give it at least 1ms"),
-            ("--timeout=0s", "--timeout is 0: give it at least 1ms"),
-            ("--retry-interval=0s", "--retry-interval is 0: give it at least 1ms"),
-            ("--failures=0", "--failures is 0: give it at least 1,"),
-        ] {
-            for watchdog in [W5, None] {
-                let error = refusal(&[option], watchdog);
-                assert!(error.starts_with(expected), "{error}");
-            }
-        }
-    }
-
-    #[test]
-    fn without_a_watchdog_there_is_no_sum_to_keep_and_no_bound() {
-        let config = config(&["--timeout=1h"], None).expect("works");
-        assert_eq!(config.timing.interval, Duration::from_secs(1));
-        assert_eq!(config.detect_bound(), None);
-    }
-
-    #[test]
-    fn a_watchdog_too_short_to_probe_within_is_refused() {
-        let error = refusal(&[], Some(Duration::from_micros(9_999)));
-        assert_eq!(error, "WatchdogSec is 9.999 ms, too short to probe within: set it to 10 ms or more");
-    }
-
-    #[test]
-    fn an_option_beyond_a_year_is_refused_even_without_a_watchdog() {
-        assert!(refusal(&["--timeout=100years"], None).contains("more than a year"));
-    }
-
-    proptest! {
-        #[test]
-        fn derived_timings_always_work(watchdog_usec in 10_000..u64::MAX) {
-            let watchdog = Duration::from_micros(watchdog_usec);
-            let config = config(&[], Some(watchdog)).expect("derived timings work");
-            prop_assert!(config.timing.detect_bound() < watchdog / 2);
-        }
-
-        #[test]
-        fn no_accepted_trigger_comes_after_systemds_own_timer(
-            watchdog_ms in 10_u64..100_000, interval in 1_u64..50_000, timeout in 1_u64..50_000, failures in 1_u32..,
-        ) {
-            let options = [
-                format!("--interval={interval}ms"), format!("--timeout={timeout}ms"), format!("--failures={failures}"),
-            ];
-            let options: Vec<&str> = options.iter().map(String::as_str).collect();
-            let watchdog = Duration::from_millis(watchdog_ms);
-            if let Ok(config) = config(&options, Some(watchdog)) {
-                prop_assert!(config.timing.detect_bound() < watchdog);
-            }
-        }
-    }
-}
+mod tests;

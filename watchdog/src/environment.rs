@@ -8,6 +8,55 @@ use crate::notify::Notifier;
 /// The variables that speak to `sd-watchdog`. COMMAND must not see them: a service that pings by itself masks its hang.
 pub const OURS: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
 
+/// What is passed to COMMAND alone: sockets, in sd_listen_fds(3).
+const SOCKETS: [&str; 4] = ["LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PID", "LISTEN_PIDFDID"];
+
+/// The value of a variable of a process to be started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// This.
+    Text(OsString),
+    /// The pid of the process itself.
+    OwnPid,
+}
+
+/// COMMAND's environment, from ours.
+///
+/// As it is, without what systemd says to us ([`OURS`]), with `extra` in place of what has the same name, and with
+/// COMMAND's pid where ours stood, since it is COMMAND that is meant: by `LISTEN_PID` (sd_listen_fds(3)) and
+/// `SYSTEMD_EXEC_PID` (systemd.exec(5)). `LISTEN_PIDFDID`, which says the same by pidfd (systemd 258), is optional and
+/// left out.
+pub(crate) fn of_command(
+    ours: impl Iterator<Item = (OsString, OsString)>,
+    own_pid: u32,
+    extra: &[(&str, Value)],
+) -> Vec<(OsString, Value)> {
+    let ours: Vec<_> = ours.collect();
+    let own_pid = own_pid.to_string();
+    let sockets_are_for_us = ours.iter().any(|(name, value)| name == "LISTEN_PID" && *value == *own_pid);
+    let kept = ours.into_iter().filter(|(name, _)| {
+        let replaced = extra.iter().any(|(extra, _)| name == extra);
+        let names_our_pidfd = name == "LISTEN_PIDFDID" && sockets_are_for_us;
+        !(is_one_of(name, &OURS) || replaced || names_our_pidfd)
+    });
+    let kept = kept.map(|(name, value)| {
+        let names_us = (name == "LISTEN_PID" || name == "SYSTEMD_EXEC_PID") && *value == *own_pid;
+        let value = if names_us { Value::OwnPid } else { Value::Text(value) };
+        (name, value)
+    });
+    kept.chain(extra.iter().map(|(name, value)| (OsString::from(name), value.clone()))).collect()
+}
+
+/// The environment of a command that probes or helps: nothing in it speaks to a service.
+pub(crate) fn of_helper(ours: impl Iterator<Item = (OsString, OsString)>) -> Vec<(OsString, Value)> {
+    let kept = ours.filter(|(name, _)| !is_one_of(name, &OURS) && !is_one_of(name, &SOCKETS));
+    kept.map(|(name, value)| (name, Value::Text(value))).collect()
+}
+
+fn is_one_of(name: &OsStr, names: &[&str]) -> bool {
+    names.iter().any(|one| name == *one)
+}
+
 /// Where to send notifications, and whether the watchdog is on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Environment {
@@ -15,8 +64,6 @@ pub struct Environment {
     pub notify_socket: Option<OsString>,
     /// `WATCHDOG_USEC`, as far as it is meant for this process.
     pub watchdog: Watchdog,
-    /// The manager passes sockets (`LISTEN_FDS`).
-    pub passes_sockets: bool,
 }
 
 /// systemd's watchdog, as seen from this process.
@@ -68,17 +115,11 @@ impl Environment {
         Ok(Self {
             notify_socket: variable("NOTIFY_SOCKET").filter(|socket| !socket.is_empty()),
             watchdog: watchdog(&variable, own_pid)?,
-            passes_sockets: variable("LISTEN_FDS").is_some(),
         })
     }
 
     /// Opens the way to systemd. Where there is none, or no watchdog, says so once: the service runs all the same.
     pub fn connect(&self) -> Option<Notifier> {
-        if self.passes_sockets {
-            tracing::warn!(
-                "socket activation (LISTEN_FDS) is not passed on: COMMAND has to open its own sockets"
-            );
-        }
         let Some(socket) = &self.notify_socket else {
             tracing::warn!(
                 "NOTIFY_SOCKET is not set: COMMAND runs unguarded; start it from a unit with Type=notify and WatchdogSec="
@@ -180,6 +221,77 @@ mod tests {
             let error = environment(variables).expect_err("malformed").to_string();
             assert!(error.starts_with(expected), "{error}");
         }
+    }
+
+    fn variables(variables: &[(&str, &str)]) -> impl Iterator<Item = (OsString, OsString)> {
+        variables.iter().map(|(name, value)| (name.into(), value.into()))
+    }
+
+    fn as_text(variables: &[(OsString, Value)]) -> Vec<String> {
+        let text = |(name, value): &(OsString, Value)| match value {
+            Value::Text(value) => format!("{}={}", name.display(), value.display()),
+            Value::OwnPid => format!("{}=<pid>", name.display()),
+        };
+        variables.iter().map(text).collect()
+    }
+
+    #[test]
+    fn the_command_is_named_where_we_were_and_hears_nothing_that_was_said_to_us() {
+        let own = variables(&[
+            ("PATH", "/bin"),
+            ("NOTIFY_SOCKET", "/run/notify"),
+            ("WATCHDOG_USEC", "1"),
+            ("WATCHDOG_PID", "42"),
+            ("LISTEN_FDS", "2"),
+            ("LISTEN_FDNAMES", "a:b"),
+            ("LISTEN_PID", "42"),
+            ("LISTEN_PIDFDID", "7"),
+            ("SYSTEMD_EXEC_PID", "42"),
+            ("NUMBER", "42"),
+        ]);
+        let expected = [
+            "PATH=/bin",
+            "LISTEN_FDS=2",
+            "LISTEN_FDNAMES=a:b",
+            "LISTEN_PID=<pid>",
+            "SYSTEMD_EXEC_PID=<pid>",
+            "NUMBER=42",
+        ];
+        assert_eq!(as_text(&of_command(own, OWN, &[])), expected);
+    }
+
+    #[test]
+    fn what_names_another_process_stays() {
+        let others = [("LISTEN_PID", "43"), ("LISTEN_PIDFDID", "7"), ("SYSTEMD_EXEC_PID", "41")];
+        let expected = ["LISTEN_PID=43", "LISTEN_PIDFDID=7", "SYSTEMD_EXEC_PID=41"];
+        assert_eq!(as_text(&of_command(variables(&others), OWN, &[])), expected);
+    }
+
+    #[test]
+    fn what_we_say_to_the_command_takes_the_place_of_what_was_there() {
+        let own = variables(&[("NOTIFY_SOCKET", "/run/notify"), ("A", "old"), ("B", "kept")]);
+        let extra = [
+            ("NOTIFY_SOCKET", Value::Text("@private".into())),
+            ("WATCHDOG_PID", Value::OwnPid),
+            ("A", Value::Text("new".into())),
+        ];
+        let expected = ["B=kept", "NOTIFY_SOCKET=@private", "WATCHDOG_PID=<pid>", "A=new"];
+        assert_eq!(as_text(&of_command(own, OWN, &extra)), expected);
+    }
+
+    #[test]
+    fn a_helper_hears_nothing_that_is_said_to_a_service() {
+        let own = variables(&[
+            ("NOTIFY_SOCKET", "/run/notify"),
+            ("WATCHDOG_USEC", "1"),
+            ("WATCHDOG_PID", "42"),
+            ("LISTEN_FDS", "2"),
+            ("LISTEN_FDNAMES", "a:b"),
+            ("LISTEN_PID", "42"),
+            ("LISTEN_PIDFDID", "7"),
+            ("HOME", "/"),
+        ]);
+        assert_eq!(as_text(&of_helper(own)), ["HOME=/"]);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //!
 //! These numbers are public: units name them in `RestartPreventExitStatus=` and `SuccessExitStatus=`.
 
+/// `sd-watchdog check`: unhealthy.
+pub const UNHEALTHY: u8 = 1;
 /// The command line, the timing or the environment given by the manager is wrong. A restart will not help.
 pub const USAGE: u8 = 2;
 /// The system refused something that `sd-watchdog` needs (`EX_SOFTWARE` of sysexits.h).

@@ -17,7 +17,7 @@
 //!
 //! - A ping is sent only because a probe has just ended healthy. There is no timer, thread or retry that pings.
 //! - The service and its manager do not notice that anything stands between them: standard streams, signals and the way
-//!   of ending are as if systemd had started the service itself ([`child`], [`signals`]).
+//!   of ending are as if systemd had started the service itself ([`child`], [`children`], [`signals`]).
 //! - Nothing may stall the loop: one thread, no blocking send ([`notify`]), no blocking log line ([`log`]). Should
 //!   `sd-watchdog` itself stall or die, pings stop, and systemd's own timer restarts the service.
 //!
@@ -28,24 +28,56 @@
 //! | decides | does |
 //! |---|---|
 //! | [`cli`]: the command line | [`supervise`]: the one `select!`, I/O to events and actions to I/O |
-//! | [`environment`]: what systemd asks of us | [`child`]: COMMAND, from spawn to its end |
-//! | [`config`]: the timing, and whether it can work | [`signals`]: signals as things to read |
-//! | [`state`]: event in, actions out | [`notify`]: the socket to systemd, never blocking |
-//! | [`message`]: one datagram's content | [`probe`]: one health check, with a deadline |
-//! | [`span`]: durations as people write them | [`log`]: lines for people and for journald |
-//! | [`exit_code`], [`error`]: how it can end | |
+//! | [`config`]: the timing, and whether it can work | [`probe`]: one health check, with a deadline |
+//! | [`state`]: event in, actions out | [`child`]: COMMAND, from its start to its end |
+//! | [`environment`]: what systemd asks of us, and what COMMAND sees of it | [`children`]: every process that is ours to wait for; [`command`]: helpers, within a deadline |
+//! | [`message`]: one datagram's content | [`notify`]: the way to systemd, never blocking; [`barrier`]: it has read it |
+//! | | [`relay`]: what COMMAND itself says to systemd |
+//! | | [`signals`]: signals as things to read |
+//! | | `launch`, `raw`: fork and exec; all unsafe code is in `raw` |
+//! | | [`starvation`]: kept from running, or hung? [`progress`]: does a start make any? |
+//! | | [`hang_report`]: why it hung; [`cgroup`]: a unit's processes and pressure |
+//! | | [`alarm`]: one timer, to the microsecond; [`memory`]: what the start needed is given back |
+//! | [`span`]: durations as people write them | [`log`]: for people and for journald; [`journal`]: structured entries |
+//! | [`exit_code`], [`error`]: how it can end | [`metrics`]: figures for Prometheus; [`restarts`]: how often systemd restarted us |
+//! | | `guard`: the same from beside, where a unit cannot be wrapped |
+//! | | [`check`], [`mod@unit`], `manual`: the subcommands that do not guard; [`print`](mod@print): what they say |
 
+pub mod alarm;
+pub mod barrier;
+pub mod cgroup;
+pub mod check;
 pub mod child;
+pub mod children;
 pub mod cli;
+pub mod command;
 pub mod config;
 pub mod environment;
 pub mod error;
 pub mod exit_code;
+#[doc(hidden)]
+pub mod fuzz;
+#[cfg(feature = "guard")]
+pub mod guard;
+pub mod hang_report;
+pub mod journal;
+mod launch;
 pub mod log;
+#[cfg(feature = "manual")]
+pub mod manual;
+pub mod memory;
 pub mod message;
+pub mod metrics;
 pub mod notify;
+pub mod print;
 pub mod probe;
+pub mod progress;
+mod raw;
+pub mod relay;
+pub mod restarts;
 pub mod signals;
 pub mod span;
+pub mod starvation;
 pub mod state;
 pub mod supervise;
+pub mod unit;

@@ -1,30 +1,70 @@
 //! `sd-watchdog`: see the library's documentation for how it works.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
 use watchdog::child::End;
-use watchdog::cli::Cli;
+use watchdog::children::Children;
+use watchdog::cli::{ChildPings, Cli, Sub, WrapArgs};
 use watchdog::config::Config;
 use watchdog::environment::Environment;
 use watchdog::error::Error;
-use watchdog::{log, supervise};
+#[cfg(feature = "guard")]
+use watchdog::guard;
+#[cfg(feature = "manual")]
+use watchdog::manual;
+use watchdog::probe::Probes;
+use watchdog::supervise::{self, Service};
+use watchdog::{check, log, unit};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    log::init(cli.verbose);
-    match run(&cli) {
-        Ok(end) => end.reproduce(),
-        Err(error) => {
-            tracing::error!("{error}");
-            error.exit_code()
-        }
+    let parsed = Cli::try_parse();
+    log::init(parsed.as_ref().is_ok_and(Cli::is_verbose));
+    parsed.map_or_else(|answer| help(&answer), |cli| run(&cli)).unwrap_or_else(|error| {
+        tracing::error!("{error}");
+        error.exit_code()
+    })
+}
+
+/// `--help` and `--version`; or what is wrong with the command line.
+fn help(answer: &clap::Error) -> Result<ExitCode, Error> {
+    if answer.use_stderr() {
+        answer.exit();
+    }
+    answer.print().and_then(|()| std::io::stdout().flush()).map_err(|source| Error::Print { source })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run(cli: &Cli) -> Result<ExitCode, Error> {
+    match &cli.subcommand {
+        Some(Sub::Check(args)) => check::run(args),
+        Some(Sub::Unit(args)) => unit::run(args),
+        #[cfg(feature = "manual")]
+        Some(Sub::Completions { shell }) => manual::completions(*shell),
+        #[cfg(feature = "manual")]
+        Some(Sub::Man { directory }) => manual::pages(directory),
+        #[cfg(feature = "guard")]
+        Some(Sub::Guard(args)) => guard::run(args).map_err(Error::from),
+        None => wrap(&cli.wrap),
     }
 }
 
-fn run(cli: &Cli) -> Result<End, Error> {
+fn wrap(args: &WrapArgs) -> Result<ExitCode, Error> {
     let environment = Environment::read()?;
-    let config = Config::new(cli, environment.watchdog.limit())?;
+    let config = Config::new(&args.timing, &args.hang, &args.wrapper, environment.watchdog.limit())?;
+    let children = Children::new();
+    let mut probes = Probes::new(&args.probes, &children)?;
+    if args.wrapper.child_pings == ChildPings::Ignore {
+        probes = probes.or_refuse_empty()?;
+    }
     let notifier = environment.connect();
-    supervise::run(&config, notifier)
+    let service = Service {
+        config: &config,
+        command: &args.command,
+        probes: &probes,
+        children: &children,
+        outside: &args.outside,
+    };
+    supervise::run(&service, notifier).map(End::reproduce)
 }

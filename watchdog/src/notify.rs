@@ -1,33 +1,79 @@
-//! The socket to systemd.
+//! The way to systemd.
 //!
-//! systemd reads it when it gets round to it: during `daemon-reload` it does not, and its queue can fill up
+//! systemd reads its socket when it gets round to it: during `daemon-reload` it does not, and the queue can fill up
 //! (`net.unix.max_dgram_qlen`). A send that waited for that would hold up probing, so nothing here waits. What finds no
-//! room is kept, the newest word superseding older ones, and sent again after [`RETRY`].
+//! room is kept in order, our own words and what COMMAND said ([`relay`](crate::relay)) in one line, and sent again after
+//! [`RETRY`]. Our newest word supersedes older ones where one datagram can say both ([`Message::supersede`]).
 
 use std::ffi::OsStr;
-use std::io::{self, ErrorKind};
-use std::os::linux::net::SocketAddrExt;
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags,
+    SocketType, sendmsg_addr, socket_with,
+};
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::barrier::Barrier;
 use crate::message::Message;
+
+mod queue;
+
+use self::queue::{Queue, Waiting};
 
 /// How soon a message that found no room is tried again.
 pub const RETRY: Duration = Duration::from_millis(5);
 
+/// A datagram carries this many descriptors at most (`SCM_MAX_FD`, unix(7)).
+pub const MOST_DESCRIPTORS: usize = 253;
+
 /// Where to send, and what could not be sent yet.
 #[derive(Debug)]
 pub struct Notifier {
-    socket: UnixDatagram,
-    address: SocketAddr,
+    socket: OwnedFd,
+    address: SocketAddrUnix,
     /// As in `NOTIFY_SOCKET`, for the log.
     name: PathBuf,
-    waiting: Message,
+    queue: Queue,
     retry_at: Option<Instant>,
     /// The last send failed for good, and that was logged.
     failing: bool,
+    /// Something had to be given up, and that was logged.
+    overrun: bool,
+}
+
+/// What is not ours to word: lines of COMMAND, and the descriptors that belong to them.
+pub struct Datagram {
+    /// As COMMAND sent them, in their order.
+    pub bytes: Vec<u8>,
+    /// Closed when they have been sent: systemd has its own then.
+    pub descriptors: Vec<OwnedFd>,
+}
+
+impl Datagram {
+    const BARRIER: &[u8] = b"BARRIER=1";
+
+    /// systemd closes `end` when it has read everything that was sent before.
+    pub fn barrier(end: OwnedFd) -> Self {
+        Self { bytes: Self::BARRIER.to_vec(), descriptors: vec![end] }
+    }
+
+    fn is_barrier(&self) -> bool {
+        self.bytes == Self::BARRIER
+    }
+}
+
+impl fmt::Debug for Datagram {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} with {} descriptors", String::from_utf8_lossy(&self.bytes), self.descriptors.len())
+    }
 }
 
 /// `NOTIFY_SOCKET` cannot be used.
@@ -47,32 +93,62 @@ impl Notifier {
     pub fn new(notify_socket: &OsStr) -> Result<Self, NotifierError> {
         let name = PathBuf::from(notify_socket);
         let address = match notify_socket.as_bytes() {
-            [b'/', ..] => SocketAddr::from_pathname(&name),
-            [b'@', abstract_name @ ..] => SocketAddr::from_abstract_name(abstract_name),
+            [b'/', ..] => SocketAddrUnix::new(&name),
+            [b'@', abstract_name @ ..] => SocketAddrUnix::new_abstract_name(abstract_name),
             _ => return Err(NotifierError::Unsupported { name }),
         };
         let open = |address| {
-            let socket = UnixDatagram::unbound()?;
-            socket.set_nonblocking(true)?;
-            Ok((socket, address))
+            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+            Ok((socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None)?, address))
         };
         match address.and_then(open) {
             Ok((socket, address)) => Ok(Self {
                 socket,
                 address,
                 name,
-                waiting: Message::default(),
+                queue: Queue::default(),
                 retry_at: None,
                 failing: false,
+                overrun: false,
             }),
-            Err(source) => Err(NotifierError::Unusable { name, source }),
+            Err(errno) => Err(NotifierError::Unusable { name, source: errno.into() }),
         }
     }
 
-    /// Sends `message`, with what still waits; see [`Message::supersede`]. Never blocks.
+    /// Sends `message` after what still waits, or in the place of it; see [`Message::supersede`]. A ping that waits is
+    /// taken back, even where `message` is empty. Never blocks.
     pub fn send(&mut self, message: Message, now: Instant) {
-        self.waiting.supersede(message);
-        self.flush(now);
+        self.queue.say(message);
+        self.settle(now);
+    }
+
+    /// The same for what says nothing about COMMAND's health: a ping that waits goes along.
+    pub fn add(&mut self, message: Message, now: Instant) {
+        if !message.is_empty() {
+            self.queue.add(message);
+            self.settle(now);
+        }
+    }
+
+    /// Sends what COMMAND said after what still waits. Never blocks.
+    pub fn pass_on(&mut self, datagram: Datagram, now: Instant) {
+        self.queue.pass_on(datagram);
+        self.settle(now);
+    }
+
+    /// Asks systemd to say when it has read everything sent so far, what still waits included. Never blocks.
+    ///
+    /// Needs a Tokio runtime with I/O. Fails where descriptors or memory have run out; nothing is sent then.
+    pub fn barrier(&mut self, now: Instant) -> io::Result<Barrier> {
+        let (barrier, end) = Barrier::new()?;
+        self.pass_on(Datagram::barrier(end), now);
+        Ok(barrier)
+    }
+
+    /// While this is false, leave what COMMAND says in its socket: it waits there as it would in systemd's. If it is
+    /// passed on all the same, something may have to be given up.
+    pub fn has_room(&self) -> bool {
+        self.queue.has_room()
     }
 
     /// When to call [`flush`](Self::flush); [`None`] while nothing waits.
@@ -83,105 +159,95 @@ impl Notifier {
     /// Tries what waits.
     pub fn flush(&mut self, now: Instant) {
         self.retry_at = None;
-        if self.waiting.is_empty() {
-            return;
-        }
-        let datagram = self.waiting.encode();
-        // Not connected: systemd makes the socket anew when it is reexecuted by hand, and the address stays.
-        match self.socket.send_to_addr(datagram.as_bytes(), &self.address) {
-            Ok(_) => {
-                tracing::debug!("sent {datagram:?}");
-                self.waiting = Message::default();
-                self.failing = false;
-            }
-            Err(error) if is_passing(&error) => {
-                tracing::debug!("no room for {datagram:?}: {error}");
-                self.retry_at = Some(now + RETRY);
-            }
-            Err(error) => {
-                if !self.failing {
-                    tracing::warn!("systemd cannot be notified at {:?}: {error}; going on", self.name);
+        while let Some(next) = self.queue.front() {
+            match transmit(self.socket.as_fd(), &self.address, next) {
+                Ok(()) => {
+                    self.failing = false;
+                    self.overrun = false;
                 }
-                self.waiting = Message::default();
-                self.failing = true;
+                Err(errno) if is_passing(errno) => {
+                    tracing::debug!("no room at {:?}: {errno}", self.name);
+                    self.retry_at = Some(now + RETRY);
+                    return;
+                }
+                Err(errno) => {
+                    if !self.failing {
+                        let error = io::Error::from(errno);
+                        tracing::warn!("systemd cannot be notified at {:?}: {error}; going on", self.name);
+                    }
+                    self.failing = true;
+                }
             }
+            self.queue.pop();
+        }
+    }
+
+    fn settle(&mut self, now: Instant) {
+        self.flush(now);
+        while let Some(lost) = self.queue.excess() {
+            if !self.overrun {
+                let lost = match lost {
+                    Waiting::Own(message) => format!("{:?}", message.encode()),
+                    Waiting::PassedOn(datagram) => format!("{datagram:?}"),
+                };
+                tracing::warn!(
+                    "too much waits for systemd at {:?}; given up, with what follows: {lost}",
+                    self.name
+                );
+            }
+            self.overrun = true;
         }
     }
 }
 
-/// The queue or the kernel's memory is full, or a signal came: trying again can help.
-fn is_passing(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted | ErrorKind::OutOfMemory)
-        || error.raw_os_error() == Some(rustix::io::Errno::NOBUFS.raw_os_error())
+fn transmit(socket: BorrowedFd<'_>, address: &SocketAddrUnix, waiting: &Waiting) -> rustix::io::Result<()> {
+    match waiting {
+        Waiting::Own(message) => {
+            let datagram = message.encode();
+            send(socket, address, datagram.as_bytes(), &[])?;
+            tracing::debug!("sent {datagram:?}");
+        }
+        Waiting::PassedOn(datagram) => {
+            send(socket, address, &datagram.bytes, &datagram.descriptors)?;
+            tracing::debug!("passed on {datagram:?}");
+        }
+    }
+    Ok(())
+}
+
+/// Not connected: systemd makes the socket anew when it is reexecuted by hand, and the address stays.
+fn send(
+    socket: BorrowedFd<'_>,
+    address: &SocketAddrUnix,
+    bytes: &[u8],
+    descriptors: &[OwnedFd],
+) -> rustix::io::Result<()> {
+    let flags = SendFlags::NOSIGNAL;
+    if descriptors.is_empty() {
+        sendmsg_addr(socket, address, &[IoSlice::new(bytes)], &mut SendAncillaryBuffer::default(), flags)?;
+        return Ok(());
+    }
+    let borrowed: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !control.push(SendAncillaryMessage::ScmRights(&borrowed)) {
+        return Err(Errno::INVAL);
+    }
+    sendmsg_addr(socket, address, &[IoSlice::new(bytes)], &mut control, flags)?;
+    Ok(())
+}
+
+/// The queue, the kernel's memory or its limit of descriptors under way is full, or a signal came: trying again can
+/// help.
+fn is_passing(errno: Errno) -> bool {
+    matches!(errno, Errno::AGAIN | Errno::INTR | Errno::NOMEM | Errno::NOBUFS | Errno::TOOMANYREFS)
+}
+
+/// The time for [`Message::reloading`], in µs.
+pub fn monotonic_usec() -> u64 {
+    let since_boot = Duration::try_from(clock_gettime(ClockId::Monotonic)).unwrap_or_default();
+    u64::try_from(since_boot.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::message::Verdict;
-
-    fn receiver() -> (UnixDatagram, Notifier, tempfile::TempDir) {
-        let directory = tempfile::tempdir().expect("a directory");
-        let path = directory.path().join("notify");
-        let socket = UnixDatagram::bind(&path).expect("a socket");
-        socket.set_nonblocking(true).expect("non-blocking");
-        (socket, Notifier::new(path.as_os_str()).expect("a notifier"), directory)
-    }
-
-    fn receive(socket: &UnixDatagram) -> Option<String> {
-        let mut buffer = [0; 8192];
-        let length = socket.recv(&mut buffer).ok()?;
-        Some(String::from_utf8_lossy(&buffer[..length]).into_owned())
-    }
-
-    fn ping() -> Message {
-        Message { watchdog: Some(Verdict::Ping), ..Message::default() }
-    }
-
-    #[test]
-    fn a_full_queue_keeps_ready_and_the_newest_word_and_drops_old_pings() {
-        let (socket, mut notifier, _directory) = receiver();
-        let now = Instant::now();
-        for _ in 0..100_000 {
-            if notifier.retry_at().is_none() {
-                notifier.send(ping(), now);
-            }
-        }
-        notifier.send(Message { ready: true, ..Message::status("old") }, now);
-        notifier.send(Message { watchdog: Some(Verdict::Ping), ..Message::status("new") }, now);
-        notifier.send(Message::default(), now);
-        assert_eq!(notifier.retry_at(), Some(now + RETRY));
-        while let Some(datagram) = receive(&socket) {
-            assert_eq!(datagram, "WATCHDOG=1");
-        }
-        notifier.flush(now + RETRY);
-        assert_eq!(receive(&socket).as_deref(), Some("READY=1\nSTATUS=new"));
-        assert_eq!((notifier.retry_at(), receive(&socket)), (None, None));
-    }
-
-    #[test]
-    fn a_socket_that_is_gone_loses_the_message_and_nothing_else() {
-        let (socket, mut notifier, directory) = receiver();
-        drop(socket);
-        notifier.send(Message::status("refused"), Instant::now());
-        assert_eq!(notifier.retry_at(), None);
-        std::fs::remove_file(directory.path().join("notify")).expect("a socket's file");
-        notifier.send(Message::status("not found"), Instant::now());
-        let again = UnixDatagram::bind(directory.path().join("notify")).expect("a socket");
-        notifier.send(ping(), Instant::now());
-        assert_eq!(receive(&again).as_deref(), Some("WATCHDOG=1"));
-    }
-
-    #[test]
-    fn addresses_that_cannot_be_notified_are_errors_that_say_why() {
-        for (address, expected) in [
-            ("vsock:2:1234", "only /path and @abstract sockets"),
-            ("relative", "only /path and @abstract sockets"),
-            (&*format!("/{}", "x".repeat(200)), "cannot be notified: path must be shorter"),
-            (&*format!("@{}", "x".repeat(200)), "cannot be notified: "),
-        ] {
-            let error = Notifier::new(OsStr::new(address)).expect_err("unusable").to_string();
-            assert!(error.contains(expected), "{error}");
-        }
-    }
-}
+mod tests;

@@ -1,10 +1,41 @@
-//! One health check, with a deadline.
+//! One health check, with a deadline: [`Probes`].
+//!
+//! | | probes | with |
+//! |---|---|---|
+//! | `http` | `--http`, `--http-unix` | `http/answer`: the answer as it comes in, pure |
+//! | `stream` | `--tcp`, `--unix` | |
+//! | `grpc` | `--grpc` | `grpc/message`, `grpc/status`: the answer, pure |
+//! | `options` | the options to probes | `address`: HOST:PORT and paths |
+//! | `connect` | what all connect to, and how far they got | `lookup`; `tls`, or `no_tls` where it is left out |
+//! | `together` | several at the same time | `excerpt`: what a peer sent, for people |
 
 use std::borrow::Cow;
 use std::fmt;
+use std::rc::Rc;
 use std::time::Duration;
 
-pub mod http;
+use self::exec::ExecProbe;
+use self::http::HttpProbe;
+pub use self::options::{ProbeError, Problem};
+use self::stream::StreamProbe;
+use crate::children::Children;
+use crate::cli::ProbeArgs;
+
+mod address;
+mod connect;
+mod excerpt;
+pub mod exec;
+#[cfg(feature = "grpc")]
+mod grpc;
+pub(crate) mod http;
+mod lookup;
+mod options;
+mod stream;
+#[cfg(test)]
+mod testing;
+#[cfg_attr(not(feature = "tls"), path = "probe/no_tls.rs")]
+mod tls;
+mod together;
 
 /// What a probe found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,35 +46,175 @@ pub enum Outcome {
     Unhealthy(Reason),
 }
 
+/// What kind of trouble a probe met: few, for counting. The words are those of the `reason` label of the metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "each is what its name says; Reason has the details")]
+pub enum Cause {
+    /// No complete answer by the deadline, however far it got.
+    Timeout,
+    Lookup,
+    Refused,
+    /// Any other way in which there was no connection.
+    Connect,
+    /// Closed or reset before the answer was complete.
+    Closed,
+    Tls,
+    /// Not an answer of the protocol asked in.
+    Protocol,
+    Status,
+    /// The body, or what was read, is not what was expected.
+    Body,
+    /// gRPC: anything but SERVING.
+    NotServing,
+    /// A command said so, by its exit code or by a signal.
+    Exec,
+    /// COMMAND's own WATCHDOG=1 does not come.
+    ChildPing,
+    /// This host could not make the probe: no descriptor, no memory, no such program.
+    System,
+}
+
+impl Cause {
+    /// As the metrics spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Lookup => "lookup",
+            Self::Refused => "refused",
+            Self::Connect => "connect",
+            Self::Closed => "closed",
+            Self::Tls => "tls",
+            Self::Protocol => "protocol",
+            Self::Status => "status",
+            Self::Body => "body",
+            Self::NotServing => "not_serving",
+            Self::Exec => "exec",
+            Self::ChildPing => "child_ping",
+            Self::System => "system",
+        }
+    }
+}
+
 /// Why a probe was unhealthy, to the stage it got to: "no answer in 500 ms after the request was sent".
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reason(Cow<'static, str>);
+pub struct Reason {
+    cause: Cause,
+    text: Cow<'static, str>,
+}
 
 impl Reason {
-    /// In words.
-    pub fn new(reason: impl Into<Cow<'static, str>>) -> Self {
-        Self(reason.into())
+    /// In words; what was probed is put in front by [`Probes`].
+    pub fn new(cause: Cause, text: impl Into<Cow<'static, str>>) -> Self {
+        Self { cause, text: text.into() }
+    }
+
+    /// What kind of trouble.
+    pub fn cause(&self) -> Cause {
+        self.cause
     }
 }
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
-/// Any kind of probe.
+/// All that is probed; all must pass.
 #[derive(Debug)]
-pub enum Probe {
-    /// `--http`
-    Http(http::HttpProbe),
+pub struct Probes {
+    probes: Vec<Named>,
+}
+
+/// A probe, and what it is called in reasons: as it was given.
+#[derive(Debug)]
+struct Named {
+    name: String,
+    probe: Probe,
+}
+
+/// One kind of probe.
+#[derive(Debug)]
+enum Probe {
+    Http(Box<HttpProbe>),
+    Stream(StreamProbe),
+    Exec(ExecProbe),
+    #[cfg(feature = "grpc")]
+    Grpc(Box<grpc::GrpcProbe>),
 }
 
 impl Probe {
-    /// Probes once. Takes `timeout` at most, whatever the service does.
-    pub async fn run(&self, timeout: Duration) -> Outcome {
+    #[cfg(feature = "tls")]
+    fn is_over_tls(&self) -> bool {
         match self {
-            Self::Http(probe) => probe.run(timeout).await,
+            Self::Http(probe) => probe.is_over_tls(),
+            Self::Stream(_) | Self::Exec(_) => false,
+            #[cfg(feature = "grpc")]
+            Self::Grpc(probe) => probe.is_over_tls(),
         }
     }
 }
+
+impl Named {
+    async fn run(&self, timeout: Duration) -> Outcome {
+        let outcome = match &self.probe {
+            Probe::Http(probe) => probe.run(timeout).await,
+            Probe::Stream(probe) => probe.run(timeout).await,
+            // Apart, so that the others stay small.
+            Probe::Exec(probe) => Box::pin(probe.run(timeout)).await,
+            #[cfg(feature = "grpc")]
+            Probe::Grpc(probe) => Box::pin(probe.run(timeout)).await,
+        };
+        match outcome {
+            Outcome::Healthy => Outcome::Healthy,
+            Outcome::Unhealthy(Reason { cause, text }) => {
+                Outcome::Unhealthy(Reason::new(cause, format!("{}: {text}", self.name)))
+            }
+        }
+    }
+}
+
+impl Probes {
+    /// Checks the options and puts the probes together. There may be none.
+    ///
+    /// Commands are started with `children`.
+    pub fn new(args: &ProbeArgs, children: &Rc<Children>) -> Result<Self, ProbeError> {
+        options::probes(args, children).map(|probes| Self { probes })
+    }
+
+    /// The same, where there must be one.
+    pub fn or_refuse_empty(self) -> Result<Self, ProbeError> {
+        if self.is_empty() { Err(ProbeError::Nothing) } else { Ok(self) }
+    }
+
+    /// There are none.
+    pub fn is_empty(&self) -> bool {
+        self.probes.is_empty()
+    }
+
+    /// Probes once, all at the same time. Takes `timeout` at most, whatever the service does.
+    ///
+    /// The reason is that of the first unhealthy probe in the order of the options, whichever ended first: the same
+    /// trouble has the same reason every time.
+    pub async fn run(&self, timeout: Duration) -> Outcome {
+        match &self.probes[..] {
+            [] => Outcome::Healthy,
+            [probe] => probe.run(timeout).await,
+            probes => together::first_unhealthy(probes.iter().map(|probe| probe.run(timeout))).await,
+        }
+    }
+}
+
+/// "http://127.0.0.1:8080/healthz and 2 more"
+impl fmt::Display for Probes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.probes[..] {
+            [] => f.write_str("nothing"),
+            [probe] => f.write_str(&probe.name),
+            [first, more @ ..] => write!(f, "{} and {} more", first.name, more.len()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,94 +2,51 @@
 //!
 //! | phase | ends with | sends |
 //! |---|---|---|
-//! | Starting | the first healthy probe | `STATUS=` what it waits for; then `READY=1` |
-//! | Watching | N unhealthy in a row, with trigger | a ping after every healthy probe; the trigger at the end |
-//! | Unguarded (Watching, without a watchdog) | | nothing; it does not probe either |
+//! | Starting | a healthy probe, and COMMAND's own READY=1 where that is waited for | `STATUS=` what it waits for; then `READY=1` |
+//! | Watching | N unhealthy in a row, with trigger | a ping after every healthy probe |
+//! | Reporting | the hang report, or the end of its budget | `WATCHDOG=trigger` at its end |
+//! | Unguarded (Watching, without a watchdog) | | what COMMAND says; it does not probe, but for a reload |
 //! | Hung | | nothing, whatever happens |
 //! | Stopping | | nothing; `STOPPING=1` was said on entering |
 //!
 //! An answer counts as soon as it is there: a probe whose answer is complete when its end is noticed is healthy, even at
 //! its deadline or, where this process was itself held up, after it. The service did answer; being late in looking is
-//! not its fault. What is not complete at the deadline is unhealthy. The deadline is kept by [`probe`](crate::probe).
+//! not its fault. What is not complete at the deadline is unhealthy; the deadline is kept by [`probe`](crate::probe).
+//!
+//! Starved is not hung, in two ways. An unhealthy probe whose end this process came to see late does not count at all,
+//! since it says as much about this process as about the service. And where PSI shows that the unit was kept from
+//! running, the Nth failure is followed by one more probe with as long a deadline as W leaves. Neither pings: systemd's
+//! own timer stays the net below.
 
 use std::time::{Duration, Instant};
 
-use crate::config::{Config, OnHang, Timing};
+use self::child::Child;
+use self::reload::Reload;
+use self::spell::Spell;
+use self::start::Start;
+use self::status::{Kind, Status};
+use crate::config::Config;
 use crate::message::{Message, Verdict};
-use crate::probe::{Outcome, Reason};
+use crate::probe::{Cause, Outcome, Reason};
+use crate::relay::Said;
 use crate::span::rounded;
 
-/// While starting, a probe waits a sixteenth of the time already waited, within these limits: READY comes within
-/// milliseconds of a service that starts fast, and a slow one is not bothered.
-const START_GAP: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(100));
-/// A new status is said at most this often …
-const STATUS_GAP: Duration = Duration::from_secs(1);
-/// … and one that only brings the figures up to date, this often.
-const STATUS_REFRESH: Duration = Duration::from_secs(60);
+mod child;
+mod event;
+mod hang;
+mod reload;
+mod spell;
+mod start;
+mod starting;
+mod status;
 
-/// What happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// The time [`State::next_probe`] named has come.
-    ProbeDue,
-    /// The probe that was started has ended.
-    ProbeEnded(Outcome),
-    /// A signal that asks COMMAND to stop has come.
-    StopAsked {
-        /// For the status: what it is.
-        signal: &'static str,
-        /// It is not the manager's own SIGABRT: tell the manager that stopping begins.
-        announce: bool,
-    },
-    /// COMMAND has ended.
-    Ended {
-        /// For the status: how.
-        how: String,
-    },
-}
+pub use self::event::{Actions, Event, Note, Pressure, ReportRequest};
 
-/// What to do about it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Actions {
-    /// Start a probe with [`Timing::timeout`].
-    pub start_probe: bool,
-    /// Forget the probe in flight.
-    pub abandon_probe: bool,
-    /// Send this. It supersedes what could not be sent yet, even where it is empty.
-    pub message: Message,
-    /// Log this.
-    pub note: Option<Note>,
-}
-
-/// A turn of events that people want to read about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Note {
-    /// The first healthy probe.
-    Ready {
-        /// Since the start of COMMAND.
-        after: Duration,
-    },
-    /// COMMAND is asked to stop before any probe was healthy: a start that timed out, most likely.
-    NeverHealthy {
-        /// Why the last probe was unhealthy.
-        reason: Reason,
-    },
-    /// The first unhealthy probe after a healthy one.
-    Unhealthy {
-        /// Why.
-        reason: Reason,
-    },
-    /// The first healthy probe after unhealthy ones.
-    Recovered {
-        /// How many there were.
-        failures: u32,
-    },
-    /// The service hangs; systemd was told.
-    Triggered {
-        /// The status that went with it.
-        reason: String,
-    },
-}
+/// This process ran late if it came to look at a probe's deadline later than the larger of this and T/4.
+const LATE: Duration = Duration::from_millis(20);
+/// What stays of W for sending the trigger: a hang report or a widened deadline ends this long before systemd's own timer
+/// does, or W/20 where that is less.
+const MARGIN: Duration = Duration::from_millis(100);
 
 /// See the table above.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,6 +55,8 @@ pub enum Phase {
     Starting,
     /// Between READY and STOPPING.
     Watching,
+    /// It hangs; the report is being made.
+    Reporting,
     /// READY was said, and there is no watchdog to ping.
     Unguarded,
     /// `WATCHDOG=trigger` was said.
@@ -109,43 +68,69 @@ pub enum Phase {
 /// Where a service stands.
 #[derive(Debug, Clone)]
 pub struct State {
-    timing: Timing,
-    on_hang: OnHang,
-    watched: bool,
+    config: Config,
     target: String,
     phase: Phase,
-    began: Instant,
+    start: Start,
     /// Why the last probe was unhealthy; kept only while starting.
     not_yet: Option<Reason>,
-    /// Unhealthy probes since the last healthy one.
-    failures: u32,
+    spell: Spell,
+    /// Unhealthy probes in all.
+    failures: u64,
+    /// How often systemd has restarted the unit, as far as known.
+    restarts: Option<u32>,
+    child: Child,
+    reload: Reload,
+    /// What the trigger will say, while the report is made.
+    hang: String,
+    /// systemd's own timer started anew: READY or the last ping.
+    vouched: Instant,
+    /// Since when no probe was unhealthy; [`None`] once RESTART_RESET=1 was said.
+    sound_since: Option<Instant>,
+    /// A signal came that may have been meant to stop COMMAND: until then no hang is called.
+    lenient_until: Option<Instant>,
+    /// It was said that the probes cannot be made.
+    blind: bool,
     probe_started: Instant,
+    /// A probe is under way.
+    in_flight: bool,
     /// [`None`] while a probe is in flight, and when there are to be no more.
     next_probe: Option<Instant>,
     status: Status,
+    random: fastrand::Rng,
 }
 
 impl State {
-    /// COMMAND has just been started.
-    pub fn new(config: &Config, now: Instant) -> Self {
+    /// COMMAND has just been started. `target` names what is probed, empty for nothing but COMMAND's own pings; `seed`
+    /// decides about jitter.
+    pub fn new(config: &Config, target: &str, seed: u64, now: Instant) -> Self {
         Self {
-            timing: config.timing,
-            on_hang: config.on_hang,
-            watched: config.watchdog.is_some(),
-            target: config.target.to_string(),
+            target: target.to_owned(),
             phase: Phase::Starting,
-            began: now,
+            start: Start::new(config.start_timeout, now),
             not_yet: None,
+            spell: Spell::default(),
             failures: 0,
+            restarts: None,
+            child: Child::default(),
+            reload: Reload::default(),
+            hang: String::new(),
+            vouched: now,
+            sound_since: None,
+            lenient_until: None,
+            blind: false,
             probe_started: now,
+            in_flight: false,
             next_probe: Some(now),
             status: Status::default(),
+            random: fastrand::Rng::with_seed(seed),
+            config: config.clone(),
         }
     }
 
     /// The same, where there is nobody to tell: it is not probed.
-    pub fn unguarded(config: &Config, now: Instant) -> Self {
-        Self { phase: Phase::Unguarded, next_probe: None, ..Self::new(config, now) }
+    pub fn unguarded(config: &Config, target: &str, now: Instant) -> Self {
+        Self { phase: Phase::Unguarded, next_probe: None, ..Self::new(config, target, 0, now) }
     }
 
     /// Where it stands.
@@ -153,44 +138,69 @@ impl State {
         self.phase
     }
 
+    /// Unhealthy probes since the service was last healthy.
+    pub fn failures_in_a_row(&self) -> u32 {
+        self.spell.failures()
+    }
+
     /// When [`Event::ProbeDue`] is to happen.
     pub fn next_probe(&self) -> Option<Instant> {
         self.next_probe
     }
 
+    /// When it is to be looked whether the start makes progress, for [`Event::Looked`].
+    pub fn next_look(&self) -> Option<Instant> {
+        (self.phase == Phase::Starting).then(|| self.start.next_look()).flatten()
+    }
+
     /// Takes in an event, and says what to do.
     pub fn step(&mut self, event: Event, now: Instant) -> Actions {
+        use Phase::{Hung, Reporting, Starting, Stopping, Unguarded, Watching};
         match (event, self.phase) {
-            (
-                Event::Ended { how },
-                Phase::Starting | Phase::Watching | Phase::Unguarded | Phase::Stopping,
-            ) => {
-                self.enter(Phase::Stopping);
+            (Event::Ended { how }, Starting | Watching | Reporting | Unguarded | Stopping) => {
+                self.enter(Stopping);
                 Actions { abandon_probe: true, message: Message::status(how), ..Actions::default() }
             }
-            (Event::StopAsked { signal, announce }, Phase::Starting | Phase::Watching | Phase::Unguarded) => {
-                self.enter(Phase::Stopping);
-                let status = format!("stopping: COMMAND got {signal}");
-                let message = Message { stopping: announce, ..Message::status(status) };
-                let note = self.not_yet.take().map(|reason| Note::NeverHealthy { reason });
-                Actions { abandon_probe: true, message, note, ..Actions::default() }
+            (Event::StopAsked { signal, announce }, Starting | Watching | Reporting | Unguarded) => {
+                self.stop(&format!("COMMAND got {signal}"), announce)
             }
-            (Event::ProbeDue, Phase::Starting | Phase::Watching) => {
-                self.probe_started = now;
-                self.next_probe = None;
-                Actions { start_probe: true, ..Actions::default() }
+            (Event::ProbeDue, Starting | Watching | Unguarded) => self.probe(self.config.timing.timeout, now),
+            (Event::ProbeEnded { outcome, late, pressure }, Starting | Watching | Unguarded) => {
+                self.probed(outcome, late, pressure, now)
             }
-            (Event::ProbeEnded(outcome), Phase::Starting) => match outcome {
-                Outcome::Healthy => self.ready(now),
-                Outcome::Unhealthy(reason) => self.not_yet(reason, now),
-            },
-            (Event::ProbeEnded(outcome), Phase::Watching) => match outcome {
-                Outcome::Healthy => self.healthy(now),
-                Outcome::Unhealthy(reason) => self.unhealthy(reason, now),
-            },
-            (Event::ProbeEnded(_) | Event::ProbeDue, Phase::Unguarded | Phase::Hung | Phase::Stopping)
-            | (Event::StopAsked { .. }, Phase::Hung | Phase::Stopping)
-            | (Event::Ended { .. }, Phase::Hung) => Actions::default(),
+            (Event::Looked { is_progress }, Starting) => self.looked(is_progress, now),
+            (Event::Said(said), Starting | Watching | Unguarded) => self.heard(said, now),
+            // It asks for more time to stop.
+            (Event::Said(Said { extend, .. }), Stopping) => {
+                Actions { message: Message { extend, ..Message::default() }, ..Actions::default() }
+            }
+            (Event::ReloadAsked { monotonic_usec }, Watching | Unguarded) => {
+                self.look_soon(now);
+                self.reload.asked(now);
+                let reloading = Message { reloading: Some(monotonic_usec), ..Message::default() };
+                Actions { message: reloading, ..Actions::default() }
+            }
+            (Event::MayStop, Watching) => {
+                self.lenient_until = self.config.watchdog.map(|watchdog| now + watchdog);
+                Actions::default()
+            }
+            (Event::Reported, Reporting) => self.trigger(),
+            (Event::Restarts(restarts), _) => {
+                self.restarts = Some(restarts);
+                self.status.is_news();
+                Actions::default()
+            }
+            (
+                Event::ProbeEnded { .. } | Event::ProbeDue | Event::ReloadAsked { .. },
+                Reporting | Hung | Stopping,
+            )
+            | (Event::Said(_), Reporting | Hung)
+            | (Event::Looked { .. }, Watching | Reporting | Unguarded | Hung | Stopping)
+            | (Event::MayStop, Starting | Reporting | Unguarded | Hung | Stopping)
+            | (Event::ReloadAsked { .. }, Starting)
+            | (Event::Reported, Starting | Watching | Unguarded | Hung | Stopping)
+            | (Event::StopAsked { .. }, Hung | Stopping)
+            | (Event::Ended { .. }, Hung) => Actions::default(),
         }
     }
 
@@ -201,116 +211,144 @@ impl State {
         }
     }
 
-    fn not_yet(&mut self, reason: Reason, now: Instant) -> Actions {
-        let (shortest, longest) = START_GAP;
-        let longest = longest.min(self.timing.interval);
-        let gap = ((now - self.began) / 16).clamp(shortest.min(longest), longest);
-        self.next_probe = Some(now + gap);
-        let target = &self.target;
-        let status = self.status.say(Kind::Waiting, now, || format!("waiting for {target}: {reason}"));
-        self.not_yet = Some(reason);
-        Actions { message: Message { status, ..Message::default() }, ..Actions::default() }
+    fn stop(&mut self, why: &str, announce: bool) -> Actions {
+        self.enter(Phase::Stopping);
+        let message = Message { stopping: announce, ..Message::status(format!("stopping: {why}")) };
+        let note = self.not_yet.take().map(|reason| Note::NeverHealthy { reason });
+        Actions { abandon_probe: true, message, note, ..Actions::default() }
     }
 
-    /// No ping goes with it: READY=1 restarts systemd's timer itself (`service_enter_start_post`).
-    fn ready(&mut self, now: Instant) -> Actions {
-        self.not_yet = None;
-        self.enter(if self.watched { Phase::Watching } else { Phase::Unguarded });
-        if self.watched {
-            self.next_probe = Some(self.after_interval(now));
+    fn probe(&mut self, timeout: Duration, now: Instant) -> Actions {
+        self.probe_started = now;
+        self.in_flight = true;
+        self.next_probe = None;
+        Actions { start_probe: Some(timeout), ..Actions::default() }
+    }
+
+    fn probed(
+        &mut self,
+        outcome: Outcome,
+        late: Duration,
+        pressure: Option<Pressure>,
+        now: Instant,
+    ) -> Actions {
+        self.in_flight = false;
+        self.blind &= matches!(&outcome, Outcome::Unhealthy(reason) if reason.cause() == Cause::System);
+        match (outcome, self.phase) {
+            (Outcome::Healthy, Phase::Starting) => self.answered(now),
+            (Outcome::Unhealthy(reason), Phase::Starting) => self.not_yet(reason, now),
+            (Outcome::Healthy, Phase::Unguarded) => self.reloaded(now),
+            (Outcome::Unhealthy(_), Phase::Unguarded) => {
+                self.next_probe = Some(now + self.config.timing.retry_interval);
+                Actions::default()
+            }
+            (Outcome::Healthy, _) => match self.child_silence(now) {
+                None => self.healthy(now),
+                Some(reason) => self.unhealthy(reason, pressure, now),
+            },
+            (Outcome::Unhealthy(_), _) if late >= LATE.max(self.config.timing.timeout / 4) => {
+                self.next_probe = Some(now);
+                Actions {
+                    message: self.maybe_ping(false, now),
+                    note: Some(Note::Discounted { late }),
+                    ..Actions::default()
+                }
+            }
+            (Outcome::Unhealthy(reason), _) if reason.cause() == Cause::System => {
+                // It says nothing of the service; systemd's own timer is the net, as for a probe that came late.
+                self.next_probe = Some(now + self.config.timing.retry_interval);
+                let note = self.cannot_probe(&reason);
+                Actions { message: self.maybe_ping(false, now), note, ..Actions::default() }
+            }
+            (Outcome::Unhealthy(reason), _) => self.unhealthy(reason, pressure, now),
         }
-        let took = now - self.probe_started;
-        let text = healthy_text(&self.target, took);
-        self.status.said(Kind::Healthy, now);
-        Actions {
-            message: Message { ready: true, ..Message::status(text) },
-            note: Some(Note::Ready { after: now - self.began }),
-            ..Actions::default()
+    }
+
+    /// Said once, until a probe can be made again.
+    fn cannot_probe(&mut self, reason: &Reason) -> Option<Note> {
+        let is_new = reason.cause() == Cause::System && !std::mem::replace(&mut self.blind, true);
+        is_new.then(|| Note::CannotProbe { reason: reason.clone() })
+    }
+
+    /// There is something to see at the next probe: soon, unless one is under way.
+    fn look_soon(&mut self, now: Instant) {
+        if self.in_flight {
+            return;
         }
+        let soon = now + self.config.timing.retry_interval;
+        self.next_probe = match (self.next_probe, self.phase) {
+            (Some(due), _) => Some(due.min(soon)),
+            (None, Phase::Unguarded) => Some(now),
+            (None, _) => None,
+        };
     }
 
     fn healthy(&mut self, now: Instant) -> Actions {
-        let failures = std::mem::take(&mut self.failures);
-        self.next_probe = Some(self.after_interval(now));
-        let (target, took) = (&self.target, now - self.probe_started);
-        let status = self.status.say(Kind::Healthy, now, || healthy_text(target, took));
-        Actions {
-            message: Message { status, watchdog: Some(Verdict::Ping), ..Message::default() },
-            note: (failures > 0).then_some(Note::Recovered { failures }),
-            ..Actions::default()
-        }
-    }
-
-    fn unhealthy(&mut self, reason: Reason, now: Instant) -> Actions {
-        self.failures = self.failures.saturating_add(1);
-        if self.on_hang == OnHang::Trigger && self.failures >= self.timing.failures {
-            return self.trigger(&reason);
-        }
-        self.next_probe = Some(now + self.timing.retry_interval);
-        let (target, failures) = (&self.target, self.failures);
-        let status = self.status.say(Kind::Unhealthy, now, || {
-            format!("unhealthy, {} in a row: {target}: {reason}", probes(failures))
-        });
-        Actions {
-            message: Message { status, ..Message::default() },
-            note: (failures == 1).then_some(Note::Unhealthy { reason }),
-            ..Actions::default()
-        }
-    }
-
-    fn trigger(&mut self, reason: &Reason) -> Actions {
-        self.enter(Phase::Hung);
-        let text = format!("hung, {} in a row unhealthy: {}: {reason}", probes(self.failures), self.target);
-        Actions {
-            message: Message { watchdog: Some(Verdict::Trigger), ..Message::status(text.clone()) },
-            note: Some(Note::Triggered { reason: text }),
-            ..Actions::default()
-        }
-    }
-
-    fn after_interval(&self, now: Instant) -> Instant {
-        (self.probe_started + self.timing.interval).max(now)
-    }
-}
-
-fn healthy_text(target: &str, took: Duration) -> String {
-    format!("healthy: {target} answered in {}", rounded(took))
-}
-
-fn probes(count: u32) -> String {
-    format!("{count} probe{}", if count == 1 { "" } else { "s" })
-}
-
-/// What a status is about. A change of it is news; another text of the same kind is an update.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Waiting,
-    Healthy,
-    Unhealthy,
-}
-
-/// Keeps `STATUS=` from being said with every probe: PID 1 handles each of them, for every service.
-#[derive(Debug, Clone, Default)]
-struct Status {
-    last: Option<(Kind, Instant)>,
-}
-
-impl Status {
-    fn said(&mut self, kind: Kind, now: Instant) {
-        self.last = Some((kind, now));
-    }
-
-    /// The text, if it is time to say it. What is held back is made anew at the next probe.
-    fn say(&mut self, kind: Kind, now: Instant, text: impl FnOnce() -> String) -> Option<String> {
-        let due = match self.last {
-            None => true,
-            Some((Kind::Healthy, at)) if kind == Kind::Healthy => now - at >= STATUS_REFRESH,
-            Some((_, at)) => now - at >= STATUS_GAP,
+        let Some(failures) = self.spell.healthy(&self.config.timing) else {
+            self.next_probe = Some(now + self.config.timing.retry_interval);
+            return Actions { message: self.maybe_ping(false, now), ..Actions::default() };
         };
-        due.then(|| {
-            self.said(kind, now);
-            text()
-        })
+        self.next_probe = Some(self.after_interval(now));
+        let text = self.healthy_text(now);
+        let status = self.status.say(Kind::Healthy, now, || text);
+        let reloaded = self.reload.answered(self.probe_started);
+        let note = match (reloaded, failures) {
+            (Some(asked), _) => Some(Note::Reloaded { after: now - asked }),
+            (None, 0) => None,
+            (None, failures) => Some(Note::Recovered { failures }),
+        };
+        let restart_reset = self.sound_since.is_some_and(|since| now - since >= self.config.reset_after);
+        if restart_reset {
+            self.sound_since = None;
+        }
+        let ping = self.maybe_ping(true, now);
+        let message = Message { status, restart_reset, ready: reloaded.is_some(), ..ping };
+        Actions { message, note, ..Actions::default() }
+    }
+
+    /// A ping if there is something to vouch for, or where nothing is to be done about what is found.
+    fn maybe_ping(&mut self, is_healthy: bool, now: Instant) -> Message {
+        if !is_healthy && !self.config.dry_run {
+            return Message::default();
+        }
+        self.vouched = now;
+        Message { watchdog: Some(Verdict::Ping), ..Message::default() }
+    }
+
+    /// When systemd's own timer is about to act.
+    fn last_call(&self) -> Instant {
+        let watchdog = self.config.watchdog.unwrap_or_default();
+        self.vouched + watchdog.saturating_sub(MARGIN.min(watchdog / 20))
+    }
+
+    fn after_interval(&mut self, now: Instant) -> Instant {
+        let timing = &self.config.timing;
+        let jitter = f64::from(timing.jitter) / 100.0 * self.random.f64();
+        (self.probe_started + timing.interval.mul_f64(1.0 - jitter)).max(now)
+    }
+
+    /// `healthy: http://127.0.0.1:8080/healthz answered in 1.2 ms; 3 failures so far, restarted 2 times`
+    fn healthy_text(&self, now: Instant) -> String {
+        use std::fmt::Write as _;
+        let mut text = if self.target_is_child() {
+            "healthy: COMMAND pings by itself".to_owned()
+        } else {
+            format!("healthy: {} answered in {}", self.target, rounded(now - self.probe_started))
+        };
+        let failures = match self.failures {
+            0 => None,
+            1 => Some("1 failed probe so far".to_owned()),
+            failures => Some(format!("{failures} failed probes so far")),
+        };
+        let restarts = match self.restarts {
+            None | Some(0) => None,
+            Some(1) => Some("restarted once".to_owned()),
+            Some(restarts) => Some(format!("restarted {restarts} times")),
+        };
+        for (index, part) in failures.into_iter().chain(restarts).enumerate() {
+            let _ = write!(text, "{} {part}", if index == 0 { ";" } else { "," });
+        }
+        text
     }
 }
 

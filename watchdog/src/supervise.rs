@@ -1,206 +1,132 @@
-//! The loop: turns what comes in into events for [`State`], and its actions into I/O.
+//! Runs COMMAND and guards it: the loop that turns what comes in into events for [`State`](crate::state::State), and its
+//! actions into I/O.
 
-use std::future::pending;
-use std::io;
-use std::pin::Pin;
+use std::ffi::OsString;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGABRT, SIGCHLD, SIGINT, SIGQUIT, SIGTERM};
 use tokio::runtime;
-use tokio::time::sleep_until;
 
-use crate::child::{Child, End, SigPipe};
-use crate::config::{Config, OnHang};
+use self::supervisor::Supervisor;
+use crate::alarm::Alarm;
+use crate::child::{Child, End, SigPipe, Start};
+use crate::children::Children;
+use crate::cli::{ChildPings, OutsideArgs};
+use crate::config::Config;
+use crate::environment::Value;
 use crate::error::Error;
+use crate::log;
 use crate::message::Message;
+use crate::metrics::Exporter;
 use crate::notify::Notifier;
-use crate::probe::http::HttpProbe;
-use crate::probe::{Outcome, Probe};
-use crate::signals::{Received, Signals};
-use crate::span::{Span, rounded};
-use crate::state::{Actions, Event, Note, State};
+use crate::probe::Probes;
+use crate::relay::Relay;
+use crate::signals::Signals;
 
-/// How long the last message may wait for room in systemd's queue, once COMMAND has ended.
-const LAST_WORDS: Duration = Duration::from_millis(100);
+mod note;
+mod supervisor;
+mod wait;
+
+/// How long systemd may take to read READY=1 before that is worth a warning.
+const READY_READ_WITHIN: Duration = Duration::from_secs(5);
+/// How long the last words may wait for systemd to read them, once COMMAND has ended: who has exited by then is
+/// nobody's to systemd, and what it said is lost.
+const LAST_WORDS: Duration = Duration::from_millis(250);
+/// What to run, and how to guard it.
+#[derive(Debug)]
+pub struct Service<'a> {
+    /// How to guard it.
+    pub config: &'a Config,
+    /// COMMAND and its arguments; never empty.
+    pub command: &'a [OsString],
+    /// What is asked.
+    pub probes: &'a Probes,
+    /// Whom the probes start processes with.
+    pub children: &'a Rc<Children>,
+    /// How it is seen from outside.
+    pub outside: &'a OutsideArgs,
+}
 
 /// Runs COMMAND to its end. Without a `notifier` there is nobody to tell how it is, so it is not probed.
-pub fn run(config: &Config, notifier: Option<Notifier>) -> Result<End, Error> {
+pub fn run(service: &Service<'_>, notifier: Option<Notifier>) -> Result<End, Error> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
         .build()
         .map_err(|source| Error::System { what: "set up I/O", source })?;
-    let end = runtime.block_on(supervise(config, notifier));
+    let end = runtime.block_on(supervise(service, notifier));
     // A name lookup may hang in its thread; there is nothing to wait for.
     runtime.shutdown_background();
     end
 }
 
-async fn supervise(config: &Config, mut notifier: Option<Notifier>) -> Result<End, Error> {
+async fn supervise(service: &Service<'_>, mut notifier: Option<Notifier>) -> Result<End, Error> {
+    let structured = log::structured();
     let signals = Signals::block().map_err(|source| Error::System { what: "block signals", source })?;
-    let sigpipe = if notifier.is_some() { SigPipe::Ignored } else { SigPipe::Default };
-    let child = Child::spawn(&config.command, signals.inherited(), sigpipe);
-    let mut notify = |message| {
-        if let Some(notifier) = &mut notifier {
-            notifier.send(message, Instant::now());
-        }
-    };
-    let child = match child {
+    let exporter = Exporter::open(service.outside)?;
+    service
+        .children
+        .become_subreaper()
+        .map_err(|source| Error::System { what: "become a subreaper", source })?;
+    let alarm = Alarm::new().map_err(|source| Error::System { what: "make a timer", source })?;
+    let relay = notifier.as_ref().and_then(|_| open_relay());
+    let child = match start(service, &signals, relay.as_ref(), notifier.is_some()) {
         Ok(child) => child,
         Err(error) => {
-            notify(Message::status(error.to_string()));
-            return Err(error.into());
-        }
-    };
-    log_start(config, &child, notifier.is_some());
-    let now = Instant::now();
-    let state = if notifier.is_some() { State::new(config, now) } else { State::unguarded(config, now) };
-    let probe = Probe::Http(HttpProbe::new(config.target.clone()));
-    Supervisor { timeout: config.timing.timeout, state, child, notifier, probe: &probe, flight: None }
-        .run(&signals)
-        .await
-        .map_err(|source| Error::System { what: "wait for COMMAND", source })
-}
-
-struct Supervisor<'a> {
-    timeout: Duration,
-    state: State,
-    child: Child,
-    notifier: Option<Notifier>,
-    probe: &'a Probe,
-    /// The probe under way.
-    flight: Option<Flight<'a>>,
-}
-
-type Flight<'a> = Pin<Box<dyn Future<Output = Outcome> + 'a>>;
-
-impl Supervisor<'_> {
-    async fn run(mut self, signals: &Signals) -> io::Result<End> {
-        loop {
-            tokio::select! {
-                // In this order: a stop comes before a probe that ends at the same moment, which must not ping any more.
-                biased;
-                signal = signals.next() => {
-                    if let Some(end) = self.receive(signal?)? {
-                        self.last_words(end).await;
-                        return Ok(end);
-                    }
-                }
-                () = at(self.notifier.as_ref().and_then(Notifier::retry_at)) => self.flush(),
-                outcome = end_of(&mut self.flight) => {
-                    self.flight = None;
-                    tracing::debug!("probe: {outcome:?}");
-                    self.step(Event::ProbeEnded(outcome));
-                }
-                () = at(self.state.next_probe()) => self.step(Event::ProbeDue),
+            if let Some(notifier) = &mut notifier {
+                notifier.send(Message::status(error.to_string()), Instant::now());
             }
+            return Err(error);
         }
-    }
-
-    fn receive(&mut self, signal: Received) -> io::Result<Option<End>> {
-        if signal.number == SIGCHLD {
-            return self.child.try_wait();
-        }
-        if let Some(stop) = stop(signal.number) {
-            // Before passing it on: systemd must hear of the stop before COMMAND can act on it.
-            self.step(stop);
-        }
-        if !signal.by_kernel {
-            self.child.pass_on(signal.number);
-        }
-        Ok(None)
-    }
-
-    fn step(&mut self, event: Event) {
-        let now = Instant::now();
-        let Actions { start_probe, abandon_probe, message, note } = self.state.step(event, now);
-        if abandon_probe {
-            self.flight = None;
-        }
-        if start_probe {
-            self.flight = Some(Box::pin(self.probe.run(self.timeout)));
-        }
-        if let Some(notifier) = &mut self.notifier {
-            notifier.send(message, now);
-        }
-        if let Some(note) = note {
-            log(&note);
-        }
-    }
-
-    fn flush(&mut self) {
-        if let Some(notifier) = &mut self.notifier {
-            notifier.flush(Instant::now());
-        }
-    }
-
-    async fn last_words(&mut self, end: End) {
-        match end {
-            End::Exited(0) => tracing::info!("{end}"),
-            End::Exited(_) | End::Killed { .. } => tracing::warn!("{end}"),
-        }
-        self.step(Event::Ended { how: end.to_string() });
-        let give_up = Instant::now() + LAST_WORDS;
-        while let Some(retry_at) = self.notifier.as_ref().and_then(Notifier::retry_at)
-            && retry_at < give_up
-        {
-            at(Some(retry_at)).await;
-            self.flush();
-        }
-    }
-}
-
-/// The signals that mean stop. SIGABRT is what systemd's watchdog sends (`WatchdogSignal=`): systemd knows then.
-fn stop(signal: i32) -> Option<Event> {
-    let (signal, announce) = match signal {
-        SIGTERM => ("SIGTERM", true),
-        SIGINT => ("SIGINT", true),
-        SIGQUIT => ("SIGQUIT", true),
-        SIGABRT => ("SIGABRT", false),
-        _ => return None,
     };
-    Some(Event::StopAsked { signal, announce })
-}
-
-async fn at(time: Option<Instant>) {
-    match time {
-        Some(time) => sleep_until(time.into()).await,
-        None => pending().await,
-    }
-}
-
-async fn end_of(flight: &mut Option<Flight<'_>>) -> Outcome {
-    match flight {
-        Some(flight) => flight.await,
-        None => pending().await,
-    }
-}
-
-fn log_start(config: &Config, child: &Child, probing: bool) {
-    let (pid, command) = (child.pid(), config.command[0].display());
-    if !probing {
-        tracing::info!("started {command} as process {pid}");
-        return;
-    }
-    let Config { target, timing, .. } = config;
-    let (interval, timeout) = (Span(timing.interval), Span(timing.timeout));
-    let on_hang = match (config.watchdog, config.on_hang) {
-        (None, _) => "until it is ready".to_owned(),
-        (Some(_), OnHang::Trigger) => format!("trigger after {} unhealthy in a row", timing.failures),
-        (Some(_), OnHang::Withhold) => "no ping while unhealthy".to_owned(),
+    note::started(service, child.pid(), notifier.is_some());
+    let mut supervisor = Supervisor::new(service, alarm, child, notifier, relay);
+    let ended = {
+        let metrics = supervisor.metrics();
+        let serving = exporter.serve(&metrics);
+        tokio::pin!(serving);
+        tokio::select! {
+            biased;
+            ended = supervisor.run(&signals, &exporter) => ended,
+            never = &mut serving => match never {},
+        }
     };
-    tracing::info!(
-        "started {command} as process {pid}; probing {target} every {interval}, timeout {timeout}, {on_hang}"
-    );
+    let end = ended.map_err(|source| Error::System { what: "wait for COMMAND", source })?;
+    // What is said just before an exit is better a line: journald asks /proc whose an entry is.
+    drop(structured);
+    supervisor.last_words(end).await;
+    exporter.close().await;
+    Ok(end)
 }
 
-fn log(note: &Note) {
-    match note {
-        Note::Ready { after } => tracing::info!("ready after {}", rounded(*after)),
-        Note::NeverHealthy { reason } => tracing::warn!("stopped before it was ever healthy: {reason}"),
-        Note::Unhealthy { reason } => tracing::warn!("unhealthy: {reason}"),
-        Note::Recovered { failures: 1 } => tracing::info!("healthy again after 1 unhealthy probe"),
-        Note::Recovered { failures } => tracing::info!("healthy again after {failures} unhealthy probes"),
-        Note::Triggered { reason } => tracing::error!("asking systemd to restart the service: {reason}"),
+/// Where there can be none, COMMAND runs as one that does not speak to systemd.
+fn open_relay() -> Option<Relay> {
+    Relay::open()
+        .inspect_err(|error| tracing::warn!("COMMAND cannot speak to systemd: no socket for it: {error}"))
+        .ok()
+}
+
+fn start(
+    service: &Service<'_>,
+    signals: &Signals,
+    relay: Option<&Relay>,
+    is_notified: bool,
+) -> Result<Child, Error> {
+    let mut extra = Vec::new();
+    if let Some(relay) = relay {
+        extra.push(("NOTIFY_SOCKET", Value::Text(relay.address().clone())));
+        // Half of ours: services ping twice within what they are told, and their silence is to show before ours does.
+        if let (ChildPings::Require, Some(watchdog)) = (service.config.child_pings, service.config.watchdog) {
+            let usec = (watchdog / 2).as_micros().to_string();
+            extra.push(("WATCHDOG_USEC", Value::Text(usec.into())));
+            extra.push(("WATCHDOG_PID", Value::OwnPid));
+        }
     }
+    let start = Start {
+        command: service.command,
+        mask: signals.inherited(),
+        sigpipe: if is_notified { SigPipe::Ignored } else { SigPipe::Default },
+        extra: &extra,
+    };
+    Ok(Child::spawn(&start, service.children)?)
 }

@@ -1,148 +1,159 @@
-//! `--http URL`: GET over a new connection, as a new client would.
+//! `--http URL` and `--http-unix PATH:URLPATH`: a request over a new connection, as a new client would.
 //!
 //! - Every probe makes its own connection. A kept one would go on working where new clients are no longer let in, and
 //!   that a connection was accepted proves nothing: the kernel accepts for a process that is stuck. Only an answer does.
-//! - The deadline covers name lookup, connecting, the request, and the whole answer.
-//! - Redirects are an answer (status 200–399 is healthy) and are not followed. Proxy variables are not read.
-//! - IP addresses and `localhost` need no lookup. Other names go to getaddrinfo(3), which blocks and so needs a thread;
-//!   a lookup that outlives its probe is taken up by the next one, so there is never a second.
-//! - The connection is closed in the ordinary way, not reset: some servers log every reset. On loopback the kernel
-//!   reuses ports in TIME_WAIT (`net.ipv4.tcp_tw_reuse`).
+//! - The deadline covers name lookup, connecting, TLS, the request, and the whole answer, redirects included.
+//! - Redirects are an answer (status 200–399 is healthy). Those that stay on scheme, host and port are followed if
+//!   asked. Proxy variables are not read.
 
-use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
-use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, ToSocketAddrs};
-use std::pin::Pin;
-use std::task::{Poll, ready};
+use std::cell::Cell;
+use std::pin::pin;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::task::JoinHandle;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use self::answer::{Answer, Progress};
-use self::target::Host;
+use self::answer::{Answer, Progress, Question};
+pub use self::expected::Expected;
+pub use self::fuzz::fuzz_answer;
+use self::redirect::Origin;
+pub use self::request::{Form, FormError};
+pub use self::statuses::StatusError;
 pub use self::target::{Target, TargetError};
-use super::{Outcome, Reason};
-use crate::span::Span;
+use super::connect::{Endpoint, Stage, broken, within};
+use super::tls::Tls;
+use super::{Cause, Outcome, Reason};
 
 mod answer;
+mod expected;
+mod fuzz;
+mod redirect;
+mod request;
+mod statuses;
 mod target;
+
+/// How many redirects in a row are followed.
+const MAX_REDIRECTS: usize = 10;
 
 /// Probes one [`Target`].
 #[derive(Debug)]
 pub struct HttpProbe {
-    target: Target,
-    lookup: RefCell<Option<Lookup>>,
+    endpoint: Endpoint,
+    tls: Option<Tls>,
+    form: Form,
+    authority: String,
+    path: String,
+    /// What is sent first; later ones only follow redirects.
+    request: String,
+    expected: Expected,
+    /// Redirects to here are followed.
+    origin: Option<Origin>,
 }
 
-type Lookup = JoinHandle<io::Result<Vec<SocketAddr>>>;
-
-/// How far a probe got, for the reason at its deadline.
-#[derive(Debug, Clone, Copy)]
-enum Stage {
-    Lookup,
-    Connect,
-    Wait,
-    Read,
+/// What an answer calls for.
+enum Next {
+    Nothing,
+    Follow { status: u16, path: String },
 }
 
 impl HttpProbe {
-    /// A probe of `target`.
-    pub fn new(target: Target) -> Self {
-        Self { target, lookup: RefCell::new(None) }
+    /// A probe of `target`, over `tls` if it wants that, which is asked as `form` says.
+    pub fn new(target: Target, tls: Option<Tls>, form: Form, expected: Expected) -> Self {
+        let Target { endpoint, origin, tls_host: _, authority, path } = target;
+        let origin = expected.follow.then(|| origin.with_alias(form.host()));
+        let request = form.request(form.method(), &authority, &path);
+        Self { endpoint, tls, form, authority, path, request, expected, origin }
+    }
+
+    /// Does it speak TLS?
+    #[cfg(feature = "tls")]
+    pub fn is_over_tls(&self) -> bool {
+        self.tls.is_some()
     }
 
     /// Probes once, within `timeout`. Needs a Tokio runtime with I/O and time.
     pub async fn run(&self, timeout: Duration) -> Outcome {
         let stage = Cell::new(Stage::Lookup);
-        // Looks at the attempt before the clock: an answer that is there counts, however late we come to look.
-        match tokio::time::timeout(timeout, self.attempt(&stage)).await {
-            Ok(Ok(())) => Outcome::Healthy,
-            Ok(Err(reason)) => Outcome::Unhealthy(reason),
-            Err(_) => Outcome::Unhealthy(self.overdue(stage.get(), timeout)),
-        }
+        within(timeout, pin!(self.attempt(&stage)), || self.endpoint.overdue(stage.get(), timeout)).await
     }
 
-    fn overdue(&self, stage: Stage, timeout: Duration) -> Reason {
-        let timeout = Span(timeout);
-        Reason::new(match stage {
-            Stage::Lookup => format!("{} not looked up within {timeout}", self.target.host()),
-            Stage::Connect => format!("no connection within {timeout}"),
-            Stage::Wait => format!("no answer in {timeout} after the request was sent"),
-            Stage::Read => format!("answer incomplete after {timeout}"),
-        })
+    fn question<'a>(&'a self, method: &'a str, path: &'a str) -> Question<'a> {
+        Question { expected: &self.expected, follow: self.origin.as_ref(), method, path }
     }
 
     async fn attempt(&self, stage: &Cell<Stage>) -> Result<(), Reason> {
-        let mut stream = self.connect(stage).await?;
-        stage.set(Stage::Wait);
-        let mut answer = Answer::default();
-        stream.write_all(self.target.request()).await.map_err(|error| broken(&error, &answer))?;
-        loop {
-            match stream.read_buf(answer.buffer()).await {
-                Ok(0) => return answer.closed(),
-                Ok(_) => stage.set(Stage::Read),
-                Err(error) => return Err(broken(&error, &answer)),
-            }
-            match answer.progress()? {
-                Progress::Complete => return Ok(()),
-                Progress::Incomplete => {}
-            }
+        match self.ask(stage, &self.request, self.question(self.form.method(), &self.path)).await? {
+            Next::Nothing => Ok(()),
+            // Apart, so that the ordinary probe stays small.
+            Next::Follow { status, path } => Box::pin(self.follow(stage, status, path)).await,
         }
     }
 
-    /// Tries the addresses in order. One that swallows packets uses up the deadline of those behind it.
-    async fn connect(&self, stage: &Cell<Stage>) -> Result<TcpStream, Reason> {
-        let looked_up;
-        let addresses = match self.target.host() {
-            Host::Addresses(addresses) => addresses,
-            Host::Name(name) => {
-                looked_up = self
-                    .look_up(name)
-                    .await
-                    .map_err(|error| Reason::new(format!("cannot look up {name}: {error}")))?;
-                &looked_up
-            }
-        };
-        stage.set(Stage::Connect);
-        let mut reason = Reason::new("the name has no address");
-        for address in addresses {
-            match TcpStream::connect(address).await {
-                Ok(stream) => return Ok(stream),
-                Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
-                    reason = Reason::new("connection refused");
+    async fn follow(&self, stage: &Cell<Stage>, mut status: u16, mut path: String) -> Result<(), Reason> {
+        let mut method = self.form.method();
+        for _ in 0..MAX_REDIRECTS {
+            method = method_after(status, method);
+            let request = self.form.request(method, &self.authority, &path);
+            match self.ask(stage, &request, self.question(method, &path)).await? {
+                Next::Nothing => return Ok(()),
+                Next::Follow { status: next_status, path: next_path } => {
+                    (status, path) = (next_status, next_path);
                 }
-                Err(error) => reason = Reason::new(format!("cannot connect: {error}")),
             }
         }
-        Err(reason)
+        Err(Reason::new(Cause::Status, format!("status {status} again after {MAX_REDIRECTS} redirects")))
     }
 
-    async fn look_up(&self, name: &str) -> io::Result<Vec<SocketAddr>> {
-        poll_fn(|context| {
-            let mut slot = self.lookup.borrow_mut();
-            let lookup = slot.get_or_insert_with(|| {
-                let address = (name.to_owned(), self.target.port());
-                tokio::task::spawn_blocking(move || Ok(address.to_socket_addrs()?.collect()))
-            });
-            let found = ready!(Pin::new(lookup).poll(context));
-            *slot = None;
-            Poll::Ready(found.unwrap_or_else(|panicked| Err(io::Error::other(panicked))))
-        })
-        .await
+    async fn ask(&self, stage: &Cell<Stage>, request: &str, question: Question<'_>) -> Result<Next, Reason> {
+        let stream = self.endpoint.connect(stage).await?;
+        if let Some(tls) = &self.tls {
+            // The state of TLS is big, and would be part of every plain probe too.
+            return Box::pin(async {
+                let stream = tls.handshake(stream, stage).await?;
+                exchange(stream, stage, request, question).await
+            })
+            .await;
+        }
+        exchange(stream, stage, request, question).await
     }
 }
 
-fn broken(error: &io::Error, answer: &Answer) -> Reason {
-    let how = match error.kind() {
-        ErrorKind::ConnectionReset => "reset",
-        ErrorKind::BrokenPipe => "closed",
-        _ => return Reason::new(format!("connection failed: {error}")),
-    };
-    let when = if answer.has_begun() { "in the middle of the answer" } else { "before an answer" };
-    Reason::new(format!("connection {how} {when}"))
+async fn exchange(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    stage: &Cell<Stage>,
+    request: &str,
+    question: Question<'_>,
+) -> Result<Next, Reason> {
+    stage.set(Stage::Wait);
+    let mut answer = Answer::new(question);
+    stream.write_all(request.as_bytes()).await.map_err(|error| broken(&error, false))?;
+    stream.flush().await.map_err(|error| broken(&error, false))?;
+    loop {
+        match stream.read_buf(answer.buffer()).await {
+            Ok(0) => return answer.closed().map(|()| Next::Nothing),
+            Ok(_) => stage.set(Stage::Read),
+            Err(error) if is_end(&error) => return answer.closed().map(|()| Next::Nothing),
+            Err(error) => return Err(broken(&error, answer.has_begun())),
+        }
+        match answer.progress()? {
+            Progress::Complete => return Ok(Next::Nothing),
+            Progress::Redirect { status, path } => return Ok(Next::Follow { status, path }),
+            Progress::Incomplete => {}
+        }
+    }
+}
+
+/// Many servers end a TLS connection without saying so. No secret hangs on it that an answer be cut off.
+fn is_end(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::UnexpectedEof
+}
+
+/// As browsers and curl have it.
+fn method_after(status: u16, method: &str) -> &str {
+    match (status, method) {
+        (_, "HEAD") => method,
+        (303, _) | (301 | 302, "POST") => "GET",
+        _ => method,
+    }
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ fn a_death_by_signal_is_died_again_without_a_core() {
         ("SEGV", 11),
         ("PIPE", 13),
         ("TERM", 15),
+        ("40", 40),
     ] {
         let manager = Manager::new();
         // As much core as the host allows, so that a core not dumped is our doing.

@@ -38,7 +38,7 @@ fn trouble_is_logged_once_when_it_comes_when_it_goes_and_when_it_wins() {
     let wrapped = Wrapped::start(&manager, &options, &FOREVER);
     wrapped.stderr_until("ready after");
     peer.set(Manner::Unavailable);
-    wrapped.stderr_until("unhealthy: status 503");
+    wrapped.stderr_until(": status 503");
     peer.set(Manner::Healthy);
     wrapped.stderr_until("healthy again after ");
     wrapped.signal(Signal::TERM);
@@ -46,12 +46,13 @@ fn trouble_is_logged_once_when_it_comes_when_it_goes_and_when_it_wins() {
 
     let (manager, peer) = (Manager::new(), Peer::new(Manner::Healthy));
     let url = format!("--http={}", peer.url());
-    let wrapped = Wrapped::start(&manager, &[&url], &FOREVER);
+    let wrapped = Wrapped::start(&manager, &[&url, "--timeout=100ms"], &FOREVER);
     wrapped.stderr_until("ready after");
     peer.set(Manner::Unavailable);
-    let before =
-        wrapped.stderr_until("asking systemd to restart the service: hung, 3 probes in a row unhealthy");
-    assert_eq!(before, ["sd-watchdog: unhealthy: status 503"]);
+    let before = wrapped.stderr_until("asking systemd to restart the service: hung, ");
+    assert_eq!(before[0], format!("sd-watchdog: unhealthy: {}: status 503", peer.url()));
+    assert!(before[1].starts_with("sd-watchdog: The service hangs: hung, "), "the hang report: {before:#?}");
+    assert_eq!(before.iter().filter(|line| line.starts_with("sd-watchdog: unhealthy")).count(), 1);
 }
 
 #[test]

@@ -2,11 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
+mod between;
 mod end;
+mod family;
+mod grace;
 mod journal;
 mod manager;
 mod peer;
 mod pings;
+mod process;
+mod relay;
+mod seen;
 mod signals;
+mod sockets;
 mod start;
 mod wrapped;

@@ -48,8 +48,21 @@ impl Manager {
         panic!("no {words:?} came, but {received:#?}");
     }
 
-    /// The next datagram, if one comes in time.
+    /// The next datagram but for barriers, if one comes in time. To read a barrier is to pass it: its descriptor, which
+    /// nobody takes, is closed.
     pub fn receive_within(&self, time: Duration) -> Option<String> {
+        let deadline = Instant::now() + time;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+            match self.receive_any_within(left) {
+                Some(datagram) if datagram == "BARRIER=1" => {}
+                other => return other,
+            }
+        }
+    }
+
+    /// The next datagram of any kind, if one comes in time.
+    pub fn receive_any_within(&self, time: Duration) -> Option<String> {
         self.socket.set_read_timeout(Some(time)).unwrap();
         let mut buffer = [0; 8192];
         match self.socket.recv(&mut buffer) {
@@ -69,6 +82,13 @@ impl Manager {
             assert!(Instant::now() < deadline, "no end to {received:?}");
         }
         received
+    }
+
+    /// What has come already, of one who goes on talking.
+    pub fn so_far(&self) -> Vec<String> {
+        let now = Instant::now();
+        let so_far = || self.receive_within(Duration::from_millis(1)).filter(|_| now.elapsed() < AMPLE);
+        std::iter::from_fn(so_far).take(1000).collect()
     }
 
     /// Takes the socket away.

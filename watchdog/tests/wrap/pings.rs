@@ -63,7 +63,7 @@ fn there_is_never_a_ping_without_a_healthy_probe_of_its_own() {
 }
 
 #[test]
-fn a_hang_triggers_once_after_exactly_the_failures_with_the_reason_in_the_same_datagram() {
+fn a_hang_triggers_once_after_the_failures_with_the_reason_in_the_same_datagram() {
     for (failures, manner, reason) in [
         (1, Manner::Unavailable, "status 503"),
         (4, Manner::Unavailable, "status 503"),
@@ -78,16 +78,21 @@ fn a_hang_triggers_once_after_exactly_the_failures_with_the_reason_in_the_same_d
         manager.receive_until("READY=1");
         peer.set(manner);
         let trigger = manager.receive_until("WATCHDOG=trigger").pop().unwrap();
-        let probes = if failures == 1 { "probe" } else { "probes" };
+        let served = peer.served().other;
+        // A probe that fails at once is repeated for as long as those would take that run into their deadlines.
+        assert!(
+            if manner == Manner::Unavailable { served >= failures } else { served == failures },
+            "{served}"
+        );
+        let probes = if served == 1 { "probe" } else { "probes" };
         let expected = format!(
-            "STATUS=hung, {failures} {probes} in a row unhealthy: {}: {reason}\nWATCHDOG=trigger",
+            "STATUS=hung, {served} {probes} in a row unhealthy: {}: {reason}\nWATCHDOG=trigger",
             peer.url()
         );
         assert_eq!(trigger, expected);
-        assert_eq!(peer.served().other, failures);
         wrapped.signal(Signal::TERM);
         wrapped.end();
-        assert_eq!((manager.drain(), peer.served().other), (Vec::<String>::new(), failures), "nothing after");
+        assert_eq!((manager.drain(), peer.served().other), (Vec::<String>::new(), served), "nothing after");
     }
 }
 

@@ -18,13 +18,19 @@ fn the_command_sees_the_environment_without_what_systemd_says_to_us() {
             .env("NOTIFY_SOCKET", &manager.address)
             .env("WATCHDOG_USEC", "1000000")
             .env("WATCHDOG_PID", "1")
+            .env("SYSTEMD_EXEC_PID", "1")
             .env("INVOCATION_ID", "kept"),
     );
     let (_, environment, _) = wrapped.end();
-    assert!(environment.contains(&"INVOCATION_ID=kept".to_owned()), "{environment:?}");
-    for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"] {
+    for kept in ["INVOCATION_ID=kept", "SYSTEMD_EXEC_PID=1"] {
+        assert!(environment.contains(&kept.to_owned()), "{environment:?}");
+    }
+    for name in ["WATCHDOG_USEC", "WATCHDOG_PID"] {
         assert!(!environment.iter().any(|line| line.contains(name)), "{environment:?}");
     }
+    let ours = format!("NOTIFY_SOCKET={}", manager.address.display());
+    let theirs = environment.iter().filter(|line| line.starts_with("NOTIFY_SOCKET=")).collect::<Vec<_>>();
+    assert!(theirs.len() == 1 && *theirs[0] != ours, "a socket of ours, not systemd's: {theirs:?}");
 }
 
 #[test]
@@ -76,10 +82,12 @@ fn what_cannot_work_is_refused_with_exit_code_2_and_the_command_is_not_started()
         (&[NOWHERE, "--timeout=2s"][..], "5000000", sum),
         (&[NOWHERE, "--failures=0"], "5000000", "--failures is 0"),
         (&[NOWHERE], "5s", "WATCHDOG_USEC is \"5s\", which is not a number of microseconds"),
-        (&["--http=https://127.0.0.1/"], "5000000", "https is not supported yet"),
+        (&["--http=https://127.0.0.1/", "--ca-file=/no/such"], "5000000", "/no/such"),
+        (&[NOWHERE, "--stop-signal=WINK"], "5000000", "--stop-signal \"WINK\" is not a signal"),
+        (&[NOWHERE, "--send=PING"], "5000000", "--send goes with --tcp or --unix"),
         (&["--http=127.0.0.1:80"], "5000000", "write it as http://127.0.0.1:8080/healthz"),
         (&[NOWHERE, "--interval=5"], "5000000", "time unit needed"),
-        (&[], "5000000", "--http"),
+        (&[], "5000000", "there is nothing to probe: give at least one of --http"),
     ] {
         let mut program = sd_watchdog(options, &["echo", "started"]);
         program.env("WATCHDOG_USEC", usec);

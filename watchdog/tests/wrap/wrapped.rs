@@ -4,11 +4,12 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::manager::{AMPLE, Manager};
+use crate::process::{Process, kill};
 
 /// A COMMAND that runs until it is stopped.
 pub const FOREVER: [&str; 2] = ["sleep", "1000"];
@@ -25,7 +26,9 @@ pub fn sd_watchdog(options: &[&str], command: &[&str]) -> Command {
     // A test run under nohup(1), or in a shell's background, has signals ignored, and hands that down.
     program.arg("--default-signal").arg(env!("CARGO_BIN_EXE_sd-watchdog"));
     program.args(options).arg("--").args(command);
-    for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "JOURNAL_STREAM", "LISTEN_FDS"] {
+    for name in
+        ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "JOURNAL_STREAM", "LISTEN_FDS", "LISTEN_PID"]
+    {
         program.env_remove(name);
     }
     program
@@ -34,8 +37,13 @@ pub fn sd_watchdog(options: &[&str], command: &[&str]) -> Command {
 impl Wrapped {
     /// Under `manager`, with `WatchdogSec=10s`.
     pub fn start(manager: &Manager, options: &[&str], command: &[&str]) -> Self {
+        Self::start_within(manager, "10000000", options, command)
+    }
+
+    /// The same, with another `WATCHDOG_USEC`.
+    pub fn start_within(manager: &Manager, usec: &str, options: &[&str], command: &[&str]) -> Self {
         let mut program = sd_watchdog(options, command);
-        Self::spawn(program.env("NOTIFY_SOCKET", &manager.address).env("WATCHDOG_USEC", "10000000"))
+        Self::spawn(program.env("NOTIFY_SOCKET", &manager.address).env("WATCHDOG_USEC", usec))
     }
 
     /// In a group of its own, to be killed as a whole at the end of the test.
@@ -58,13 +66,47 @@ impl Wrapped {
         Pid::from_child(&self.child)
     }
 
+    pub fn raw_pid(&self) -> i32 {
+        self.pid().as_raw_nonzero().get()
+    }
+
+    /// COMMAND, if it has neither ended nor left anything behind.
+    #[track_caller]
+    pub fn child_pid(&self) -> i32 {
+        let children = Process::descendants(self.raw_pid());
+        assert_eq!(children.len(), 1, "{children:?}");
+        children[0].pid
+    }
+
     /// The lines of COMMAND's output up to `line`, without it.
     #[track_caller]
     pub fn stdout_until(&self, line: &str) -> Vec<String> {
         until(&self.stdout, line)
     }
 
-    /// The same, of the log.
+    /// What COMMAND has said already.
+    pub fn stdout_so_far(&self) -> Vec<String> {
+        self.stdout.try_iter().collect()
+    }
+
+    /// What stands behind `words` in the log, in the first line that has them.
+    #[track_caller]
+    pub fn stderr_find(&self, words: &str) -> String {
+        let deadline = Instant::now() + AMPLE;
+        while let Ok(line) = self.stderr.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            if let Some((_, found)) = line.split_once(words) {
+                return found.to_owned();
+            }
+        }
+        panic!("no {words:?}");
+    }
+
+    /// The next line of the log, if one comes in time.
+    pub fn stderr_within(&self, time: Duration) -> Option<String> {
+        self.stderr.recv_timeout(time).ok()
+    }
+
+    /// The lines of the log up to one that has `words`, without it.
     #[track_caller]
     pub fn stderr_until(&self, words: &str) -> Vec<String> {
         until(&self.stderr, words)
@@ -90,7 +132,12 @@ impl Wrapped {
 
 impl Drop for Wrapped {
     fn drop(&mut self) {
+        // COMMAND has a session of its own, and may have left other processes to sd-watchdog.
+        let others = Process::descendants(self.raw_pid());
         let _ = kill_process_group(self.pid(), Signal::KILL);
+        for other in others {
+            kill(other.pid);
+        }
         let _ = self.child.wait();
     }
 }

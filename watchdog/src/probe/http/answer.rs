@@ -1,29 +1,55 @@
 //! An HTTP answer as it comes in: whether it is all there, and whether it is healthy. Pure.
 
+use std::borrow::Cow;
+
 use httparse::{EMPTY_HEADER, Response, Status};
 
-use crate::probe::Reason;
+use super::expected::{Expected, LIMIT};
+use super::redirect::Origin;
+use crate::probe::connect::closed_early;
+use crate::probe::excerpt::excerpt;
+use crate::probe::{Cause, Reason};
 
-/// How much of an answer is read. A head that is longer is none; of a longer body the status decides: the service
-/// evidently serves, and probing must not cost it a download.
-const LIMIT: usize = 64 * 1024;
 const MAX_HEADERS: usize = 128;
-/// How much of something that is not HTTP is quoted.
-const EXCERPT: usize = 32;
+/// Most heads are shorter, and looked at as they come in. A longer one is looked at line by line, so that one that drips
+/// costs no more than one that does not.
+const SHORT_HEAD: usize = 1024;
+
+/// What is asked, as far as the answer depends on it.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    pub expected: &'a Expected,
+    /// Redirects to here are to be followed.
+    pub follow: Option<&'a Origin>,
+    /// The method: an answer to HEAD has no body.
+    pub method: &'a str,
+    /// What redirects are relative to.
+    pub path: &'a str,
+}
 
 /// What came in so far.
-#[derive(Debug, Default)]
-pub struct Answer {
+#[derive(Debug)]
+pub struct Answer<'a> {
+    question: Question<'a>,
     bytes: Vec<u8>,
-    body: Option<Body>,
-    interim: bool,
+    /// How much of `bytes` was looked at.
+    seen: usize,
+    /// How long the interim answers were that are no more in `bytes`.
+    interim: usize,
+    body: Option<(usize, Body)>,
 }
 
 /// More to come?
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
     Incomplete,
+    /// And healthy.
     Complete,
+    /// To be followed.
+    Redirect {
+        status: u16,
+        path: String,
+    },
 }
 
 /// Where the body ends; RFC 9112, section 6.3.
@@ -39,7 +65,19 @@ enum Body {
     WithConnection,
 }
 
-impl Answer {
+/// What a head says.
+enum Head {
+    Partial,
+    Final { length: usize, body: Body },
+    Redirect { status: u16, path: String },
+}
+
+impl<'a> Answer<'a> {
+    /// Nothing yet.
+    pub fn new(question: Question<'a>) -> Self {
+        Self { question, bytes: Vec::new(), seen: 0, interim: 0, body: None }
+    }
+
     /// Where to append what was read. Call [`progress`](Self::progress) after.
     pub fn buffer(&mut self) -> &mut Vec<u8> {
         // Most answers to a probe are short: one allocation, one read.
@@ -49,70 +87,124 @@ impl Answer {
 
     /// Something came in.
     pub fn has_begun(&self) -> bool {
-        self.interim || !self.bytes.is_empty()
+        self.interim > 0 || !self.bytes.is_empty()
     }
 
     /// Takes in what was appended.
     pub fn progress(&mut self) -> Result<Progress, Reason> {
         if self.body.is_none() {
             match self.read_head()? {
-                Some(body) => self.body = Some(body),
-                None if self.bytes.len() >= LIMIT => return Err(not_http("its head is longer than 64 KiB")),
-                None => return Ok(Progress::Incomplete),
+                Head::Final { length, body } => self.body = Some((length, body)),
+                Head::Redirect { status, path } => return Ok(Progress::Redirect { status, path }),
+                Head::Partial if self.bytes.len() >= LIMIT => {
+                    return Err(not_http("its head is longer than 64 KiB"));
+                }
+                Head::Partial => return Ok(Progress::Incomplete),
             }
         }
-        let ended = self.bytes.len() >= LIMIT
-            || match &mut self.body {
-                Some(Body::Empty) => true,
-                Some(Body::At(end)) => self.bytes.len() >= *end,
-                Some(Body::Chunked { next }) => skip_chunks(&self.bytes, next)?,
-                Some(Body::WithConnection) | None => false,
-            };
-        Ok(if ended { Progress::Complete } else { Progress::Incomplete })
+        let cut = self.bytes.len() >= self.question.expected.limit();
+        let whole = match &mut self.body {
+            Some((_, Body::Empty)) => true,
+            Some((_, Body::At(end))) => self.bytes.len() >= *end,
+            Some((_, Body::Chunked { next })) => skip_chunks(&self.bytes, next)?,
+            Some((_, Body::WithConnection)) | None => false,
+        };
+        if !whole && !cut {
+            return Ok(Progress::Incomplete);
+        }
+        self.check_body(!whole)?;
+        Ok(Progress::Complete)
     }
 
-    /// The connection was closed: is it all there?
+    /// The connection was closed: is it all there, and healthy?
     pub fn closed(&self) -> Result<(), Reason> {
         match self.body {
-            Some(Body::WithConnection) => Ok(()),
-            _ if self.has_begun() => Err(Reason::new("connection closed in the middle of the answer")),
-            _ => Err(Reason::new("connection closed before an answer")),
+            Some((_, Body::WithConnection)) => self.check_body(false),
+            _ => Err(closed_early(self.has_begun())),
         }
     }
 
     /// The status decides as soon as it is there: a 503 need not be read to its end.
-    fn read_head(&mut self) -> Result<Option<Body>, Reason> {
-        loop {
+    fn read_head(&mut self) -> Result<Head, Reason> {
+        let seen = std::mem::replace(&mut self.seen, self.bytes.len());
+        if seen > 0 && self.bytes.len() > SHORT_HEAD && !self.bytes[seen..].contains(&b'\n') {
+            return Ok(Head::Partial);
+        }
+        let mut start = 0;
+        let head = loop {
             let mut headers = [EMPTY_HEADER; MAX_HEADERS];
             let mut response = Response::new(&mut headers);
-            let head_length = match response.parse(&self.bytes) {
+            let length = match response.parse(&self.bytes[start..]) {
                 Ok(Status::Complete(length)) => length,
-                Ok(Status::Partial) => return Ok(None),
-                Err(error) => return Err(not_http(&format!("{error}: {}", excerpt(&self.bytes)))),
+                Ok(Status::Partial) => break Head::Partial,
+                Err(error) => {
+                    return Err(not_http(&format!("{error}: {}", excerpt(&self.bytes[start..]))));
+                }
             };
             match response.code.unwrap_or_default() {
                 // 100 Continue, 103 Early Hints: the answer follows.
-                100 | 102..=199 => {
-                    self.bytes.drain(..head_length);
-                    self.interim = true;
-                }
-                204 | 304 => return Ok(Some(Body::Empty)),
-                200..=399 => return body(response.headers, head_length).map(Some),
-                status => return Err(Reason::new(format!("status {status}"))),
+                100 | 102..=199 => start += length,
+                status => break self.judge_head(status, response.headers, length)?,
             }
+        };
+        self.bytes.drain(..start);
+        self.seen = self.bytes.len();
+        self.interim += start;
+        if self.interim > LIMIT {
+            return Err(not_http("only interim answers, and no end of them"));
+        }
+        Ok(head)
+    }
+
+    fn judge_head(
+        &self,
+        status: u16,
+        headers: &[httparse::Header<'_>],
+        length: usize,
+    ) -> Result<Head, Reason> {
+        let Question { expected, follow, method, path } = self.question;
+        if let (301..=303 | 307 | 308, Some(origin)) = (status, follow)
+            && let Some(location) = find(headers, "location")
+            && let Some(path) = origin.resolve(path, location)
+        {
+            return Ok(Head::Redirect { status, path });
+        }
+        expected.check_status(status)?;
+        let empty = method == "HEAD" || matches!(status, 101 | 204 | 304);
+        let body = if empty { Body::Empty } else { body(headers, length)? };
+        Ok(Head::Final { length, body })
+    }
+
+    fn check_body(&self, cut: bool) -> Result<(), Reason> {
+        let expected = self.question.expected;
+        if expected.wants_body() { expected.check_body(&self.content(), cut) } else { Ok(()) }
+    }
+
+    /// The body, as far as it is there.
+    fn content(&self) -> Cow<'_, [u8]> {
+        match self.body {
+            None | Some((_, Body::Empty)) => Cow::Borrowed(&[]),
+            Some((start, Body::At(end))) => Cow::Borrowed(&self.bytes[start..end.min(self.bytes.len())]),
+            Some((start, Body::Chunked { .. })) => Cow::Owned(join_chunks(&self.bytes[start..])),
+            Some((start, Body::WithConnection)) => Cow::Borrowed(&self.bytes[start..]),
         }
     }
 }
 
+fn find<'h>(headers: &'h [httparse::Header<'_>], name: &str) -> Option<&'h [u8]> {
+    headers.iter().find(|header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value)
+}
+
 fn body(headers: &[httparse::Header<'_>], start: usize) -> Result<Body, Reason> {
-    let find = |name: &str| headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
-    if let Some(coding) = find("transfer-encoding") {
-        let chunked = coding.value.to_ascii_lowercase().ends_with(b"chunked");
+    if let Some(coding) = find(headers, "transfer-encoding") {
+        let chunked = coding.to_ascii_lowercase().ends_with(b"chunked");
         return Ok(if chunked { Body::Chunked { next: start } } else { Body::WithConnection });
     }
-    let Some(length) = find("content-length") else { return Ok(Body::WithConnection) };
-    let length: Option<u64> =
-        std::str::from_utf8(length.value).ok().and_then(|length| length.trim().parse().ok());
+    let Some(length) = find(headers, "content-length") else { return Ok(Body::WithConnection) };
+    let digits = std::str::from_utf8(length.trim_ascii())
+        .ok()
+        .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+    let length: Option<u64> = digits.and_then(|digits| digits.parse().ok());
     let length = length.ok_or_else(|| not_http("its Content-Length is not a number"))?;
     Ok(Body::At(start.saturating_add(usize::try_from(length).unwrap_or(usize::MAX))))
 }
@@ -133,103 +225,24 @@ fn skip_chunks(bytes: &[u8], next: &mut usize) -> Result<bool, Reason> {
     }
 }
 
-fn not_http(problem: &str) -> Reason {
-    Reason::new(format!("not an HTTP answer: {problem}"))
+/// What is in the chunks, the last of which need not be all there.
+fn join_chunks(mut rest: &[u8]) -> Vec<u8> {
+    let mut content = Vec::new();
+    while let Ok(Status::Complete((line, size))) = httparse::parse_chunk_size(rest) {
+        let chunk = &rest[line..];
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        content.extend_from_slice(&chunk[..size.min(chunk.len())]);
+        match chunk.get(size.saturating_add(b"\r\n".len())..) {
+            Some(next) if size > 0 => rest = next,
+            _ => break,
+        }
+    }
+    content
 }
 
-fn excerpt(bytes: &[u8]) -> String {
-    let quoted = bytes[..bytes.len().min(EXCERPT)].escape_ascii();
-    let more = if bytes.len() > EXCERPT { "…" } else { "" };
-    format!("\"{quoted}{more}\"")
+fn not_http(problem: &str) -> Reason {
+    Reason::new(Cause::Protocol, format!("not an HTTP answer: {problem}"))
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// Feeds `parts` one by one, then closes the connection; says after how many parts it was decided, and what.
-    fn outcome(parts: &[&[u8]]) -> (usize, Result<(), String>) {
-        let mut answer = Answer::default();
-        for (index, part) in parts.iter().enumerate() {
-            answer.buffer().extend_from_slice(part);
-            match answer.progress() {
-                Ok(Progress::Incomplete) => {}
-                Ok(Progress::Complete) => return (index + 1, Ok(())),
-                Err(reason) => return (index + 1, Err(reason.to_string())),
-            }
-        }
-        (parts.len() + 1, answer.closed().map_err(|reason| reason.to_string()))
-    }
-
-    const LONG: &[u8] = &[b'x'; LIMIT];
-
-    #[test]
-    fn a_complete_answer_with_status_200_to_399_is_healthy_as_soon_as_it_is_complete() {
-        for (decided_after, parts) in [
-            (1, &[&b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"[..]][..]),
-            (2, &[b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\no", b"k", b"more"]),
-            (1, &[b"HTTP/1.1 204 No Content\r\n\r\n"]),
-            (1, &[b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n"]),
-            (1, &[b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n"]),
-            (3, &[b"HTTP/1.0 200 OK\r\n\r\n", b"until closed"]),
-            (2, &[b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r", b"\n0\r\n", b"\r\n"]),
-            (3, &[b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", b"zz"]),
-            (2, &[b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"]),
-            (2, &[b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n", LONG, b"never read"]),
-            (2, &[b"HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551615\r\n\r\n", LONG]),
-        ] {
-            assert_eq!(outcome(parts), (decided_after, Ok(())), "{}", excerpt(parts[0]));
-        }
-    }
-
-    #[test]
-    fn anything_else_is_unhealthy_with_a_reason() {
-        for (expected, parts) in [
-            ("status 503", &[&b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 99\r\n\r\n"[..]][..]),
-            ("status 404", &[b"HTTP/1.1 404 Not Found\r\n\r\n"]),
-            ("status 101", &[b"HTTP/1.1 101 Switching Protocols\r\n\r\n"]),
-            ("connection closed before an answer", &[]),
-            ("connection closed in the middle of the answer", &[b"HTTP/1.1 20"]),
-            ("connection closed in the middle of the answer", &[b"HTTP/1.1 100 Continue\r\n\r\n"]),
-            (
-                "connection closed in the middle of the answer",
-                &[b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no"],
-            ),
-            (
-                "connection closed in the middle of the answer",
-                &[b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok"],
-            ),
-            (
-                "not an HTTP answer: invalid HTTP version: \"SSH-2.0-OpenSSH_9.2\\r\\n\"",
-                &[b"SSH-2.0-OpenSSH_9.2\r\n"],
-            ),
-            ("not an HTTP answer: invalid HTTP version: \"\\x15\\x03\\x01\"", &[b"\x15\x03\x01"]),
-            (
-                "not an HTTP answer: its Content-Length is not a number",
-                &[b"HTTP/1.1 200 OK\r\nContent-Length: two\r\n\r\n"],
-            ),
-            (
-                "not an HTTP answer: its body has a broken chunk",
-                &[b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"],
-            ),
-            ("not an HTTP answer: its head is longer than 64 KiB", &[b"HTTP/1.1 200 OK\r\nX: ", LONG]),
-        ] {
-            assert_eq!(outcome(parts).1, Err(expected.to_owned()));
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn no_bytes_make_it_panic_and_how_they_are_cut_does_not_matter(
-            head in prop_oneof![Just(&b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"[..]), Just(&b""[..])],
-            tail in proptest::collection::vec(any::<u8>(), 0..200),
-            cut in 0_usize..200,
-        ) {
-            let whole = [head, &tail].concat();
-            let (first, second) = whole.split_at(cut.min(whole.len()));
-            prop_assert_eq!(outcome(&[&whole]).1.is_ok(), outcome(&[first, second]).1.is_ok());
-        }
-    }
-}
+mod tests;

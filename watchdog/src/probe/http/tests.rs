@@ -1,137 +1,124 @@
-//! Against peers that behave in every way a listening socket can.
-
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream as Stream};
-use std::time::Instant;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixListener;
+use std::time::{Duration, Instant};
 
-use super::*;
-
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().expect("a runtime")
-}
-
-/// Probes `url` once.
-fn probe(url: &str, timeout: Duration) -> Outcome {
-    runtime().block_on(HttpProbe::new(url.parse().expect("a URL")).run(timeout))
-}
+use crate::probe::testing::*;
+use crate::probe::{Cause, Outcome};
 
 /// Probes a peer that does `behave` with the first connection, once it has read the request.
-fn probe_peer(timeout: Duration, behave: impl FnOnce(Stream) + Send + 'static) -> Outcome {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let url = format!("http://{}/healthz", listener.local_addr().expect("an address"));
-    let peer = std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().expect("a connection");
-        let mut request = [0; 1024];
-        let length = stream.read(&mut request).expect("a request");
-        assert!(request[..length].starts_with(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:"));
+fn probe_peer(
+    options: &[&str],
+    timeout: Duration,
+    behave: impl FnOnce(TcpStream) + Send + 'static,
+) -> String {
+    let peer = Peer::new(|mut stream| {
+        let request = read_until(&mut stream, b"\r\n\r\n");
+        assert!(request.starts_with(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:"));
         behave(stream);
     });
-    let outcome = probe(&url, timeout);
-    peer.join().expect("the peer's part");
-    outcome
+    let url = format!("http://{}/healthz", peer.address);
+    reason(&[&["--http", &url], options].concat(), timeout)
 }
 
-fn unhealthy(reason: &str) -> Outcome {
-    Outcome::Unhealthy(Reason::new(reason.to_owned()))
+/// The same with a peer that sends `answer` and hangs up.
+fn probe_answer(options: &[&str], answer: &'static [u8]) -> String {
+    probe_peer(options, AMPLE, |mut stream| {
+        // It may be that not all of it is read.
+        let _ = stream.write_all(answer);
+    })
 }
 
-/// Waits for the probe to hang up.
-fn until_closed(mut stream: Stream) {
-    let _ = stream.read(&mut [0]);
-}
-
-const AMPLE: Duration = Duration::from_secs(20);
-const SHORT: Duration = Duration::from_millis(50);
+const HEALTHY: &str = "";
 
 #[test]
 fn a_peer_that_answers_is_healthy_even_if_it_keeps_the_connection() {
-    let outcome = probe_peer(AMPLE, |mut stream| {
+    let outcome = probe_peer(&[], AMPLE, |mut stream| {
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").expect("to answer");
         until_closed(stream);
     });
-    assert_eq!(outcome, Outcome::Healthy);
+    assert_eq!(outcome, HEALTHY);
 }
 
 #[test]
 fn a_peer_that_answers_in_pieces_is_healthy() {
-    let outcome = probe_peer(AMPLE, |mut stream| {
+    let outcome = probe_peer(&[], AMPLE, |mut stream| {
         stream.set_nodelay(true).expect("no delay");
         for byte in b"HTTP/1.1 200 OK\r\n\r\nok" {
             stream.write_all(&[*byte]).expect("to answer");
         }
     });
-    assert_eq!(outcome, Outcome::Healthy);
+    assert_eq!(outcome, HEALTHY);
 }
 
 #[test]
 fn a_peer_that_never_stops_sending_is_judged_by_its_status() {
-    let outcome = probe_peer(AMPLE, |mut stream| {
+    let outcome = probe_peer(&[], AMPLE, |mut stream| {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
         while stream.write_all(&[b'x'; 4096]).is_ok() {}
     });
-    assert_eq!(outcome, Outcome::Healthy);
+    assert_eq!(outcome, HEALTHY);
 }
 
 #[test]
 fn a_peer_that_reports_trouble_is_unhealthy() {
-    let outcome = probe_peer(AMPLE, |mut stream| {
+    let outcome = probe_peer(&[], AMPLE, |mut stream| {
         stream.write_all(b"HTTP/1.1 503 Service Unavailable\r\n\r\n").expect("to answer");
         until_closed(stream);
     });
-    assert_eq!(outcome, unhealthy("status 503"));
+    assert_eq!(outcome, "status 503");
 }
 
 #[test]
 fn a_silent_peer_costs_a_probe_its_deadline_and_no_more() {
     let before = Instant::now();
-    assert_eq!(probe_peer(SHORT, until_closed), unhealthy("no answer in 50 ms after the request was sent"));
+    assert_eq!(probe_peer(&[], SHORT, until_closed), "no answer in 50 ms after the request was sent");
     let took = before.elapsed();
     assert!(took >= SHORT && took < AMPLE, "{took:?}");
 }
 
 #[test]
 fn a_peer_that_drips_costs_a_probe_its_deadline_and_no_more() {
-    let outcome = probe_peer(SHORT, |mut stream| {
+    let outcome = probe_peer(&[], LATER, |mut stream| {
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n.").expect("to answer");
         stream.set_read_timeout(Some(Duration::from_millis(5))).expect("a timeout");
         // A drip every 5 ms, until the probe hangs up.
         while stream.read(&mut [0]).is_err() && stream.write_all(b".").is_ok() {}
     });
-    assert_eq!(outcome, unhealthy("answer incomplete after 50 ms"));
+    assert_eq!(outcome, "answer incomplete after 1 s");
 }
 
 #[test]
 fn a_peer_that_hangs_up_is_unhealthy_and_the_reason_says_when() {
-    assert_eq!(probe_peer(AMPLE, drop), unhealthy("connection closed before an answer"));
-    let outcome = probe_peer(AMPLE, |mut stream| stream.write_all(b"HTTP/1.1 2").expect("to answer"));
-    assert_eq!(outcome, unhealthy("connection closed in the middle of the answer"));
+    assert_eq!(probe_answer(&[], b""), "connection closed before an answer");
+    assert_eq!(probe_answer(&[], b"HTTP/1.1 2"), "connection closed in the middle of the answer");
 }
 
 #[test]
 fn a_peer_that_resets_the_connection_is_unhealthy() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let url = format!("http://{}/", listener.local_addr().expect("an address"));
-    let peer = std::thread::spawn(move || {
-        let (stream, _) = listener.accept().expect("a connection");
+    let peer = Peer::new(|stream| {
         // To close with the request unread is to reset.
         stream.peek(&mut [0]).expect("a request");
     });
-    assert_eq!(probe(&url, AMPLE), unhealthy("connection reset before an answer"));
-    peer.join().expect("the peer's part");
+    let url = format!("http://{}/", peer.address);
+    assert_eq!(reason(&["--http", &url], AMPLE), "connection reset before an answer");
 }
 
 #[test]
 fn a_peer_that_is_not_http_is_unhealthy_and_quoted() {
-    let outcome = probe_peer(AMPLE, |mut stream| stream.write_all(b"220 ready\r\n").expect("to answer"));
-    assert_eq!(outcome, unhealthy("not an HTTP answer: invalid HTTP version: \"220 ready\\r\\n\""));
+    let outcome = probe_answer(&[], b"220 ready\r\n");
+    assert_eq!(outcome, "not an HTTP answer: invalid HTTP version: \"220 ready\\r\\n\"");
 }
 
 #[test]
 fn a_port_without_a_listener_is_refused() {
     let (_reserved, port) = reserved_port();
     for host in ["127.0.0.1", "localhost"] {
-        let outcome = probe(&format!("http://{host}:{port}/"), AMPLE);
-        assert_eq!(outcome, unhealthy("connection refused"));
+        let Outcome::Unhealthy(reason) = run(&["--http", &format!("http://{host}:{port}/")], AMPLE) else {
+            panic!("healthy")
+        };
+        assert_eq!(reason.to_string(), format!("http://{host}:{port}/: connection refused"));
+        assert_eq!(reason.cause(), Cause::Refused);
     }
 }
 
@@ -140,36 +127,9 @@ fn a_listener_whose_queue_is_full_lets_no_probe_connect() {
     let listener = listener_without_backlog();
     let address = listener.local_addr().expect("an address");
     // One more than the backlog of 0 holds: from then on, the kernel drops what wants to connect.
-    let _waiting = Stream::connect(address).expect("room for one");
+    let _waiting = TcpStream::connect(address).expect("room for one");
     let url = format!("http://{address}/");
-    assert_eq!(probe(&url, SHORT), unhealthy("no connection within 50 ms"));
-}
-
-/// A port of 127.0.0.1 that nobody listens on, and nobody else can take while the test holds it.
-fn reserved_port() -> (tokio::net::TcpSocket, u16) {
-    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
-    socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
-    let port = socket.local_addr().expect("an address").port();
-    (socket, port)
-}
-
-/// A listener with a backlog of 0, which the standard library does not offer.
-fn listener_without_backlog() -> TcpListener {
-    runtime().block_on(async {
-        let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
-        socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
-        socket.listen(0).expect("to listen").into_std().expect("a listener")
-    })
-}
-
-#[test]
-fn redirects_are_answers_and_are_not_followed() {
-    let outcome = probe_peer(AMPLE, |mut stream| {
-        // Nothing listens where this leads: to follow it would be to be refused.
-        let head = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n";
-        stream.write_all(head).expect("to answer");
-    });
-    assert_eq!(outcome, Outcome::Healthy);
+    assert_eq!(reason(&["--http", &url], SHORT), "no connection within 50 ms");
 }
 
 #[test]
@@ -182,16 +142,152 @@ fn localhost_is_also_found_on_ipv6() {
     let url = format!("http://localhost:{port}/");
     let peer = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().expect("a connection");
-        assert!(stream.read(&mut [0; 1024]).expect("a request") > 0);
-        stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").expect("to answer");
+        answer_http(&mut stream, b"HTTP/1.1 204 No Content\r\n\r\n");
     });
-    assert_eq!(probe(&url, AMPLE), Outcome::Healthy);
+    assert_eq!(reason(&["--http", &url], AMPLE), HEALTHY);
     peer.join().expect("the peer's part");
 }
 
 #[test]
 fn a_name_that_does_not_exist_is_unhealthy_with_the_name() {
-    let outcome = probe("http://no-such-host.invalid/", AMPLE);
-    let Outcome::Unhealthy(reason) = outcome else { panic!("healthy") };
-    assert!(reason.to_string().starts_with("cannot look up no-such-host.invalid: "), "{reason}");
+    let reason = reason(&["--http", "http://no-such-host.invalid/"], AMPLE);
+    assert!(reason.starts_with("cannot look up no-such-host.invalid: "), "{reason}");
+}
+
+#[test]
+fn the_answer_may_come_over_a_unix_socket() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("my:8080.sock");
+    let options = ["--http-unix", &format!("{}:/healthz?x", path.display())];
+    assert_eq!(reason(&options, AMPLE), "cannot connect: there is no such socket");
+    let listener = UnixListener::bind(&path).expect("a socket");
+    let peer = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        answer_http(&mut stream, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    });
+    assert_eq!(reason(&options, AMPLE), HEALTHY);
+    let request = peer.join().expect("the peer's part");
+    assert!(request.starts_with("GET /healthz?x HTTP/1.1\r\nHost: localhost\r\n"), "{request}");
+    assert_eq!(reason(&options, AMPLE), "connection refused");
+}
+
+#[test]
+fn method_and_headers_are_sent_and_an_answer_to_head_has_no_body() {
+    let peer = Peer::new(|mut stream| {
+        let request = answer_http(&mut stream, b"HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n");
+        assert!(request.starts_with("HEAD / HTTP/1.1\r\nUser-Agent: "), "{request}");
+        assert!(request.ends_with("\r\nHost: example.org\r\nX-Probe: 1\r\n\r\n"), "{request}");
+        until_closed(stream);
+    });
+    let url = format!("http://{}/", peer.address);
+    let options =
+        ["--http", &url, "--method", "HEAD", "--header", "Host: example.org", "--header", "X-Probe: 1"];
+    assert_eq!(reason(&options, AMPLE), HEALTHY);
+}
+
+#[test]
+fn status_says_what_is_healthy() {
+    let status = ["--status", "200,404"];
+    assert_eq!(probe_answer(&status, b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"), HEALTHY);
+    let outcome = probe_answer(&status, b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n");
+    assert_eq!(outcome, "status 302, expected 200,404");
+}
+
+#[test]
+fn the_body_must_contain_what_is_asked_for() {
+    const UP: &[u8] =
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{up\r\n3\r\n: 1\r\n0\r\n\r\n";
+    for (options, expected) in [
+        (&["--body", "up: 1"][..], HEALTHY),
+        (&["--body", "down"], "body does not contain \"down\" (\"{up: 1\")"),
+        (&["--body-regex", r"^\{up:\s\d$"], HEALTHY),
+        (&["--body-regex", "up:$"], "body does not match \"up:$\" (\"{up: 1\")"),
+        (&["--body", "up", "--body-regex", "2"], "body does not match \"2\" (\"{up: 1\")"),
+    ] {
+        if cfg!(feature = "regex") || !options.contains(&"--body-regex") {
+            assert_eq!(probe_answer(options, UP), expected, "{options:?}");
+        }
+    }
+}
+
+#[test]
+fn a_body_that_never_ends_is_read_to_its_first_mebibyte() {
+    let endless = |text: &'static [u8]| {
+        probe_peer(&["--body", "needle"], AMPLE, move |mut stream| {
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+            let _ = stream.write_all(&vec![b'x'; 900_000]);
+            let _ = stream.write_all(text);
+            while stream.write_all(&[b'x'; 4096]).is_ok() {}
+        })
+    };
+    assert_eq!(endless(b"needle"), HEALTHY);
+    assert_eq!(endless(b"noodle"), "body does not contain \"needle\" in its first 1 MiB");
+}
+
+#[test]
+fn redirects_are_answers_and_are_not_followed_unless_asked() {
+    // Nothing listens where this leads: to follow it would be to be refused.
+    let head = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n";
+    assert_eq!(probe_answer(&[], head), HEALTHY);
+    assert_eq!(probe_answer(&["--follow-redirects"], head), HEALTHY);
+    let status = ["--follow-redirects", "--status", "200-299"];
+    assert_eq!(probe_answer(&status, head), "status 302, expected 200-299");
+}
+
+/// Answers requests one by one, each on a connection of its own; returns their first lines.
+fn redirecting(answers: Vec<String>) -> (Peer, std::sync::mpsc::Receiver<String>) {
+    let (asked, lines) = std::sync::mpsc::channel();
+    let peer = Peer::listening(move |listener| {
+        for answer in answers {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            let request = answer_http(&mut stream, answer.as_bytes());
+            asked.send(request.lines().next().unwrap_or_default().to_owned()).expect("to tell");
+        }
+    });
+    (peer, lines)
+}
+
+fn to(status: u16, location: &str) -> String {
+    format!("HTTP/1.1 {status} Elsewhere\r\nLocation: {location}\r\nContent-Length: 9999\r\n\r\n")
+}
+
+#[test]
+fn redirects_on_the_same_host_are_followed_if_asked() {
+    let last = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".to_owned();
+    let (peer, lines) = redirecting(vec![to(307, "/a/b"), to(303, "../c?d"), to(308, "e"), last]);
+    let url = format!("http://{}/", peer.address);
+    let options = ["--http", &url, "--follow-redirects", "--method", "POST", "--body", "ok"];
+    assert_eq!(reason(&options, AMPLE), HEALTHY);
+    drop(peer);
+    let lines: Vec<String> = lines.iter().collect();
+    assert_eq!(lines, ["POST / HTTP/1.1", "POST /a/b HTTP/1.1", "GET /c?d HTTP/1.1", "GET /e HTTP/1.1"]);
+}
+
+#[test]
+fn redirects_in_a_circle_are_followed_ten_times() {
+    let (peer, lines) = redirecting(vec![to(302, "/"); 11]);
+    let url = format!("http://{}/", peer.address);
+    let options = ["--http", &url, "--follow-redirects"];
+    assert_eq!(reason(&options, AMPLE), "status 302 again after 10 redirects");
+    drop(peer);
+    assert_eq!(lines.iter().count(), 11);
+}
+
+#[test]
+fn the_deadline_covers_redirects() {
+    let peer = Peer::listening(|listener| {
+        let (mut first, _) = listener.accept().expect("a connection");
+        answer_http(&mut first, to(302, "/slow").as_bytes());
+        until_closed(listener.accept().expect("a connection").0);
+    });
+    let url = format!("http://{}/", peer.address);
+    let options = ["--http", &url, "--follow-redirects"];
+    assert_eq!(reason(&options, LATER), "no answer in 1 s after the request was sent");
+}
+
+#[test]
+fn an_ordinary_probe_is_a_small_future() {
+    let probes = probes(&["--http", "http://127.0.0.1:1/"]).expect("a probe");
+    let size = size_of_val(&probes.run(AMPLE));
+    assert!(size < 1280, "{size} bytes are allocated for every probe");
 }

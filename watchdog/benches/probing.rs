@@ -1,0 +1,365 @@
+//! What guarding a service costs, and how fast a hang is told, beside the alternatives in the same run.
+//!
+//! `cargo bench -p watchdog`. Nothing is asserted: the figures are for people, and their ratios hold across computers.
+//! With `-- --million` the heap is watched over a million probes instead of fifty thousand.
+
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "figures for people have three digits"
+)]
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::event::Timespec;
+use tempfile::TempDir;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+fn main() {
+    // `cargo test --benches` runs this too, to see that it works.
+    let quick = !std::env::args().any(|argument| argument == "--bench");
+    let many = |full: u64, quickly: u64| if quick { quickly } else { full };
+    let million = std::env::args().any(|argument| argument == "--million");
+
+    let program = Path::new(env!("CARGO_BIN_EXE_sd-watchdog"));
+    let size = fs::metadata(program).map(|metadata| metadata.len()).unwrap_or_default();
+    println!("The program: {:.2} MiB", size as f64 / MIB);
+
+    cpu(many(5_000, 50), many(60, 2));
+    memory(if million { 1_000_000 } else { many(50_000, 100) });
+    latency(many(300, 3));
+}
+
+const MIB: f64 = 1024.0 * 1024.0;
+
+fn cpu(probes: u64, shell_probes: u64) {
+    println!("\nCPU time of a healthy probe and its ping ({probes} each, of the shell {shell_probes})");
+    let peer = Peer::new();
+    let bare = bare_loop(&peer, probes);
+    println!("  {:<44} {:>9.1} µs", "bare sockets: connect, request, answer, ping", micros(bare));
+    let mut guarded = Guarded::start(&peer, &["--interval=1ms", "--timeout=4s", "--retry-interval=1ms"]);
+    guarded.pings(many_first(probes));
+    let (cpu, switches) = (guarded.cpu(), guarded.switches());
+    let pings = guarded.pings(probes);
+    let ours = guarded.cpu().saturating_sub(cpu) / u32::try_from(pings).unwrap_or(u32::MAX);
+    let wakes = (guarded.switches() - switches) as f64 / pings as f64;
+    println!(
+        "  {:<44} {:>9.1} µs   {:.2} × the bare sockets, {wakes:.1} wake-ups a probe",
+        "sd-watchdog",
+        micros(ours),
+        ratio(ours, bare)
+    );
+    drop(guarded);
+    match shell_loop(&peer, shell_probes) {
+        Some(shell) => println!(
+            "  {:<44} {:>9.1} µs   {:.0} × sd-watchdog",
+            "curl and systemd-notify in a shell loop",
+            micros(shell),
+            ratio(shell, ours)
+        ),
+        None => println!("  curl and systemd-notify are not installed: nothing to compare with"),
+    }
+}
+
+/// So that what is made once is made before it is measured.
+fn many_first(probes: u64) -> u64 {
+    (probes / 10).max(1)
+}
+
+fn memory(probes: u64) {
+    println!("\nMemory and descriptors, in steady state and after {probes} more probes");
+    let peer = Peer::new();
+    let mut guarded = Guarded::start(&peer, &["--interval=100us", "--timeout=4s", "--retry-interval=1ms"]);
+    guarded.pings(many_first(probes).min(1_000));
+    let before = guarded.memory();
+    guarded.pings(probes);
+    let after = guarded.memory();
+    println!("  {:<44} {:>9.2} MiB then {:>6.2} MiB", "proportional set size (PSS)", before.pss, after.pss);
+    println!(
+        "  {:<44} {:>9.2} MiB then {:>6.2} MiB",
+        "of which heap and stack (anonymous)", before.anonymous, after.anonymous
+    );
+    println!("  {:<44} {:>9} then {:>10}", "descriptors", before.descriptors, after.descriptors);
+}
+
+fn latency(hangs: u64) {
+    println!("\nFrom the deadline of the last allowed failure to the trigger ({hangs} hangs)");
+    for (name, budget) in [("without a hang report", "0s"), ("with one, of one process", "500ms")] {
+        let mut lengths: Vec<Duration> = (0..hangs).map(|_| hang(budget)).collect();
+        lengths.sort_unstable();
+        let at = |share: f64| lengths[((lengths.len() - 1) as f64 * share) as usize];
+        println!(
+            "  {name:<44} p50 {:>6.2} ms   p99 {:>6.2} ms   max {:>6.2} ms",
+            micros(at(0.5)) / 1e3,
+            micros(at(0.99)) / 1e3,
+            micros(at(1.0)) / 1e3
+        );
+    }
+}
+
+/// One hang, after which one probe is allowed to fail: how long after its deadline the trigger came.
+fn hang(budget: &str) -> Duration {
+    const TIMEOUT: Duration = Duration::from_millis(20);
+    let peer = Peer::new();
+    let budget = format!("--report-budget={budget}");
+    let mut guarded = Guarded::start(
+        &peer,
+        &[
+            "--failures=1",
+            "--interval=5ms",
+            "--timeout=20ms",
+            "--retry-interval=1ms",
+            "--pressure=off",
+            &budget,
+        ],
+    );
+    guarded.pings(3);
+    peer.shared.is_mute.store(true, Ordering::SeqCst);
+    let triggered = guarded.until("WATCHDOG=trigger");
+    // The peer has seen the connection a little after the probe began, so this is short by some 50 µs.
+    let asked = peer.started + Duration::from_nanos(peer.shared.last_asked.load(Ordering::SeqCst));
+    triggered.saturating_duration_since(asked + TIMEOUT)
+}
+
+fn micros(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e6
+}
+
+fn ratio(one: Duration, other: Duration) -> f64 {
+    one.as_secs_f64() / other.as_secs_f64()
+}
+
+/// What any prober has to do, and nothing else.
+fn bare_loop(peer: &Peer, probes: u64) -> Duration {
+    let manager = Manager::new();
+    let request = format!(
+        "GET / HTTP/1.1\r\nHost: {}\r\nUser-Agent: bare\r\nAccept: */*\r\nConnection: close\r\n\r\n",
+        peer.address
+    );
+    let socket = UnixDatagram::unbound().expect("a socket");
+    let mut buffer = [0; 2048];
+    let mut probe = || {
+        // As often as sd-watchdog does below: what is done without a pause costs a fifth, for the caches are warm.
+        let _ = rustix::event::poll(&mut [], Some(&Timespec { tv_sec: 0, tv_nsec: 1_000_000 }));
+        let mut stream = TcpStream::connect(peer.address).expect("a connection");
+        stream.write_all(request.as_bytes()).expect("sent");
+        let mut length = 0;
+        while length < ANSWER.len() {
+            length += stream.read(&mut buffer[length..]).expect("an answer");
+        }
+        assert!(buffer.starts_with(b"HTTP/1.1 200"));
+        drop(stream);
+        socket.send_to(b"WATCHDOG=1", &manager.path).expect("a ping");
+        manager.socket.recv(&mut buffer).expect("a ping");
+    };
+    for _ in 0..many_first(probes) {
+        probe();
+    }
+    let thread = fs::read_link("/proc/thread-self").expect("a thread");
+    let schedstat = Path::new("/proc").join(thread).join("schedstat");
+    let before = on_cpu(&schedstat);
+    for _ in 0..probes {
+        probe();
+    }
+    on_cpu(&schedstat).saturating_sub(before) / u32::try_from(probes).unwrap_or(u32::MAX)
+}
+
+/// The loop of many a unit file; each of its processes ends before the next begins.
+fn shell_loop(peer: &Peer, probes: u64) -> Option<Duration> {
+    let manager = Manager::new();
+    let script = "i=0; while [ $i -lt $1 ]; do curl -fsm1 -o /dev/null \"$2\" && systemd-notify WATCHDOG=1; i=$((i+1)); done";
+    for program in ["curl", "systemd-notify"] {
+        Command::new(program).arg("--version").stdout(Stdio::null()).status().ok()?;
+    }
+    // systemd-notify waits until its words were read (BARRIER=1); not reading on would hold the loop up.
+    let Manager { socket, path, _directory } = manager;
+    std::thread::spawn(move || while socket.recv(&mut [0; 4096]).is_ok() {});
+    let before = children_cpu();
+    let status = Command::new("sh")
+        .args(["-c", script, "sh", &probes.to_string(), &format!("http://{}/", peer.address)])
+        .env("NOTIFY_SOCKET", &path)
+        .status()
+        .ok()?;
+    status
+        .success()
+        .then(|| children_cpu().saturating_sub(before) / u32::try_from(probes).unwrap_or(u32::MAX))
+}
+
+/// User and system time of children that were waited for (proc(5), stat, fields 16 and 17), in ticks of 10 ms.
+fn children_cpu() -> Duration {
+    let stat = fs::read_to_string("/proc/self/stat").expect("stat");
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_ascii_whitespace().collect();
+    let ticks: u64 = fields[13..15].iter().map(|field| field.parse::<u64>().expect("ticks")).sum();
+    Duration::from_millis(ticks * 10)
+}
+
+/// Time on a CPU, in ns: the first field of schedstat.
+fn on_cpu(schedstat: &Path) -> Duration {
+    let text = fs::read_to_string(schedstat).expect("schedstat");
+    Duration::from_nanos(text.split(' ').next().and_then(|field| field.parse().ok()).expect("a number"))
+}
+
+/// Answers every connection, or none.
+struct Peer {
+    address: SocketAddr,
+    started: Instant,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    is_mute: AtomicBool,
+    is_over: AtomicBool,
+    /// When the last connection came, in ns since the start.
+    last_asked: AtomicU64,
+}
+
+impl Peer {
+    fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (started, shared) = (Instant::now(), Arc::new(Shared::default()));
+        let served = Arc::clone(&shared);
+        std::thread::spawn(move || {
+            let mut held = Vec::new();
+            let mut request = [0; 1024];
+            for stream in listener.incoming() {
+                let Ok(mut stream) = stream else { continue };
+                let now = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+                served.last_asked.store(now, Ordering::SeqCst);
+                if served.is_over.load(Ordering::SeqCst) {
+                    return;
+                }
+                let _ = stream.read(&mut request);
+                if served.is_mute.load(Ordering::SeqCst) {
+                    held.push(stream);
+                } else {
+                    let _ = stream.write_all(ANSWER);
+                }
+            }
+        });
+        Self { address, started, shared }
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        self.shared.is_over.store(true, Ordering::SeqCst);
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+/// Plays systemd.
+struct Manager {
+    socket: UnixDatagram,
+    path: PathBuf,
+    _directory: TempDir,
+}
+
+impl Manager {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("notify");
+        let socket = UnixDatagram::bind(&path).expect("a socket");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a deadline");
+        Self { socket, path, _directory: directory }
+    }
+}
+
+/// `sd-watchdog` in front of a service that does nothing, while the peer answers for it.
+struct Guarded {
+    manager: Manager,
+    child: Child,
+}
+
+impl Guarded {
+    fn start(peer: &Peer, options: &[&str]) -> Self {
+        let manager = Manager::new();
+        let child = Command::new(env!("CARGO_BIN_EXE_sd-watchdog"))
+            .arg(format!("--http=http://{}/", peer.address))
+            .args(options)
+            .args(["--", "sleep", "1000"])
+            .env("NOTIFY_SOCKET", &manager.path)
+            .env("WATCHDOG_USEC", "60000000")
+            .env_remove("WATCHDOG_PID")
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it starts");
+        let guarded = Self { manager, child };
+        guarded.until("READY=1");
+        guarded
+    }
+
+    /// Waits for a datagram with these words; when it came.
+    fn until(&self, words: &str) -> Instant {
+        let mut buffer = [0; 4096];
+        loop {
+            let length = self.manager.socket.recv(&mut buffer).expect("a datagram");
+            let now = Instant::now();
+            if String::from_utf8_lossy(&buffer[..length]).contains(words) {
+                return now;
+            }
+        }
+    }
+
+    /// Waits for so many pings.
+    fn pings(&mut self, count: u64) -> u64 {
+        for _ in 0..count {
+            self.until("WATCHDOG=1");
+        }
+        count
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/{name}", self.child.id()))
+    }
+
+    fn cpu(&self) -> Duration {
+        on_cpu(&self.file("schedstat"))
+    }
+
+    fn switches(&self) -> u64 {
+        let status = fs::read_to_string(self.file("status")).expect("status");
+        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        line.and_then(|count| count.trim().parse().ok()).expect("a number")
+    }
+
+    fn memory(&self) -> Memory {
+        let rollup = fs::read_to_string(self.file("smaps_rollup")).expect("smaps_rollup");
+        let field = |name: &str| {
+            let line = rollup.lines().find_map(|line| line.strip_prefix(name)).expect("a field");
+            line.trim().trim_end_matches(" kB").parse::<f64>().expect("a number") / 1024.0
+        };
+        let descriptors = fs::read_dir(self.file("fd")).expect("descriptors").count();
+        Memory { pss: field("Pss:"), anonymous: field("Anonymous:"), descriptors }
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        // COMMAND gets the signal when its parent ends.
+        let pid = rustix::process::Pid::from_child(&self.child);
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        let _ = self.child.wait();
+    }
+}
+
+struct Memory {
+    /// MiB
+    pss: f64,
+    /// MiB
+    anonymous: f64,
+    descriptors: usize,
+}

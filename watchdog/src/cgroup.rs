@@ -1,0 +1,212 @@
+//! The control group of a unit: its processes, its files, its pressure.
+//!
+//! cgroup2 is found where it is mounted (`/sys/fs/cgroup`, or `/sys/fs/cgroup/unified` on a hybrid host). Where it knows
+//! nothing of the unit, systemd's own v1 hierarchy still has the unit's processes. Where neither can be read
+//! (`ProtectControlGroups=` does not hide it, but a container may have no mount, and a wrong `TemporaryFileSystem=`
+//! does), [`Cgroup::own`] takes the descendants of this process instead, and says so.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+mod mount;
+mod pressure;
+
+pub use self::pressure::{Pressure, Resource, Stall};
+
+use self::mount::Hierarchy;
+
+/// Deeper than any cgroup tree that a service makes; keeps a broken file system from being walked for ever.
+const MAX_DEPTH: usize = 16;
+/// As many processes as a report can ever need; the rest is not listed.
+const MAX_PIDS: usize = 65_536;
+
+/// A control group, or why there is none to read.
+#[derive(Debug, Clone)]
+pub struct Cgroup {
+    place: Result<Place, String>,
+    proc: PathBuf,
+    /// Ours: processes can be found by descent too.
+    own: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Place {
+    directory: PathBuf,
+    hierarchy: Hierarchy,
+}
+
+/// The processes of a control group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    /// Sorted.
+    pub pids: Vec<i32>,
+    /// Why they were found by descent from this process instead of in the control group, if they were.
+    pub by_descent: Option<String>,
+}
+
+impl Cgroup {
+    /// The one that this process is in. Never fails: where it cannot be read, [`pids`](Self::pids) are our descendants.
+    pub fn own() -> Self {
+        Self::own_in(Path::new("/proc"))
+    }
+
+    /// [`own`](Self::own) with another `/proc`.
+    pub fn own_in(proc: &Path) -> Self {
+        let find = || {
+            let mountinfo = read_text(&proc.join("self/mountinfo"))?;
+            let membership = read_text(&proc.join("self/cgroup"))?;
+            mount::own(&mountinfo, &membership).map_err(io::Error::other)
+        };
+        let place = find().map_err(|error| error.to_string()).and_then(|(directory, hierarchy)| {
+            // The machine's root has no `cgroup.events` (v2), and has a `release_agent` (v1).
+            let is_root = match hierarchy {
+                Hierarchy::V2 => !directory.join("cgroup.events").exists(),
+                Hierarchy::Systemd => directory.join("release_agent").exists(),
+            };
+            if is_root && directory.join("cgroup.procs").exists() {
+                return Err("this process is in the root control group, with everything else".to_owned());
+            }
+            Ok(Place { directory, hierarchy })
+        });
+        Self { place, proc: proc.to_owned(), own: true }
+    }
+
+    /// The one at `control_group`, as systemd's `ControlGroup=` property has it: `/system.slice/nginx.service`.
+    pub fn at(control_group: &str) -> Self {
+        Self::at_in(control_group, Path::new("/proc"))
+    }
+
+    /// [`at`](Self::at) with another `/proc`.
+    pub fn at_in(control_group: &str, proc: &Path) -> Self {
+        let find = || {
+            let mountinfo = read_text(&proc.join("self/mountinfo"))?;
+            let places = mount::at(&mountinfo, control_group).map_err(io::Error::other)?;
+            let mut places = places.into_iter().map(|(directory, hierarchy)| Place { directory, hierarchy });
+            places.find(|place| place.directory.is_dir()).ok_or_else(|| {
+                io::Error::new(io::ErrorKind::NotFound, format!("{control_group} is not here"))
+            })
+        };
+        Self { place: find().map_err(|error| error.to_string()), proc: proc.to_owned(), own: false }
+    }
+
+    /// Where its files are, or why they cannot be read.
+    pub fn directory(&self) -> io::Result<&Path> {
+        match &self.place {
+            Ok(place) => Ok(&place.directory),
+            Err(why) => Err(io::Error::new(io::ErrorKind::NotFound, format!("no control group: {why}"))),
+        }
+    }
+
+    /// Its processes and those of the groups below, sorted.
+    pub fn pids(&self) -> io::Result<Vec<i32>> {
+        self.list().map(|listing| listing.pids)
+    }
+
+    /// [`pids`](Self::pids), and whether they had to be found by descent.
+    pub fn list(&self) -> io::Result<Listing> {
+        let members = self.directory().and_then(|directory| {
+            let mut pids = Vec::new();
+            collect(directory, MAX_DEPTH, &mut pids)?;
+            pids.sort_unstable();
+            pids.dedup();
+            Ok(pids)
+        });
+        match members {
+            Ok(pids) => Ok(Listing { pids, by_descent: None }),
+            Err(error) if self.own => {
+                Ok(Listing { pids: descendants(&self.proc, own_pid())?, by_descent: Some(error.to_string()) })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The content of one of its files, like `memory.current`, without the newline at the end. The error names the file.
+    pub fn read(&self, file: &str) -> io::Result<String> {
+        let place = self.directory()?;
+        if self.place.as_ref().is_ok_and(|place| place.hierarchy == Hierarchy::Systemd) {
+            return Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                format!("no {file}: this host keeps the unit in cgroup v1"),
+            ));
+        }
+        let mut text = read_text(&place.join(file))?;
+        text.truncate(text.trim_end().len());
+        Ok(text)
+    }
+
+    /// How much time was lost waiting for a resource (PSI: Linux 4.20 with `CONFIG_PSI`, not switched off by `psi=0`).
+    pub fn pressure(&self, resource: Resource) -> io::Result<Pressure> {
+        let file = resource.file();
+        Pressure::parse(&self.read(file)?).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidData, format!("{file}: not as the kernel writes it"))
+        })
+    }
+}
+
+/// Reads a file as text, whatever is in it. The error names the file.
+fn read_text(path: &Path) -> io::Result<String> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(error) => Err(io::Error::new(error.kind(), format!("{}: {error}", path.display()))),
+    }
+}
+
+fn collect(directory: &Path, depth: usize, pids: &mut Vec<i32>) -> io::Result<()> {
+    match read_text(&directory.join("cgroup.procs")) {
+        Ok(text) => {
+            // 0 stands for a process that has no pid in our namespace.
+            let members = text.lines().filter_map(|line| line.parse::<i32>().ok());
+            pids.extend(members.filter(|&pid| pid > 0));
+        }
+        // A threaded group: its processes are listed by the group above that is not (cgroups(7)).
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
+        Err(error) => return Err(error),
+    }
+    if depth == 0 || pids.len() >= MAX_PIDS {
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(directory)?.flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            // A group that goes away meanwhile has no processes.
+            let _ = collect(&entry.path(), depth - 1, pids);
+        }
+    }
+    Ok(())
+}
+
+/// Of this process, as `/proc` and control groups name it.
+pub(crate) fn own_pid() -> i32 {
+    rustix::process::getpid().as_raw_nonzero().get()
+}
+
+/// `ancestor` and every process that descends from it, by the parents in `/proc/*/stat`.
+fn descendants(proc: &Path, ancestor: i32) -> io::Result<Vec<i32>> {
+    let mut children: HashMap<i32, Vec<i32>> = HashMap::new();
+    for entry in std::fs::read_dir(proc)?.flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
+            continue;
+        };
+        let parent = read_text(&entry.path().join("stat")).ok().as_deref().and_then(parent);
+        if let Some(parent) = parent {
+            children.entry(parent).or_default().push(pid);
+        }
+    }
+    let mut found = vec![ancestor];
+    let mut next = 0;
+    while let Some(&pid) = found.get(next) {
+        found.extend(children.remove(&pid).unwrap_or_default());
+        next += 1;
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// The parent in a line of `/proc/PID/stat`: the second field after the name, which may itself contain `) `.
+fn parent(stat: &str) -> Option<i32> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests;

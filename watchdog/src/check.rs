@@ -1,0 +1,50 @@
+//! `sd-watchdog check`: one probe, for people, scripts and Docker's HEALTHCHECK.
+//!
+//! The outcome goes to standard output, unhealthy too: it is the answer, not an error, and `docker inspect` shows it.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use tokio::runtime;
+
+use crate::children::Children;
+use crate::cli::CheckArgs;
+use crate::config::ConfigError;
+use crate::error::Error;
+use crate::exit_code::UNHEALTHY;
+use crate::probe::{Outcome, Probes};
+use crate::span::rounded;
+
+/// Probes once, for as long as `--timeout`, and prints the outcome. Exits with 0 if healthy, with [`UNHEALTHY`] if not.
+pub fn run(args: &CheckArgs) -> Result<ExitCode, Error> {
+    let probes = Probes::new(&args.probes, &Children::new())?.or_refuse_empty()?;
+    if args.timeout.is_zero() {
+        return Err(ConfigError::Zero { option: "timeout", unit: "ms" }.into());
+    }
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()
+        .map_err(|source| Error::System { what: "set up I/O", source })?;
+    let began = Instant::now();
+    let outcome = runtime.block_on(probes.run(args.timeout));
+    let took = began.elapsed();
+    // A name lookup may hang in its thread; there is nothing to wait for.
+    runtime.shutdown_background();
+    if !args.quiet {
+        // Where nobody reads it, the exit code still says it.
+        let _ = writeln!(std::io::stdout(), "{}", verdict(&probes.to_string(), &outcome, took));
+    }
+    Ok(match outcome {
+        Outcome::Healthy => ExitCode::SUCCESS,
+        Outcome::Unhealthy(_) => ExitCode::from(UNHEALTHY),
+    })
+}
+
+fn verdict(target: &str, outcome: &Outcome, took: Duration) -> String {
+    match outcome {
+        Outcome::Healthy => format!("healthy: {target} answered in {}", rounded(took)),
+        Outcome::Unhealthy(reason) => format!("unhealthy: {reason}"),
+    }
+}

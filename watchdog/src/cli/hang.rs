@@ -1,0 +1,49 @@
+//! Options that say what happens on a hang.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::config::OnHang;
+
+/// What happens on a hang.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "On a hang")]
+pub struct HangArgs {
+    /// Trigger systemd, or withhold pings
+    #[arg(
+        long,
+        value_name = "ACTION",
+        help = "Trigger systemd, or withhold pings [trigger]",
+        default_value = "trigger",
+        hide_possible_values = true,
+        hide_default_value = true
+    )]
+    #[arg(
+        long_help = "trigger: tell systemd at once, which restarts the service. withhold: only stop pinging; systemd \
+        restarts the service when WatchdogSec= has passed, unless it is healthy again before [default: trigger]"
+    )]
+    pub on_hang: OnHang,
+
+    /// Only say what would be done, and go on pinging
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// How long the hang report may take; 0s: no report [default: 500ms, or what W leaves]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, hide_short_help = true)]
+    pub report_budget: Option<Duration>,
+
+    /// Run this for the hang report too: 'gdb -p %p …'
+    #[arg(long, value_name = "CMD")]
+    #[arg(
+        long_help = "Run this command for the hang report too, within its budget; its output goes to the journal. %p stands \
+        for the process id of the service. No shell. Example: 'gdb -p %p -batch -ex \"thread apply all bt\"'"
+    )]
+    pub on_hang_exec: Option<String>,
+}
+
+impl Default for HangArgs {
+    fn default() -> Self {
+        Self { on_hang: OnHang::Trigger, dry_run: false, report_budget: None, on_hang_exec: None }
+    }
+}

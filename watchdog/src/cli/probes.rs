@@ -1,0 +1,135 @@
+//! Options that say what to probe.
+
+use clap::Args;
+
+/// What to probe, and what counts as healthy. Checked and put together by [`probe`](crate::probe).
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Probes, any number; all must pass")]
+pub struct ProbeArgs {
+    /// Healthy if a GET is answered with status 200-399
+    #[arg(long, value_name = "URL")]
+    #[arg(
+        long_help = "Healthy if a GET is answered with status 200-399, over a new connection each time. http://, or \
+        https:// with the system's certificates or --ca-file"
+    )]
+    pub http: Vec<String>,
+
+    /// The same over a Unix socket: /run/x.sock:/healthz
+    #[arg(long, value_name = "SOCK:PATH")]
+    pub http_unix: Vec<String>,
+
+    /// Healthy if a connection can be made; see --expect
+    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(
+        long_help = "Healthy if a connection can be made and, with --expect, is answered as expected. Without --expect \
+        a process that is stuck looks healthy as long as the kernel queues connections for it"
+    )]
+    pub tcp: Vec<String>,
+
+    /// The same over a Unix socket
+    #[arg(long, value_name = "SOCK")]
+    pub unix: Vec<String>,
+
+    /// Healthy if grpc.health.v1 says SERVING
+    #[cfg(feature = "grpc")]
+    #[arg(long, value_name = "ADDR[/SERVICE]")]
+    #[arg(
+        long_help = "Healthy if grpc.health.v1 says SERVING. ADDR is HOST:PORT, in plaintext unless https:// stands in front; \
+        also unix:PATH[:SERVICE]"
+    )]
+    pub grpc: Vec<String>,
+
+    /// Healthy if 'CMD ARG...' exits with 0; no shell
+    #[arg(long, value_name = "CMD")]
+    #[arg(
+        long_help = "Healthy if the command exits with 0. Quotes and backslashes are understood, but no shell is run. \
+        Where it fails, its first line of output is the reason; it is killed with all its children at the deadline"
+    )]
+    pub exec: Vec<String>,
+
+    /// With --http and --http-unix: the method
+    #[arg(
+        long,
+        value_name = "METHOD",
+        hide_short_help = true,
+        help_heading = "What the probes send and expect"
+    )]
+    pub method: Option<String>,
+
+    /// With --http and --http-unix: a header of the request; may be repeated
+    #[arg(
+        long,
+        value_name = "'NAME: VALUE'",
+        hide_short_help = true,
+        help_heading = "What the probes send and expect"
+    )]
+    pub header: Vec<String>,
+
+    /// With --http and --http-unix: what counts as healthy [default: 200-399]
+    #[arg(
+        long,
+        value_name = "LIST",
+        hide_short_help = true,
+        help_heading = "What the probes send and expect"
+    )]
+    #[arg(
+        long_help = "With --http and --http-unix: what counts as healthy, like 200-299,404 [default: 200-399]"
+    )]
+    pub status: Option<String>,
+
+    /// With --http and --http-unix: text that the answer's body must contain
+    #[arg(
+        long,
+        value_name = "TEXT",
+        hide_short_help = true,
+        help_heading = "What the probes send and expect"
+    )]
+    pub body: Option<String>,
+
+    /// With --http and --http-unix: a regular expression that the answer's body must match
+    #[cfg(feature = "regex")]
+    #[arg(
+        long,
+        value_name = "REGEX",
+        hide_short_help = true,
+        help_heading = "What the probes send and expect"
+    )]
+    pub body_regex: Option<String>,
+
+    /// With --http and --http-unix: follow redirects, as long as they stay on the host and port
+    #[arg(long, hide_short_help = true, help_heading = "What the probes send and expect")]
+    pub follow_redirects: bool,
+
+    /// With https:// : trust the certificates in this file (PEM) instead of the system's
+    #[cfg(feature = "tls")]
+    #[arg(
+        long,
+        value_name = "PATH",
+        hide_short_help = true,
+        help_heading = "What the probes send and expect"
+    )]
+    pub ca_file: Option<std::path::PathBuf>,
+
+    /// With https:// : accept any certificate
+    #[cfg(feature = "tls")]
+    #[arg(long, hide_short_help = true, help_heading = "What the probes send and expect")]
+    pub insecure: bool,
+
+    /// With --tcp and --unix: send this first; \r, \n, \t, \0, \\ and \xHH are understood
+    #[arg(
+        long,
+        value_name = "TEXT",
+        hide_short_help = true,
+        help_heading = "What the probes send and expect"
+    )]
+    pub send: Option<String>,
+
+    /// With --tcp and --unix: text that the answer must contain; escapes as in --send
+    #[arg(
+        long,
+        value_name = "TEXT",
+        hide_short_help = true,
+        help_heading = "What the probes send and expect"
+    )]
+    pub expect: Option<String>,
+}

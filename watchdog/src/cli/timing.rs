@@ -1,0 +1,92 @@
+//! Options that say when to probe, and what makes a hang.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::Args;
+
+/// When to probe, and what makes a hang. Checked by [`config`](crate::config).
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Timing")]
+pub struct TimingArgs {
+    /// From one probe's start to the next's [W/10]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long_help = "From the start of one probe to the start of the next [default: W/10]")]
+    pub interval: Option<Duration>,
+
+    /// A probe that takes longer is unhealthy [W/10]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(
+        long_help = "A probe that takes longer is unhealthy: name lookup, connection and answer together \
+        [default: W/10]"
+    )]
+    pub timeout: Option<Duration>,
+
+    /// Unhealthy probes in a row that make a hang
+    #[arg(long, value_name = "N")]
+    #[arg(help = "Unhealthy probes in a row that make a hang [3]")]
+    #[arg(long_help = "Unhealthy probes in a row that make a hang [default: 3]")]
+    pub failures: Option<u32>,
+
+    /// Healthy probes in a row that end a row of unhealthy ones [default: 1]
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    pub rise: Option<u32>,
+
+    /// The same, from an unhealthy one's deadline [W/100]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, hide_short_help = true)]
+    #[arg(
+        long_help = "From the deadline of an unhealthy probe to the next probe [default: W/100]. A probe that fails \
+        before its deadline (connection refused) is still given that long before the next, so that a listener that \
+        is away for a moment is not taken for a hang"
+    )]
+    pub retry_interval: Option<Duration>,
+
+    /// Shorten each interval at random by up to this much, so that services do not probe in step [default: 5]
+    #[arg(long, value_name = "PERCENT", hide_short_help = true)]
+    pub jitter: Option<u8>,
+
+    /// A start may take this long, if it makes progress
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long_help = "How long a start may take. Until then systemd's TimeoutStartSec= is extended \
+        (EXTEND_TIMEOUT_USEC) while the start makes progress, that is, uses CPU or reads and writes. Afterwards, \
+        what still is not healthy counts as hung [default: TimeoutStartSec= alone decides]")]
+    pub start_timeout: Option<Duration>,
+
+    /// Widen the last deadline once while others keep the service from running; PERCENT of the time, or off [default: 40]
+    #[arg(long, value_name = "PERCENT|off", hide_short_help = true)]
+    #[arg(
+        long_help = "Starved is not hung: where all processes of the unit waited for CPU or memory (PSI, full) \
+        for more than PERCENT of the time since the first unhealthy probe, one more probe is made before a hang is \
+        called, with as long a deadline as WatchdogSec= leaves [default: 40]"
+    )]
+    pub pressure: Option<PressureLimit>,
+
+    /// Say RESTART_RESET=1 after this long without a failure [default: 10 W, at least 1min]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, hide_short_help = true)]
+    #[arg(
+        long_help = "Say RESTART_RESET=1 after this long without a failure, so that RestartSteps= begins anew \
+        (systemd 258 and later) [default: 10 W, at least 1min]"
+    )]
+    pub reset_after: Option<Duration>,
+}
+
+/// When a unit counts as starved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PressureLimit {
+    /// Never.
+    Off,
+    /// Above this share of the time, 1 to 100.
+    Percent(u8),
+}
+
+impl FromStr for PressureLimit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.trim_end_matches('%').parse() {
+            Ok(percent @ 1..=100) => Ok(Self::Percent(percent)),
+            _ if text == "off" => Ok(Self::Off),
+            _ => Err("give a percentage from 1 to 100, or off".to_owned()),
+        }
+    }
+}

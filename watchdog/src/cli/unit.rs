@@ -1,0 +1,40 @@
+//! `sd-watchdog unit`
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::{HangArgs, OutsideArgs, ProbeArgs, TimingArgs, WrapperArgs};
+
+/// `sd-watchdog unit`
+#[derive(Debug, Clone, Args)]
+#[command(
+    override_usage = "sd-watchdog unit [--drop-in UNIT] PROBE... [OPTIONS] [-- COMMAND]",
+    after_long_help = super::texts::UNIT.long_help()
+)]
+#[expect(missing_docs, reason = "the types say it, and their documentation is that of the options")]
+pub struct UnitArgs {
+    /// Print a drop-in for this unit, the ExecStart= of which is wrapped, instead of a whole unit
+    #[arg(long, value_name = "UNIT")]
+    pub drop_in: Option<String>,
+
+    /// WatchdogSec= of the unit
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "5s")]
+    pub watchdog_sec: Duration,
+
+    #[command(flatten)]
+    pub probes: ProbeArgs,
+    #[command(flatten)]
+    pub timing: TimingArgs,
+    #[command(flatten)]
+    pub hang: HangArgs,
+    #[command(flatten)]
+    pub wrapper: WrapperArgs,
+    #[command(flatten)]
+    pub outside: OutsideArgs,
+
+    /// The service and its arguments, after `--`; with --drop-in, its own unless given
+    #[arg(last = true, value_name = "COMMAND", help_heading = "Arguments")]
+    pub command: Vec<OsString>,
+}

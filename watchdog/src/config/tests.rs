@@ -1,0 +1,208 @@
+use clap::Parser;
+use proptest::prelude::*;
+
+use super::*;
+
+fn config(options: &[&str], watchdog: Option<Duration>) -> Result<Config, ConfigError> {
+    let fixed = ["sd-watchdog", "--http", "http://127.0.0.1:8080/"];
+    let argv = fixed.iter().chain(options).chain(&["--", "server"]);
+    let wrap = crate::cli::Cli::try_parse_from(argv).expect("a good command line").wrap;
+    Config::new(&wrap.timing, &wrap.hang, &wrap.wrapper, watchdog)
+}
+
+fn refusal(options: &[&str], watchdog: Option<Duration>) -> String {
+    config(options, watchdog).expect_err("cannot work").to_string()
+}
+
+const W5: Option<Duration> = Some(Duration::from_secs(5));
+
+#[test]
+fn the_timing_is_derived_from_the_watchdog_to_the_microsecond() {
+    for (watchdog_usec, interval, retry, bound) in [
+        (100_000, 10_000, 1_000, 42_000),
+        (1_000_000, 100_000, 10_000, 420_000),
+        (5_000_000, 500_000, 50_000, 2_100_000),
+        (7_200_000_000, 720_000_000, 72_000_000, 3_024_000_000),
+    ] {
+        let config = config(&[], Some(Duration::from_micros(watchdog_usec))).expect("works");
+        let micros = Duration::from_micros;
+        let expected = Timing {
+            interval: micros(interval),
+            jitter: 5,
+            timeout: micros(interval),
+            failures: 3,
+            rise: 1,
+            retry_interval: micros(retry),
+        };
+        assert_eq!(config.timing, expected);
+        assert_eq!(config.detect_bound(), Some(micros(bound)));
+    }
+}
+
+#[test]
+fn every_part_of_the_timing_can_be_overridden() {
+    let options = [
+        "--interval=1s",
+        "--jitter=20",
+        "--timeout=300ms",
+        "--failures=2",
+        "--rise=3",
+        "--retry-interval=1ms",
+    ];
+    let timing = config(&options, W5).expect("works").timing;
+    let millis = Duration::from_millis;
+    let expected = Timing {
+        interval: millis(1000),
+        jitter: 20,
+        timeout: millis(300),
+        failures: 2,
+        rise: 3,
+        retry_interval: millis(1),
+    };
+    assert_eq!(timing, expected);
+    assert_eq!(timing.detect_bound(), millis(1601));
+}
+
+#[test]
+fn a_trigger_that_comes_too_late_is_refused_with_the_sum() {
+    assert_eq!(
+        refusal(&["--timeout=2s"], W5),
+        "interval 500 ms + 3 × timeout 2 s + 2 × retry-interval 50 ms = 6.6 s, but WatchdogSec is 5 s: \
+         lower --failures, --timeout or --interval, or raise WatchdogSec="
+    );
+    assert!(
+        refusal(&["--failures=1", "--timeout=5s"], W5)
+            .starts_with("interval 500 ms + 1 × timeout 5 s = 5.5 s, but")
+    );
+}
+
+#[test]
+fn the_sum_must_be_less_than_the_watchdog_by_a_microsecond_at_least() {
+    let options = ["--failures=1", "--interval=2s", "--timeout=3s"];
+    assert!(config(&options, W5).is_err());
+    assert!(config(&options, Some(Duration::from_micros(5_000_001))).is_ok());
+}
+
+#[test]
+fn withholding_needs_room_for_one_failed_probe() {
+    let withhold =
+        |interval| config(&["--on-hang=withhold", "--timeout=1s", "--retry-interval=10ms", interval], W5);
+    assert!(withhold("--interval=2989ms").is_ok());
+    let error = withhold("--interval=2990ms").expect_err("cannot work").to_string();
+    assert!(
+        error.starts_with(
+            "interval 2.99 s + 2 × timeout 1 s + 1 × retry-interval 10 ms = 5 s, so one failed probe would be"
+        ),
+        "{error}"
+    );
+    let bound = withhold("--interval=1s").expect("works").detect_bound();
+    assert_eq!(bound, Some(Duration::from_millis(5250)));
+}
+
+#[test]
+fn what_it_takes_to_rise_must_fit_into_the_watchdog_too() {
+    assert_eq!(
+        refusal(&["--rise=3"], W5),
+        "interval 500 ms + 3 × timeout 500 ms + 2 × retry-interval 50 ms + 6 × (timeout + retry-interval) to rise \
+         = 5.4 s, but WatchdogSec is 5 s: lower --failures, --timeout or --interval, or raise WatchdogSec="
+    );
+    assert!(config(&["--rise=2"], W5).is_ok());
+}
+
+#[test]
+fn a_childs_own_pings_must_be_missed_in_time() {
+    let options = ["--child-pings=require", "--failures=5"];
+    assert_eq!(
+        refusal(&options, W5),
+        "2.5 s without COMMAND's ping + interval 500 ms + 2.2 s for 4 more failures = 5.2 s, but WatchdogSec is 5 s: \
+         lower --failures, --timeout or --interval, or raise WatchdogSec="
+    );
+    assert!(config(&options[..1], W5).is_ok());
+}
+
+#[test]
+fn the_hang_report_has_half_a_second_unless_it_is_given_more_or_none() {
+    for (options, expected) in [(&[][..], 500), (&["--report-budget=2s"], 2000), (&["--report-budget=0s"], 0)]
+    {
+        assert_eq!(config(options, W5).expect("works").report_budget, Duration::from_millis(expected));
+    }
+}
+
+#[test]
+fn signals_are_named_as_people_name_them() {
+    let named = ["--stop-signal=WINCH", "--stop-signal=SIGUSR1", "--reload-signal=12"];
+    let named = config(&named, W5).expect("works");
+    assert_eq!((named.stop_signals, named.reload_signal), (vec![15, 28, 10], Some(12)));
+    assert_eq!(config(&["--reload-signal=none"], W5).expect("works").reload_signal, None);
+    let error = refusal(&["--stop-signal=WINK"], W5);
+    assert!(error.starts_with("--stop-signal \"WINK\" is not a signal; write it as USR1"), "{error}");
+    for option in ["--stop-signal=KILL", "--reload-signal=SIGSTOP"] {
+        assert!(refusal(&[option], W5).contains("no process gets to see that signal"));
+    }
+}
+
+#[test]
+fn what_is_run_on_a_hang_is_taken_apart_as_a_shell_would() {
+    let config = config(&["--on-hang-exec=gdb -p %p -ex 'bt full'"], W5).expect("works");
+    assert_eq!(config.on_hang_exec.expect("given"), ["gdb", "-p", "%p", "-ex", "bt full"]);
+    assert!(refusal(&["--on-hang-exec='gdb"], W5).starts_with("--on-hang-exec: a quote"));
+}
+
+#[test]
+fn nothing_may_be_zero() {
+    for (option, expected) in [
+        ("--interval=0s", "--interval is 0: give it at least 1ms"),
+        ("--timeout=0s", "--timeout is 0: give it at least 1ms"),
+        ("--retry-interval=0s", "--retry-interval is 0: give it at least 1ms"),
+        ("--failures=0", "--failures is 0: give it at least 1, or leave it out for 3"),
+        ("--rise=0", "--rise is 0: give it at least 1, or leave it out for 1"),
+        ("--start-timeout=0s", "--start-timeout is 0: give it at least 1ms"),
+        ("--reset-after=0s", "--reset-after is 0: give it at least 1ms"),
+    ] {
+        for watchdog in [W5, None] {
+            let error = refusal(&[option], watchdog);
+            assert!(error.starts_with(expected), "{error}");
+        }
+    }
+}
+
+#[test]
+fn without_a_watchdog_there_is_no_sum_to_keep_and_no_bound() {
+    let config = config(&["--timeout=1h"], None).expect("works");
+    assert_eq!(config.timing.interval, Duration::from_secs(1));
+    assert_eq!(config.detect_bound(), None);
+}
+
+#[test]
+fn a_watchdog_too_short_to_probe_within_is_refused() {
+    let error = refusal(&[], Some(Duration::from_micros(9_999)));
+    assert_eq!(error, "WatchdogSec is 9.999 ms, too short to probe within: set it to 10 ms or more");
+}
+
+#[test]
+fn an_option_beyond_a_year_is_refused_even_without_a_watchdog() {
+    assert!(refusal(&["--timeout=100years"], None).contains("more than a year"));
+}
+
+proptest! {
+    #[test]
+    fn derived_timings_always_work(watchdog_usec in 10_000..u64::MAX) {
+        let watchdog = Duration::from_micros(watchdog_usec);
+        let config = config(&[], Some(watchdog)).expect("derived timings work");
+        prop_assert!(config.timing.detect_bound() < watchdog / 2);
+    }
+
+    #[test]
+    fn no_accepted_trigger_comes_after_systemds_own_timer(
+        watchdog_ms in 10_u64..100_000, interval in 1_u64..50_000, timeout in 1_u64..50_000, failures in 1_u32..,
+    ) {
+        let options = [
+            format!("--interval={interval}ms"), format!("--timeout={timeout}ms"), format!("--failures={failures}"),
+        ];
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        let watchdog = Duration::from_millis(watchdog_ms);
+        if let Ok(config) = config(&options, Some(watchdog)) {
+            prop_assert!(config.timing.detect_bound() < watchdog);
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! What the fuzz targets in `watchdog/fuzz` call. A function here takes bytes that others send us, and panics where what
+//! we promise about them does not hold.
+
+/// The answer to an HTTP probe.
+pub fn http_answer(bytes: &[u8]) {
+    crate::probe::http::fuzz_answer(bytes);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    /// Replays `fuzz/corpus/TARGET` through the function of that name.
+    fn replay(target: &str, function: fn(&[u8])) {
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+        let inputs: Vec<_> = std::fs::read_dir(&corpus)
+            .expect("a corpus")
+            .map(|entry| entry.expect("an entry").path())
+            .collect();
+        assert!(!inputs.is_empty(), "nothing in {}", corpus.display());
+        for input in inputs {
+            let bytes = std::fs::read(&input).expect("an input");
+            // Captured, and so shown only where the function panics.
+            println!("{}", input.display());
+            function(&bytes);
+        }
+    }
+
+    #[test]
+    fn every_http_answer_in_the_corpus_is_survived() {
+        replay("http_answer", super::http_answer);
+    }
+}

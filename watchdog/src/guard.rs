@@ -1,0 +1,271 @@
+//! `sd-watchdog guard UNIT`: probes from beside a service that cannot be wrapped (Type=forking or dbus, socket-activated,
+//! somebody else's unit), and does to it what systemd's own watchdog would.
+//!
+//! | decides | does |
+//! |---|---|
+//! | [`decide`]: event in, actions out | [`drive`]: the loop, for I/O to events and actions to I/O |
+//! | [`mod@unit`]: what UNIT's state means | [`follow`]: UNIT's state as news, whatever happens to the connection |
+//! | [`settings`]: what UNIT's settings say about a hang | [`bus`]: systemd over D-Bus |
+//! | [`detector`]: what makes a hang | [`note`]: the log |
+//! | [`budget`]: how often UNIT may be ended | [`dbus`]: as much of D-Bus as that takes |
+//! | [`name`]: names of units | [`event`]: the words in which all of these speak |
+//!
+//! # How UNIT is ended, and why so
+//!
+//! By `KillUnit` with UNIT's own `WatchdogSignal=`, to whom systemd would send it (`KillMode=`), followed by SIGCONT as
+//! systemd does; after `TimeoutAbortSec=` by SIGKILL. systemd then sees a service die, and does what `Restart=` says for
+//! a death by a signal. That differs from what it says for a watchdog's timeout with `on-watchdog`, and where a process
+//! makes something else of the signal (a handler that exits with 0). There we start UNIT ourselves, when `RestartSec=` is
+//! over and if it still is dead then. `Restart=on-abort` is the one that restarts although a watchdog's timeout would
+//! not: nothing short of a stop job could prevent it, and what the unit says for a death by SIGABRT is no less its own
+//! will.
+//!
+//! `WATCHDOG=trigger` on UNIT's behalf would have systemd do all this by itself, with the result `watchdog`. But it takes
+//! CAP_SYS_ADMIN to claim another's process id (SCM_CREDENTIALS), a known main process, and a unit with `NotifyAccess=`,
+//! which those that this is for mostly have not; and systemd drops what it does not like without a word (at debug level
+//! from 257 on), so that nobody would know whether it was heard.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use crate::children::Children;
+use crate::cli::{GuardArgs, WrapperArgs};
+use crate::config::{Config, ConfigError, OnHang};
+use crate::environment::{Environment, EnvironmentError};
+use crate::exit_code;
+use crate::hang_report::{self, ProbeRecord, Scope};
+use crate::metrics::ExporterError;
+use crate::notify::{Notifier, NotifierError};
+use crate::probe::{ProbeError, Probes, exec};
+
+use self::bus::BusError;
+use self::event::{Hang, Rules};
+use self::name::{NameError, ServiceName};
+
+pub mod budget;
+pub mod bus;
+pub mod dbus;
+pub mod decide;
+pub mod detector;
+pub mod drive;
+pub mod event;
+pub mod follow;
+pub mod name;
+pub mod note;
+pub mod settings;
+pub mod unit;
+
+/// Where the files are by which an operator keeps us off a unit; `sd-watchdog@.service` makes it (RuntimeDirectory=).
+const MAINTENANCE_DIRECTORY: &str = "/run/sd-watchdog";
+/// As the command line's long help has it.
+const REPORT_BUDGET: Duration = Duration::from_millis(500);
+
+/// Makes the hang report. It is given [`Hang::budget`] and then dropped.
+pub type Reporter = dyn Fn(Hang, Vec<ProbeRecord>) -> Pin<Box<dyn Future<Output = ()>>>;
+
+/// Why a guard cannot start. The message says what to do.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the message documents the variant")]
+pub enum GuardError {
+    #[error(transparent)]
+    Name(#[from] NameError),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    #[error(
+        "{source}; sd-watchdog@{name}.service takes its options from SD_WATCHDOG_OPTIONS=\"...\" in \
+         /etc/sd-watchdog/{name}.conf"
+    )]
+    NoOptions { name: String, source: ProbeError },
+    #[error(transparent)]
+    Environment(#[from] EnvironmentError),
+    #[error(transparent)]
+    Notifier(#[from] NotifierError),
+    #[error(
+        "--on-hang withhold: from beside there are no pings to withhold; use --dry-run to only say what hangs"
+    )]
+    Withhold,
+    #[error(transparent)]
+    Bus(#[from] BusError),
+    #[error(transparent)]
+    Exporter(#[from] ExporterError),
+    #[error("cannot {what}: {source}; look at the limits of the unit (LimitNOFILE=, TasksMax=)")]
+    System { what: &'static str, source: std::io::Error },
+}
+
+impl GuardError {
+    /// The documented exit code, see [`exit_code`].
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Bus(_) | Self::Exporter(_) | Self::System { .. } => exit_code::SYSTEM,
+            Self::Name(_)
+            | Self::Config(_)
+            | Self::Probe(_)
+            | Self::NoOptions { .. }
+            | Self::Environment(_)
+            | Self::Notifier(_)
+            | Self::Withhold => exit_code::USAGE,
+        })
+    }
+}
+
+/// Guards UNIT until asked to stop.
+pub fn run(args: &GuardArgs) -> Result<ExitCode, GuardError> {
+    let name = ServiceName::new(&args.unit)?;
+    let environment = Environment::read()?;
+    let rules = rules(args, environment.watchdog.limit())?;
+    let children = Children::new();
+    let probes = Probes::new(&args.probes, &children)?
+        .or_refuse_empty()
+        .map_err(|source| nothing_to_probe(source, &name, environment.notify_socket.is_some()))?;
+    let exec = args.hang.on_hang_exec.as_deref().map(exec::words).transpose().map_err(ConfigError::from)?;
+    let report =
+        move |hang: Hang, probes: Vec<ProbeRecord>| report(hang, probes, exec.clone(), Rc::clone(&children));
+    let notifier = environment.notify_socket.as_deref().map(Notifier::new).transpose()?;
+    let maintenance = maintenance_file(args, &name);
+    drive::run(drive::Guard {
+        name,
+        rules,
+        probes: &probes,
+        notifier,
+        maintenance,
+        report: &report,
+        watchdog: args.watchdog,
+        outside: &args.outside,
+    })
+}
+
+/// Run by systemd, it most likely is the template without its file.
+fn nothing_to_probe(source: ProbeError, name: &ServiceName, by_systemd: bool) -> GuardError {
+    if !by_systemd {
+        return source.into();
+    }
+    let name = name.as_str();
+    GuardError::NoOptions { name: name.strip_suffix(".service").unwrap_or(name).to_owned(), source }
+}
+
+fn report(
+    hang: Hang,
+    probes: Vec<ProbeRecord>,
+    exec: Option<Vec<String>>,
+    children: Rc<Children>,
+) -> Pin<Box<dyn Future<Output = ()>>> {
+    let main = hang.main_pid.and_then(|pid| i32::try_from(pid).ok());
+    let order = hang_report::Order {
+        scope: Scope::unit(&hang.control_group, main),
+        unit: Some(hang.unit),
+        main,
+        reason: hang.reason,
+        probes,
+        exec,
+        deadline: Instant::now() + hang.budget,
+    };
+    Box::pin(hang_report::make(order, children))
+}
+
+/// Puts the command line together with our own watchdog, and refuses what cannot work.
+fn rules(args: &GuardArgs, own_watchdog: Option<Duration>) -> Result<Rules, GuardError> {
+    if args.hang.on_hang == OnHang::Withhold {
+        return Err(GuardError::Withhold);
+    }
+    let timing = Config::new(&args.timing, &args.hang, &WrapperArgs::default(), Some(args.watchdog))?.timing;
+    let report = args.hang.report_budget.unwrap_or_else(|| {
+        // Never past what W leaves.
+        REPORT_BUDGET.min(args.watchdog.saturating_sub(timing.detect_bound()))
+    });
+    Ok(Rules {
+        timing,
+        start_grace: args.timing.start_timeout.unwrap_or(args.watchdog),
+        restart: args.restart,
+        budget: (args.max_restarts, args.restart_window),
+        report: Some(report).filter(|budget| !budget.is_zero()),
+        dry_run: args.hang.dry_run,
+        // Twice as often as systemd wants it, as sd_watchdog_enabled(3) has it.
+        turn: own_watchdog.map(|limit| limit / 2),
+    })
+}
+
+fn maintenance_file(args: &GuardArgs, name: &ServiceName) -> PathBuf {
+    let default = || PathBuf::from(format!("{MAINTENANCE_DIRECTORY}/{name}.maintenance"));
+    args.maintenance_file.clone().unwrap_or_else(default)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Sub};
+
+    fn args(options: &[&str]) -> GuardArgs {
+        let fixed = ["sd-watchdog", "guard", "nginx", "--http", "http://127.0.0.1/"];
+        match Cli::try_parse_from(fixed.iter().chain(options)).expect("a good command line").subcommand {
+            Some(Sub::Guard(args)) => *args,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn everything_follows_from_w() {
+        let rules = rules(&args(&["--watchdog=10s"]), Some(seconds(30))).expect("works");
+        assert_eq!(rules.timing.interval, seconds(1));
+        assert_eq!((rules.timing.rise, rules.timing.jitter), (1, 5));
+        assert_eq!(rules.start_grace, seconds(10));
+        assert_eq!(rules.budget, (5, seconds(3600)));
+        assert_eq!(rules.report, Some(Duration::from_millis(500)));
+        assert_eq!(rules.turn, Some(seconds(15)));
+    }
+
+    #[test]
+    fn a_report_takes_no_longer_than_w_leaves() {
+        let rules = |options: &[&str]| rules(&args(options), None).expect("works");
+        assert_eq!(rules(&["--watchdog=100ms"]).report, Some(Duration::from_millis(58)));
+        assert_eq!(rules(&["--report-budget=0s"]).report, None);
+        assert_eq!(rules(&["--report-budget=2s"]).report, Some(seconds(2)));
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused_with_the_remedy() {
+        for (options, expected) in [
+            (&["--on-hang=withhold"][..], "use --dry-run"),
+            (&["--jitter=51"], "at most 50 percent"),
+            (&["--timeout=20s"], "= "),
+        ] {
+            let error = rules(&args(options), None).expect_err("cannot work");
+            assert!(error.to_string().contains(expected), "{error}");
+            assert_eq!(error.exit_code(), ExitCode::from(2));
+        }
+    }
+
+    #[test]
+    fn who_runs_the_template_without_options_learns_where_they_go() {
+        let name = ServiceName::new("postgresql@15-main").expect("a name");
+        let text = |by_systemd| nothing_to_probe(ProbeError::Nothing, &name, by_systemd).to_string();
+        assert!(!text(false).contains("/etc"), "{}", text(false));
+        assert!(
+            text(true).ends_with(
+                "; sd-watchdog@postgresql@15-main.service takes its options from SD_WATCHDOG_OPTIONS=\"...\" in \
+                 /etc/sd-watchdog/postgresql@15-main.conf"
+            ),
+            "{}",
+            text(true)
+        );
+    }
+
+    #[test]
+    fn the_maintenance_file_is_named_for_the_whole_unit() {
+        let name = ServiceName::new("nginx").expect("a name");
+        let default = maintenance_file(&args(&[]), &name);
+        assert_eq!(default, PathBuf::from("/run/sd-watchdog/nginx.service.maintenance"));
+        assert_eq!(maintenance_file(&args(&["--maintenance-file=/x"]), &name), PathBuf::from("/x"));
+    }
+}

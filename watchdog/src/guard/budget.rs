@@ -1,0 +1,73 @@
+//! How often UNIT may be ended: so many times within a window that slides.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// `--max-restarts` within `--restart-window`.
+#[derive(Debug, Clone)]
+pub struct Budget {
+    limit: u32,
+    window: Duration,
+    /// Of those within the window, the oldest first.
+    spent: VecDeque<Instant>,
+}
+
+impl Budget {
+    /// Nothing is spent yet.
+    pub fn new(limit: u32, window: Duration) -> Self {
+        Self { limit, window, spent: VecDeque::new() }
+    }
+
+    /// Whether there is room for one more.
+    pub fn has_room(&mut self, now: Instant) -> bool {
+        let window = self.window;
+        self.spent.retain(|&at| now.duration_since(at) < window);
+        self.spent.len() < usize::try_from(self.limit).unwrap_or(usize::MAX)
+    }
+
+    /// One is spent now.
+    pub fn spend(&mut self, now: Instant) {
+        self.spent.push_back(now);
+    }
+
+    /// How long until there is room again; [`None`]: with a limit of 0, never.
+    pub fn room_in(&self, now: Instant) -> Option<Duration> {
+        self.spent.front().map(|&oldest| (oldest + self.window).saturating_duration_since(now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_window_slides() {
+        let began = Instant::now();
+        let at = |secs| began + Duration::from_secs(secs);
+        let mut budget = Budget::new(2, Duration::from_secs(100));
+        for (secs, room) in [
+            (0, true),
+            (60, true),
+            (61, false),
+            (99, false),
+            (100, true),
+            (101, false),
+            (159, false),
+            (160, true),
+        ] {
+            assert_eq!(budget.has_room(at(secs)), room, "at {secs} s");
+            if room {
+                budget.spend(at(secs));
+            }
+        }
+        assert_eq!(budget.room_in(at(170)), Some(Duration::from_secs(30)));
+    }
+
+    #[test]
+    fn a_limit_of_zero_never_has_room() {
+        let now = Instant::now();
+        let mut budget = Budget::new(0, Duration::from_secs(1));
+        assert!(!budget.has_room(now));
+        assert_eq!(budget.room_in(now), None);
+    }
+}

@@ -1,0 +1,336 @@
+//! systemd's D-Bus interface, over its own socket or the system bus. Thin: nothing is decided here.
+//!
+//! As root, `/run/systemd/private` comes first: it works where no bus runs, and while the bus is the very service that
+//! hangs. There PID 1 is the peer, without a bus between: no names, no `Hello`, no match rules, and every signal about
+//! every unit comes whether it was asked for or not (`bus_foreach_bus` in systemd's src/core/dbus.c). What is not about
+//! UNIT is dropped as soon as its header is read.
+//!
+//! On the system bus anybody can send us a signal. Only those of the connection that owns systemd's name count.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::net::UnixStream;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::timeout;
+
+use crate::guard::dbus::wire::{Argument, Call, Incoming};
+use crate::guard::dbus::{CallError, Connection};
+use crate::guard::event::CALL_TIMEOUT;
+use crate::guard::name::ServiceName;
+use crate::guard::settings::{Settings, Whom};
+use crate::guard::unit::{Property, Unit};
+
+/// Where PID 1 listens for root.
+const PRIVATE_SOCKET: &str = "/run/systemd/private";
+/// Where a system bus listens, unless `DBUS_SYSTEM_BUS_ADDRESS` says otherwise.
+const BUS_SOCKET: &str = "/run/dbus/system_bus_socket";
+const SYSTEMD: &str = "org.freedesktop.systemd1";
+const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
+const MANAGER: &str = "org.freedesktop.systemd1.Manager";
+const UNIT: &str = "org.freedesktop.systemd1.Unit";
+const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+const BUS: &str = "org.freedesktop.DBus";
+const BUS_PATH: &str = "/org/freedesktop/DBus";
+/// What connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What [`Unit`] is made of, by interface.
+const FACTS: [(&str, &str); 11] = [
+    ("Unit", "Id"),
+    ("Unit", "LoadState"),
+    ("Unit", "ActiveState"),
+    ("Unit", "SubState"),
+    ("Unit", "FreezerState"),
+    ("Unit", "InvocationID"),
+    ("Unit", "Job"),
+    ("Service", "MainPID"),
+    ("Service", "Result"),
+    ("Service", "ExecMainCode"),
+    ("Service", "ExecMainStatus"),
+];
+
+/// systemd cannot be talked to. The message says what to do.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the message documents the variant")]
+pub enum BusError {
+    #[error(
+        "systemd cannot be reached, neither at {PRIVATE_SOCKET} ({private}) nor over the system bus ({bus}): run this \
+         as root on a system that systemd runs"
+    )]
+    Unreachable { private: String, bus: String },
+    #[error("systemd does not answer as expected: {0}")]
+    Strange(#[from] CallError),
+}
+
+/// A connection to systemd.
+#[derive(Debug)]
+pub struct Bus {
+    connection: Connection,
+    subject: Arc<Subject>,
+}
+
+/// Whose signals count. Each is set once, when it is known; what comes before that is dropped.
+#[derive(Debug, Default)]
+struct Subject {
+    /// There is a bus between, and systemd has this name on it.
+    peer: OnceLock<String>,
+    /// UNIT's object, and its own name.
+    unit: OnceLock<(Handle, String)>,
+}
+
+/// UNIT, loaded by systemd: the object that stands for it. An alias leads to the object of the unit itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Handle(String);
+
+/// What a signal says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Properties of UNIT have these values.
+    Properties {
+        /// What they are.
+        values: Vec<(String, Property)>,
+        /// This completes the picture. Of one change, systemd sends what is particular to services first, then what all
+        /// units have: "clients may rely on this order to get atomic behavior" (`send_changed_signal` in its
+        /// src/core/dbus-unit.c). In between, a service can be active without a main process.
+        complete: bool,
+    },
+    /// A job was queued for UNIT.
+    Job,
+    /// systemd has read its configuration again: anything may be different.
+    Reloaded,
+    /// systemd's connection to the bus is another one now.
+    Moved,
+}
+
+/// The signals about UNIT. They end with the connection.
+pub type Changes = UnboundedReceiver<Change>;
+
+impl Bus {
+    /// Connects, and asks systemd for its signals.
+    pub async fn connect() -> Result<(Self, Changes), BusError> {
+        let private = match within(Self::over_private_socket()).await {
+            Ok(bus) => return Ok(bus),
+            Err(error) => error,
+        };
+        match within(Self::over_system_bus()).await {
+            Ok(bus) => Ok(bus),
+            Err(bus) => Err(BusError::Unreachable { private: private.to_string(), bus: bus.to_string() }),
+        }
+    }
+
+    async fn over_private_socket() -> io::Result<(Self, Changes)> {
+        Self::over(UnixStream::connect(PRIVATE_SOCKET).await?).await
+    }
+
+    /// Over a socket at the other end of which systemd itself is.
+    pub async fn over(stream: UnixStream) -> io::Result<(Self, Changes)> {
+        let (bus, changes) = Self::open(stream).await?;
+        // systemd sends its signals here anyway, but a peer that answers is one.
+        bus.manager("Subscribe", &[]).await.map_err(io::Error::other)?;
+        Ok((bus, changes))
+    }
+
+    async fn open(stream: UnixStream) -> io::Result<(Self, Changes)> {
+        let subject = Arc::<Subject>::default();
+        let wanted = Arc::clone(&subject);
+        let (connection, changes) = Connection::open(stream, move |message| wanted.change(message)).await?;
+        Ok((Self { connection, subject }, changes))
+    }
+
+    async fn over_system_bus() -> io::Result<(Self, Changes)> {
+        let (bus, changes) = Self::open(UnixStream::connect(bus_socket()?).await?).await?;
+        bus.subscribe().await.map_err(io::Error::other)?;
+        Ok((bus, changes))
+    }
+
+    /// A bus passes on nothing that was not asked for, and systemd sends nothing that nobody has asked for.
+    async fn subscribe(&self) -> Result<(), CallError> {
+        let ask = async |method, text: &[Argument<'_>]| {
+            let call = Call { destination: BUS, path: BUS_PATH, interface: BUS, method };
+            self.connection.call(call, text, CALL_TIMEOUT).await
+        };
+        ask("Hello", &[]).await?;
+        let moved = format!("type='signal',sender='{BUS}',member='NameOwnerChanged',arg0='{SYSTEMD}'");
+        ask("AddMatch", &[Argument::Text(&moved)]).await?;
+        let owner = ask("GetNameOwner", &[Argument::Text(SYSTEMD)]).await?;
+        let owner = owner.body().string().map_err(|_| CallError::Malformed)?.to_owned();
+        for rule in ["member='Reloading'", "member='JobNew'"] {
+            let rule = format!("type='signal',sender='{owner}',interface='{MANAGER}',{rule}");
+            ask("AddMatch", &[Argument::Text(&rule)]).await?;
+        }
+        // Nobody else sets it.
+        let _ = self.subject.peer.set(owner);
+        self.manager("Subscribe", &[]).await.map(drop)
+    }
+
+    async fn call(
+        &self,
+        path: &str,
+        interface: &str,
+        method: &str,
+        arguments: &[Argument<'_>],
+    ) -> Result<Incoming, CallError> {
+        let call = Call { destination: SYSTEMD, path, interface, method };
+        self.connection.call(call, arguments, CALL_TIMEOUT).await
+    }
+
+    async fn manager(&self, method: &str, arguments: &[Argument<'_>]) -> Result<Incoming, CallError> {
+        self.call(MANAGER_PATH, MANAGER, method, arguments).await
+    }
+
+    /// Has systemd load the unit. One that does not exist is loaded too, as `not-found`.
+    pub async fn load(&self, name: &ServiceName) -> Result<Handle, BusError> {
+        let reply = self.manager("LoadUnit", &[Argument::Text(name.as_str())]).await?;
+        let path = reply.body().string().map_err(|_| CallError::Malformed)?.to_owned();
+        Ok(Handle(path))
+    }
+
+    /// Listens for what happens to UNIT, from now on. `id` is its own name.
+    pub async fn watch(&self, handle: &Handle, id: &str) -> Result<(), BusError> {
+        // A connection watches one unit.
+        let _ = self.subject.unit.set((handle.clone(), id.to_owned()));
+        if let Some(peer) = self.subject.peer.get() {
+            let Handle(path) = handle;
+            let rule = format!(
+                "type='signal',sender='{peer}',path='{path}',interface='{PROPERTIES}',member='PropertiesChanged'"
+            );
+            let call = Call { destination: BUS, path: BUS_PATH, interface: BUS, method: "AddMatch" };
+            self.connection.call(call, &[Argument::Text(&rule)], CALL_TIMEOUT).await?;
+        }
+        Ok(())
+    }
+
+    /// How UNIT stands now.
+    pub async fn look(&self, handle: &Handle) -> Result<Unit, BusError> {
+        let mut unit = Unit::default();
+        for (interface, property) in FACTS {
+            if let Some(value) = self.property(handle, interface, property).await? {
+                unit.set(property, value);
+            }
+        }
+        Ok(unit)
+    }
+
+    /// UNIT's settings now.
+    pub async fn settings(&self, handle: &Handle) -> Result<Settings, BusError> {
+        let mut settings = Settings::default();
+        for (interface, property) in Settings::PROPERTIES {
+            if let Some(value) = self.property(handle, interface, property).await? {
+                settings.set(property, value);
+            }
+        }
+        Ok(settings)
+    }
+
+    /// [`None`] for one that this systemd does not know.
+    async fn property(
+        &self,
+        Handle(path): &Handle,
+        interface: &str,
+        property: &str,
+    ) -> Result<Option<Property>, BusError> {
+        let interface = format!("{SYSTEMD}.{interface}");
+        let arguments = [Argument::Text(&interface), Argument::Text(property)];
+        match self.call(path, PROPERTIES, "Get", &arguments).await {
+            Ok(reply) => Ok(reply.body().value().map_err(|_| CallError::Malformed)?),
+            Err(CallError::Refused { name, .. }) if name == "org.freedesktop.DBus.Error.UnknownProperty" => {
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Sends a signal to UNIT's processes, and SIGCONT after it, as systemd does when it kills: a stopped process acts
+    /// on nothing but SIGKILL.
+    pub async fn kill(&self, name: &ServiceName, whom: Whom, signal: i32) -> Result<(), String> {
+        let kill = async |signal| {
+            let arguments =
+                [Argument::Text(name.as_str()), Argument::Text(whom.name()), Argument::Signed(signal)];
+            match self.manager("KillUnit", &arguments).await {
+                Ok(_) => Ok(()),
+                // It has ended in between.
+                Err(CallError::Refused { name, .. }) if name == "org.freedesktop.systemd1.NoSuchProcess" => {
+                    Ok(())
+                }
+                Err(error) => Err(explain(&error)),
+            }
+        };
+        kill(signal).await?;
+        if signal == nix::libc::SIGKILL {
+            return Ok(());
+        }
+        // What matters has been said.
+        let _ = kill(nix::libc::SIGCONT).await;
+        Ok(())
+    }
+
+    /// Starts UNIT, unless somebody else has queued a job for it that says otherwise (mode `fail`).
+    pub async fn start(&self, name: &ServiceName) -> Result<(), String> {
+        let arguments = [Argument::Text(name.as_str()), Argument::Text("fail")];
+        self.manager("StartUnit", &arguments).await.map(drop).map_err(|error| explain(&error))
+    }
+
+    /// Why [`Changes`] have ended.
+    pub fn why_closed(&self) -> String {
+        self.connection.why_closed()
+    }
+}
+
+impl Subject {
+    /// [`None`] for what does not matter or is malformed.
+    fn change(&self, message: &Incoming) -> Option<Change> {
+        let mut body = message.body();
+        // The bus signs with its own name, and lets nobody else do so. This counts even before all is set up.
+        if message.sender == BUS && message.member == "NameOwnerChanged" {
+            return (body.string() == Ok(SYSTEMD)).then_some(Change::Moved);
+        }
+        if self.peer.get().is_some_and(|peer| *peer != message.sender) {
+            return None;
+        }
+        let (Handle(path), id) = self.unit.get()?;
+        match (message.interface.as_str(), message.member.as_str()) {
+            (PROPERTIES, "PropertiesChanged") if message.path == *path => {
+                let complete = body.string().ok()? == UNIT;
+                Some(Change::Properties { values: body.properties().ok()?, complete })
+            }
+            (MANAGER, "JobNew") => {
+                body.unsigned().ok()?;
+                body.string().ok()?;
+                (body.string() == Ok(id)).then_some(Change::Job)
+            }
+            // Said with true before, and with false after.
+            (MANAGER, "Reloading") => (body.flag() == Ok(false)).then_some(Change::Reloaded),
+            _ => None,
+        }
+    }
+}
+
+async fn within<T>(connect: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    timeout(CONNECT_TIMEOUT, connect).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+/// Of all that an address may be, sockets with a path are what there is on the system bus.
+fn bus_socket() -> io::Result<PathBuf> {
+    let Ok(address) = std::env::var("DBUS_SYSTEM_BUS_ADDRESS") else { return Ok(BUS_SOCKET.into()) };
+    let path = address.split(',').find_map(|part| part.strip_prefix("unix:path="));
+    path.map(PathBuf::from).ok_or_else(|| {
+        io::Error::other(format!("DBUS_SYSTEM_BUS_ADDRESS is {address:?}: only unix:path=… is understood"))
+    })
+}
+
+/// systemd's own words, with the remedy where it does not let us.
+fn explain(error: &CallError) -> String {
+    let denied = ["AccessDenied", "InteractiveAuthorizationRequired", "AuthFailed"];
+    match error {
+        CallError::Refused { name, words } if denied.iter().any(|denial| name.ends_with(denial)) => format!(
+            "{words}: run the guard as root, or let its user do it (polkit: org.freedesktop.systemd1.manage-units)"
+        ),
+        error => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

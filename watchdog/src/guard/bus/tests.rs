@@ -1,0 +1,303 @@
+//! Against a systemd of our own, at the other end of a pair of sockets.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use tokio::sync::mpsc::unbounded_channel;
+use zbus::MessageStream;
+use zbus::connection::{Builder, Connection};
+use zbus::export::futures_core::Stream;
+use zbus::message::{Message, Type};
+use zbus::zvariant::{DynamicType, ObjectPath, Value};
+
+use super::*;
+use crate::guard::follow::{News, follow};
+
+const UNIT_PATH: &str = "/org/freedesktop/systemd1/unit/nginx_2eservice";
+
+/// Has one unit, and keeps the calls that were made.
+#[derive(Debug, Clone)]
+struct Systemd {
+    connection: Connection,
+    calls: Rc<RefCell<Vec<String>>>,
+    /// What KillUnit answers.
+    refusal: Option<&'static str>,
+}
+
+impl Systemd {
+    /// One that is asked by the [`Bus`].
+    async fn with_bus() -> (Self, Bus, Changes) {
+        let (ours, theirs) = UnixStream::pair().expect("sockets");
+        let server = async {
+            let guid = zbus::Guid::generate();
+            let builder = Builder::unix_stream(theirs).server(guid).expect("a guid").p2p();
+            let connection = builder.build().await.expect("a connection");
+            Self { connection, calls: Rc::default(), refusal: None }
+        };
+        let (systemd, bus) = tokio::join!(server, Bus::open(ours));
+        let (bus, changes) = bus.expect("a connection");
+        (systemd, bus, changes)
+    }
+
+    /// Answers calls for ever.
+    async fn serve(&self) {
+        let mut stream = MessageStream::from(&self.connection);
+        while let Some(Ok(message)) = poll_fn(|context| Pin::new(&mut stream).poll_next(context)).await {
+            if message.message_type() == Type::MethodCall {
+                self.answer(&message).await;
+            }
+        }
+    }
+
+    async fn answer(&self, call: &Message) {
+        let (header, body) = (call.header(), call.body());
+        let method = header.member().expect("a method").to_string();
+        let connection = &self.connection;
+        let path = ObjectPath::try_from(UNIT_PATH).expect("a path");
+        let said = match method.as_str() {
+            "Subscribe" => {
+                connection.reply(&header, &()).await.expect("sent");
+                String::new()
+            }
+            "LoadUnit" => {
+                connection.reply(&header, &path).await.expect("sent");
+                body.deserialize::<String>().expect("a name")
+            }
+            "Get" => {
+                let (interface, property): (String, String) = body.deserialize().expect("a property");
+                if let Some(value) = property_value(&property) {
+                    connection.reply(&header, &value).await.expect("sent");
+                } else {
+                    let unknown = "org.freedesktop.DBus.Error.UnknownProperty";
+                    connection.reply_error(&header, unknown, &"Unknown property").await.expect("sent");
+                }
+                assert_eq!(interface.rsplit_once('.').expect("dots").0, SYSTEMD);
+                return;
+            }
+            "KillUnit" => {
+                match self.refusal {
+                    None => connection.reply(&header, &()).await.expect("sent"),
+                    Some(error) => connection.reply_error(&header, error, &"No.").await.expect("sent"),
+                }
+                format!("{:?}", body.deserialize::<(String, String, i32)>().expect("arguments"))
+            }
+            "StartUnit" => {
+                connection.reply(&header, &path).await.expect("sent");
+                format!("{:?}", body.deserialize::<(String, String)>().expect("arguments"))
+            }
+            other => panic!("{other} was not expected"),
+        };
+        self.calls.borrow_mut().push(format!("{method} {said}").trim().to_owned());
+    }
+
+    async fn say<B>(&self, path: &str, interface: &str, signal: &str, body: &B)
+    where
+        B: zbus::export::serde::Serialize + DynamicType,
+    {
+        self.connection.emit_signal(None::<&str>, path, interface, signal, body).await.expect("sent");
+    }
+
+    async fn changed(&self, path: &str, interface: &str, values: &[(&str, Value<'_>)]) {
+        let values: HashMap<&str, Value<'_>> =
+            values.iter().map(|(name, value)| (*name, value.try_clone().expect("cloned"))).collect();
+        self.say(path, PROPERTIES, "PropertiesChanged", &(interface, values, Vec::<&str>::new())).await;
+    }
+}
+
+fn property_value(property: &str) -> Option<Value<'static>> {
+    let job = ObjectPath::try_from("/org/freedesktop/systemd1/job/0").expect("a path");
+    Some(match property {
+        "Id" => "nginx.service".into(),
+        "LoadState" => "loaded".into(),
+        "ActiveState" => "active".into(),
+        "SubState" => "running".into(),
+        "InvocationID" => vec![1_u8, 2, 3].into(),
+        "Job" => Value::from((0_u32, job)),
+        "MainPID" => 42_u32.into(),
+        "Result" => "success".into(),
+        "ExecMainCode" | "ExecMainStatus" => 0_i32.into(),
+        "UnitFileState" => "enabled".into(),
+        "Restart" => "on-failure".into(),
+        "RestartUSec" => 250_000_u64.into(),
+        "KillMode" => "mixed".into(),
+        "WatchdogSignal" => 9_i32.into(),
+        "TimeoutStopUSec" => 90_000_000_u64.into(),
+        "SendSIGKILL" => false.into(),
+        "RestartPreventExitStatus" => Value::from((vec![3_i32, 4], vec![6_i32])),
+        "ControlGroup" => "/system.slice/nginx.service".into(),
+        // FreezerState, TimeoutAbortUSec: as before systemd 246 and 243.
+        _ => return None,
+    })
+}
+
+fn running() -> Unit {
+    Unit {
+        id: "nginx.service".into(),
+        load: "loaded".into(),
+        active: "active".into(),
+        sub: "running".into(),
+        freezer: String::new(),
+        main_pid: 42,
+        invocation: vec![1, 2, 3],
+        job: 0,
+        result: "success".into(),
+        exit: (0, 0),
+    }
+}
+
+fn nginx() -> ServiceName {
+    ServiceName::new("nginx").expect("a name")
+}
+
+/// Runs until `test` ends, with the systemd answering beside it.
+async fn beside<T>(systemd: &Systemd, test: impl Future<Output = T>) -> T {
+    let within = timeout(Duration::from_secs(20), test);
+    tokio::select! {
+        ended = within => ended.expect("it ends"),
+        () = systemd.serve() => panic!("systemd is gone"),
+    }
+}
+
+#[tokio::test]
+async fn what_there_is_to_know_of_a_unit_is_read_whatever_its_type_and_systemds_age() {
+    let (systemd, bus, _changes) = Systemd::with_bus().await;
+    let (unit, settings) = beside(&systemd, async {
+        let handle = bus.load(&nginx()).await.expect("loaded");
+        (bus.look(&handle).await.expect("seen"), bus.settings(&handle).await.expect("read"))
+    })
+    .await;
+    assert_eq!(unit, running());
+    let expected = Settings {
+        restart: "on-failure".into(),
+        restart_after: Duration::from_millis(250),
+        kill_mode: "mixed".into(),
+        watchdog_signal: 9,
+        abort_timeout: Some(Duration::from_secs(90)),
+        send_sigkill: false,
+        prevent: (vec![3, 4], vec![6]),
+        file_state: "enabled".into(),
+        control_group: "/system.slice/nginx.service".into(),
+    };
+    assert_eq!(settings, expected);
+}
+
+#[tokio::test]
+async fn a_signal_is_followed_by_sigcont_unless_it_is_sigkill() {
+    let (systemd, bus, _changes) = Systemd::with_bus().await;
+    beside(&systemd, async {
+        bus.kill(&nginx(), Whom::Main, 6).await.expect("sent");
+        bus.kill(&nginx(), Whom::All, 9).await.expect("sent");
+        bus.start(&nginx()).await.expect("queued");
+    })
+    .await;
+    let expected = [
+        r#"KillUnit ("nginx.service", "main", 6)"#,
+        r#"KillUnit ("nginx.service", "main", 18)"#,
+        r#"KillUnit ("nginx.service", "all", 9)"#,
+        r#"StartUnit ("nginx.service", "fail")"#,
+    ];
+    assert_eq!(*systemd.calls.borrow(), expected);
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_with_the_remedy_and_a_process_that_is_gone_is_none() {
+    for (refusal, expected) in [
+        ("org.freedesktop.systemd1.NoSuchProcess", Ok(())),
+        ("org.freedesktop.systemd1.NoSuchUnit", Err("No.")),
+        ("org.freedesktop.DBus.Error.AccessDenied", Err("No.: run the guard as root")),
+        ("org.freedesktop.DBus.Error.InteractiveAuthorizationRequired", Err("No.: run the guard as root")),
+    ] {
+        let (mut systemd, bus, _changes) = Systemd::with_bus().await;
+        systemd.refusal = Some(refusal);
+        let result = beside(&systemd, bus.kill(&nginx(), Whom::Main, 6)).await;
+        match (result, expected) {
+            (Ok(()), Ok(())) => {}
+            (Err(why), Err(words)) => assert!(why.starts_with(words), "{why}"),
+            (result, _) => panic!("{refusal}: {result:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn news_are_of_wholechanges_of_this_unit_and_tell_when_the_connection_ends() {
+    let (systemd, bus, changes) = Systemd::with_bus().await;
+    let (sender, mut news) = unbounded_channel();
+    let name = nginx();
+    let mut next = async || loop {
+        match news.recv().await.expect("the follower lives") {
+            News::Connected(_) => {}
+            News::Unit(unit) => return format!("{} {} {}", unit.active, unit.main_pid, unit.job),
+            News::Job => return "job".to_owned(),
+            News::Lost(why) => return why,
+        }
+    };
+    let test = async {
+        assert_eq!(next().await, "active 42 0");
+        // Of another unit, and of another kind.
+        systemd.changed("/org/freedesktop/systemd1/unit/x", UNIT, &[("ActiveState", "failed".into())]).await;
+        systemd.say(MANAGER_PATH, MANAGER, "JobNew", &(7_u32, job_path(), "x.service")).await;
+        systemd.say(MANAGER_PATH, MANAGER, "Reloading", &true).await;
+        // In two parts, the first of which would make a service without a main process of it.
+        systemd.changed(UNIT_PATH, SERVICE, &[("MainPID", 0_u32.into()), ("StatusText", "x".into())]).await;
+        systemd.changed(UNIT_PATH, UNIT, &[("ActiveState", "failed".into())]).await;
+        assert_eq!(next().await, "failed 0 0");
+        systemd.changed(UNIT_PATH, UNIT, &[("Job", Value::from((7_u32, job_path())))]).await;
+        assert_eq!(next().await, "failed 0 7");
+        systemd.say(MANAGER_PATH, MANAGER, "JobNew", &(7_u32, job_path(), "nginx.service")).await;
+        assert_eq!(next().await, "job");
+        // Everything is read again.
+        systemd.say(MANAGER_PATH, MANAGER, "Reloading", &false).await;
+        assert_eq!(next().await, "active 42 0");
+        systemd.connection.clone().close().await.expect("closed");
+        let why = next().await;
+        assert_eq!(why, "the connection was closed");
+    };
+    let followed = async {
+        tokio::select! {
+            () = test => {}
+            () = follow(&name, (bus, changes), &sender) => {}
+        }
+    };
+    tokio::select! {
+        ended = timeout(Duration::from_secs(20), followed) => ended.expect("it ends"),
+        () = async { systemd.serve().await; std::future::pending::<()>().await } => {}
+    }
+}
+
+const SERVICE: &str = "org.freedesktop.systemd1.Service";
+
+fn job_path() -> ObjectPath<'static> {
+    ObjectPath::try_from("/org/freedesktop/systemd1/job/7").expect("a path")
+}
+
+#[test]
+fn on_a_bus_only_systemds_own_signals_count_and_only_the_bus_tells_that_it_has_moved() {
+    let subject = Subject::default();
+    subject.peer.set(":1.0".to_owned()).expect("unset");
+    subject.unit.set((Handle(UNIT_PATH.to_owned()), "nginx.service".to_owned())).expect("unset");
+    let signal = |sender: &'static str, interface: &'static str, member: &'static str, text: &'static str| {
+        let builder = Message::signal(MANAGER_PATH, interface, member).expect("names");
+        let builder = builder.sender(sender).expect("a name");
+        let message = match member {
+            "Reloading" => builder.build(&false),
+            "JobNew" => builder.build(&(7_u32, job_path(), text)),
+            _ => builder.build(&(text, "", ":1.7")),
+        };
+        let message = message.expect("a message");
+        subject.change(&Incoming::decode(message.data().to_vec()).expect("a message"))
+    };
+    for (sender, reloading, job, moved) in [
+        (":1.0", Some(Change::Reloaded), Some(Change::Job), None),
+        (":1.9", None, None, None),
+        (BUS, None, None, Some(Change::Moved)),
+    ] {
+        assert_eq!(signal(sender, MANAGER, "Reloading", ""), reloading, "{sender}");
+        assert_eq!(signal(sender, MANAGER, "JobNew", "nginx.service"), job, "{sender}");
+        assert_eq!(signal(sender, MANAGER, "JobNew", "x.service"), None, "{sender}");
+        assert_eq!(signal(sender, BUS, "NameOwnerChanged", SYSTEMD), moved, "{sender}");
+        assert_eq!(signal(sender, BUS, "NameOwnerChanged", "org.example"), None, "{sender}");
+    }
+}

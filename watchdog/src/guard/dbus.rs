@@ -1,0 +1,210 @@
+//! As much of D-Bus as it takes to talk to systemd: calls with strings and numbers, their replies, and signals.
+//!
+//! A D-Bus library would do, but none was found that does it all: zbus adds 2.4 MB to a program that may have 4 MiB, and
+//! panics at PID 1's signature on its own socket, `org.freedesktop.systemd1`, which is not a unique name
+//! (`bus_on_connection` in systemd's src/core/dbus.c). The tests have zbus for a peer.
+//!
+//! [`wire`] has the messages, pure; this file the connection.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::io::{self, ErrorKind};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use self::wire::{Argument, Call, FIXED, Incoming, Kind};
+
+pub mod wire;
+
+/// A line of the authentication: `OK` and a number of 32 digits.
+const LONGEST_LINE: usize = 256;
+
+/// A connection, authenticated. It ends when this is dropped.
+#[derive(Debug)]
+pub struct Connection {
+    outgoing: UnboundedSender<Vec<u8>>,
+    waiting: Arc<Mutex<Waiting>>,
+    tasks: [JoinHandle<()>; 2],
+}
+
+/// Calls that have no reply yet, by their serial numbers.
+#[derive(Debug, Default)]
+struct Waiting {
+    last_serial: u32,
+    replies: HashMap<u32, oneshot::Sender<Incoming>>,
+    /// Why there will be no replies any more.
+    closed: Option<String>,
+}
+
+/// A call that came to nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// The peer answered with an error.
+    #[error("{words}")]
+    Refused {
+        /// `org.freedesktop.DBus.Error.AccessDenied`
+        name: String,
+        /// Its words.
+        words: String,
+    },
+    /// There was no answer.
+    #[error("no answer in {} s", .0.as_secs())]
+    Timeout(Duration),
+    /// The connection ended before.
+    #[error("{0}")]
+    Closed(String),
+    /// The answer is not what it should be.
+    #[error("an answer that cannot be understood")]
+    Malformed,
+}
+
+impl Connection {
+    /// Authenticates as the user that this process is, and has the signals that `wanted` makes something of put into the
+    /// channel returned. The channel ends with the connection.
+    pub async fn open<T, F>(stream: UnixStream, wanted: F) -> io::Result<(Self, UnboundedReceiver<T>)>
+    where
+        T: Send + 'static,
+        F: Fn(&Incoming) -> Option<T> + Send + 'static,
+    {
+        let (mut read, mut write) = stream.into_split();
+        authenticate(&mut read, &mut write).await?;
+        let waiting = Arc::<Mutex<Waiting>>::default();
+        let (outgoing, messages) = unbounded_channel();
+        let (signals, receiver) = unbounded_channel();
+        let reader = tokio::spawn(receive(read, Arc::clone(&waiting), wanted, signals));
+        let writer = tokio::spawn(send(write, messages));
+        Ok((Self { outgoing, waiting, tasks: [reader, writer] }, receiver))
+    }
+
+    /// Calls a method. A call that is dropped is made all the same.
+    pub async fn call(
+        &self,
+        call: Call<'_>,
+        arguments: &[Argument<'_>],
+        limit: Duration,
+    ) -> Result<Incoming, CallError> {
+        let (sender, reply) = oneshot::channel();
+        {
+            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(why) = &waiting.closed {
+                return Err(CallError::Closed(why.clone()));
+            }
+            waiting.last_serial = waiting.last_serial.checked_add(1).unwrap_or(1);
+            let serial = waiting.last_serial;
+            waiting.replies.retain(|_, sender| !sender.is_closed());
+            waiting.replies.insert(serial, sender);
+            // The writer lives as long as the connection.
+            let _ = self.outgoing.send(wire::encode(serial, call, arguments));
+        }
+        match timeout(limit, reply).await {
+            Err(_) => Err(CallError::Timeout(limit)),
+            Ok(Err(_)) => Err(CallError::Closed(self.why_closed())),
+            Ok(Ok(message)) if message.kind == Kind::Error => {
+                let words = message.body().string().unwrap_or_default().to_owned();
+                Err(CallError::Refused { name: message.error, words })
+            }
+            Ok(Ok(message)) => Ok(message),
+        }
+    }
+
+    /// Why there will be no replies and signals any more.
+    pub fn why_closed(&self) -> String {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.closed.clone().unwrap_or_else(|| "the connection was closed".to_owned())
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+/// D-Bus specification, "Authentication Protocol": we say who we are, and the peer looks at the socket's credentials.
+async fn authenticate(read: &mut OwnedReadHalf, write: &mut OwnedWriteHalf) -> io::Result<()> {
+    let mut hello = String::from("\0AUTH EXTERNAL ");
+    for digit in rustix::process::geteuid().as_raw().to_string().bytes() {
+        // Writing to a string does not fail.
+        let _ = write!(hello, "{digit:02x}");
+    }
+    hello.push_str("\r\nBEGIN\r\n");
+    write.write_all(hello.as_bytes()).await?;
+    let mut line = Vec::new();
+    // Byte by byte: what comes after the line is a message already.
+    while !line.ends_with(b"\r\n") && line.len() < LONGEST_LINE {
+        line.push(read.read_u8().await?);
+    }
+    if line.starts_with(b"OK ") {
+        return Ok(());
+    }
+    let line = String::from_utf8_lossy(&line);
+    Err(io::Error::new(ErrorKind::PermissionDenied, format!("authentication was refused: {}", line.trim())))
+}
+
+async fn send(mut write: OwnedWriteHalf, mut messages: UnboundedReceiver<Vec<u8>>) {
+    while let Some(message) = messages.recv().await {
+        // The reader notices that the connection has ended.
+        if write.write_all(&message).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn receive<T, F>(
+    mut read: OwnedReadHalf,
+    waiting: Arc<Mutex<Waiting>>,
+    wanted: F,
+    signals: UnboundedSender<T>,
+) where
+    F: Fn(&Incoming) -> Option<T>,
+{
+    let error = loop {
+        let message = match next(&mut read).await {
+            Ok(message) => message,
+            Err(error) => break error,
+        };
+        match message.kind {
+            Kind::Return | Kind::Error => {
+                let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(reply) = waiting.replies.remove(&message.reply_serial) {
+                    // Nobody waits for the reply to a call that was dropped.
+                    let _ = reply.send(message);
+                }
+            }
+            Kind::Signal => {
+                if let Some(signal) = wanted(&message) {
+                    let _ = signals.send(signal);
+                }
+            }
+            // Nobody has anything to call here.
+            Kind::Call => {}
+        }
+    };
+    let why = match error.kind() {
+        ErrorKind::UnexpectedEof => "the connection was closed".to_owned(),
+        _ => error.to_string(),
+    };
+    let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+    waiting.closed = Some(why);
+    waiting.replies.clear();
+}
+
+async fn next(read: &mut OwnedReadHalf) -> io::Result<Incoming> {
+    let mut bytes = vec![0; FIXED];
+    read.read_exact(&mut bytes).await?;
+    let malformed = |_| io::Error::new(ErrorKind::InvalidData, "a message that cannot be understood");
+    let length = wire::length(&bytes).map_err(malformed)?;
+    bytes.resize(length, 0);
+    read.read_exact(&mut bytes[FIXED..]).await?;
+    Incoming::decode(bytes).map_err(malformed)
+}

@@ -1,0 +1,165 @@
+//! zbus is the other side.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use zbus::message::Message;
+use zbus::zvariant::{ObjectPath, Value};
+
+use super::*;
+
+fn signal<B>(body: &B) -> Vec<u8>
+where
+    B: zbus::export::serde::Serialize + zbus::zvariant::DynamicType,
+{
+    let builder = Message::signal("/org/example", "org.example.I", "Done").expect("names");
+    builder.sender(":1.7").expect("a name").build(body).expect("a message").data().to_vec()
+}
+
+fn decoded(bytes: &[u8]) -> Incoming {
+    assert_eq!(length(&bytes[..FIXED]), Ok(bytes.len()));
+    Incoming::decode(bytes.to_vec()).expect("a message")
+}
+
+/// What zbus makes of calls is among the tests of [`bus`](crate::guard::bus), where it answers them.
+#[test]
+fn a_call_is_read_as_it_was_written() {
+    let call = Call { destination: "a.b", path: "/org/example", interface: "org.example.I", method: "Do" };
+    let message = decoded(&encode(7, call, &[Argument::Text("x"), Argument::Signed(-6), Argument::Text("")]));
+    assert_eq!(message.kind, Kind::Call);
+    assert_eq!(
+        [&*message.path, &*message.interface, &*message.member],
+        ["/org/example", "org.example.I", "Do"]
+    );
+    let mut body = message.body();
+    assert_eq!(
+        (body.string(), body.unsigned(), body.string()),
+        (Ok("x"), Ok((-6_i32).cast_unsigned()), Ok(""))
+    );
+    assert_eq!(decoded(&encode(1, call, &[])).body().byte(), Err(Malformed));
+}
+
+#[test]
+fn the_other_byte_order_is_read_too() {
+    // From the specification's own example of a header, with one field: MEMBER is "A".
+    let mut bytes = vec![b'B', 4, 0, 1, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 10];
+    bytes.extend([3, 1, b's', 0, 0, 0, 0, 1, b'A', 0, 0, 0, 0, 0, 0, 0]);
+    bytes.extend([0, 0, 1, 2]);
+    let message = decoded(&bytes);
+    assert_eq!((&*message.member, message.body().unsigned()), ("A", Ok(258)));
+}
+
+#[test]
+fn headers_are_read() {
+    let message = decoded(&signal(&(1_u32, "x")));
+    assert_eq!(message.kind, Kind::Signal);
+    assert_eq!(
+        [&*message.path, &*message.interface, &*message.member, &*message.sender, &*message.error],
+        ["/org/example", "org.example.I", "Done", ":1.7", ""]
+    );
+    let mut body = message.body();
+    assert_eq!((body.unsigned(), body.string()), (Ok(1), Ok("x")));
+    assert_eq!(body.string(), Err(Malformed), "there is no more");
+}
+
+#[test]
+fn values_are_read_or_passed_over_whatever_their_types() {
+    let path = ObjectPath::try_from("/a/b").expect("a path");
+    let nested = vec![("x", vec![(1_u8, 2_u64, 3_i16)]), ("y", vec![])];
+    let values: Vec<(Value<'_>, Option<Property>)> = vec![
+        ("text".into(), Some(Property::Text("text".into()))),
+        (path.clone().into(), Some(Property::Text("/a/b".into()))),
+        (true.into(), Some(Property::Flag(true))),
+        (7_u32.into(), Some(Property::Unsigned(7))),
+        (u64::MAX.into(), Some(Property::Unsigned(u64::MAX))),
+        ((-7_i32).into(), Some(Property::Signed(-7))),
+        (vec![1_u8, 2, 3].into(), Some(Property::Bytes(vec![1, 2, 3]))),
+        (Vec::<u8>::new().into(), Some(Property::Bytes(vec![]))),
+        (Value::from((9_u32, path.clone())), Some(Property::Unsigned(9))),
+        (Value::from((vec![1_i32, 2], vec![6_i32])), Some(Property::Statuses(vec![1, 2], vec![6]))),
+        (5_u8.into(), None),
+        (5_i16.into(), None),
+        (5_u16.into(), None),
+        (5_i64.into(), None),
+        (0.5_f64.into(), None),
+        (vec!["a", "bc"].into(), None),
+        (Value::from(vec![("a", 1_u64)]), None),
+        (Value::from((1_u8, ("x", 2_u64), Value::from("v"))), None),
+        (Value::from(nested), None),
+        (Value::new(Value::from(7_u32)), None),
+    ];
+    // Names of all lengths, so that values begin at all offsets.
+    for extra in 0..8 {
+        let name = |at: usize| format!("{at:03}{}", "x".repeat(extra));
+        let dictionary: BTreeMap<String, &Value<'_>> =
+            values.iter().enumerate().map(|(at, (value, _))| (name(at), value)).collect();
+        let message = decoded(&signal(&("interface", dictionary, vec!["gone"])));
+        let mut body = message.body();
+        assert_eq!(body.string(), Ok("interface"));
+        let expected: Vec<(String, Property)> = values
+            .iter()
+            .enumerate()
+            .filter_map(|(at, (_, property))| Some((name(at), property.clone()?)))
+            .collect();
+        assert_eq!(body.properties(), Ok(expected));
+        let end = body.array(4).expect("the invalidated ones");
+        assert_eq!((body.string(), body.at), (Ok("gone"), end), "everything before was passed over exactly");
+    }
+}
+
+#[test]
+fn an_array_that_goes_on_beyond_the_message_is_refused() {
+    let mut bytes = signal(&Value::from(vec!["a", "bc"]));
+    assert_eq!(decoded(&bytes).body().value(), Ok(None));
+    bytes.truncate(bytes.len() - 1);
+    assert_eq!(Incoming::decode(bytes).expect("its header is whole").body().value(), Err(Malformed));
+}
+
+#[test]
+fn values_within_values_without_end_are_refused() {
+    let nested = [&[b'l'][..], &b"\x01v\0".repeat(1_000_000)].concat();
+    let mut reader = Reader::new(&nested, 1).expect("a byte order");
+    assert_eq!(reader.value(), Err(Malformed));
+    assert_eq!(after(&[b'('; 255], 0), Err(Malformed));
+}
+
+/// Any string of bytes, mostly ones that begin as messages do.
+fn bytes() -> impl Strategy<Value = Vec<u8>> {
+    let beginning = prop_oneof![Just(b'l'), Just(b'B'), any::<u8>()];
+    let rest = proptest::collection::vec(
+        prop_oneof![0_u8..16, Just(b'a'), Just(b'('), Just(b'v'), any::<u8>()],
+        0..200,
+    );
+    (beginning, 0_u8..6, rest).prop_map(|(order, kind, rest)| [&[order, kind, 0, 1], &rest[..]].concat())
+}
+
+proptest! {
+    #[test]
+    fn nothing_panics(bytes in bytes(), signature in "[ybnqiuxtdsogav(){}]{0,80}") {
+        let _ = length(&bytes);
+        if let Ok(message) = Incoming::decode(bytes.clone()) {
+            let _ = message.body().properties();
+            let _ = message.body().value();
+        }
+        if let Ok(mut reader) = Reader::new(&bytes, 0) {
+            let _ = reader.skip(signature.as_bytes(), 0);
+        }
+        let _ = after(signature.as_bytes(), 0);
+    }
+
+    #[test]
+    fn a_message_that_is_damaged_or_cut_does_no_harm(at: prop::sample::Index, byte: u8, cut: prop::sample::Index) {
+        let values: BTreeMap<&str, Value<'_>> =
+            [("A", Value::from("x")), ("B", vec![1_u8].into()), ("C", vec!["a"].into())].into();
+        let mut bytes = signal(&("interface", values, vec!["gone"]));
+        let at = at.index(bytes.len());
+        bytes[at] = byte;
+        bytes.truncate(FIXED + cut.index(bytes.len() - FIXED + 1));
+        let _ = length(&bytes[..FIXED]);
+        if let Ok(message) = Incoming::decode(bytes) {
+            let mut body = message.body();
+            let _ = body.string();
+            let _ = body.properties();
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! `STATUS=`: what people read in `systemctl status`, and when it is worth saying. PID 1 handles each of them, for every
+//! service, so it is not said with every probe.
+
+use std::time::{Duration, Instant};
+
+use super::{Act, Phase, State};
+use crate::guard::event::Actions;
+use crate::span::rounded;
+
+/// Another state of the same unhealthy service is said at most this often …
+const GAP: Duration = Duration::from_secs(1);
+/// … and the newest figures of a healthy one, this often.
+const REFRESH: Duration = Duration::from_secs(60);
+
+impl State {
+    pub(super) fn say(&mut self, now: Instant, actions: &mut Actions) {
+        let known = !matches!(self.phase, Phase::Away(_));
+        if known && !self.ready {
+            self.ready = true;
+            actions.message.ready = true;
+        }
+        let (kind, text) = self.status();
+        let state = if known { self.unit.describe() } else { "unknown".to_owned() };
+        let main = format!("({state}): {text}");
+        if self.said.is_due(kind, &main, now) {
+            actions.message.status = Some(self.figures(&main));
+        }
+    }
+
+    /// What the status is about, and its middle part; figures are left out, for they change all the time.
+    fn status(&self) -> (Kind, String) {
+        let reason = || self.reason.as_ref().map(ToString::to_string).unwrap_or_default();
+        let remark = self.remark.as_ref().map(|remark| format!(": {remark}")).unwrap_or_default();
+        match &self.phase {
+            Phase::Away(_) => (Kind::Plain, format!("systemd is out of reach{remark}")),
+            Phase::Resting if self.maintenance => (Kind::Plain, "left alone: maintenance".to_owned()),
+            Phase::Resting => (Kind::Plain, format!("left alone{remark}")),
+            Phase::Starting { .. } if self.reason.is_some() => {
+                (Kind::Figures, format!("no healthy answer yet: {}", reason()))
+            }
+            Phase::Watching if self.called && self.rules.dry_run => {
+                (Kind::Figures, format!("hung, and would have been ended: {}", reason()))
+            }
+            Phase::Watching if self.called => {
+                (Kind::Figures, format!("hung, and ended too often already: {}", reason()))
+            }
+            Phase::Watching if self.reason.is_some() => (Kind::Figures, format!("unhealthy: {}", reason())),
+            Phase::Watching if self.latency.is_some() => (Kind::Healthy, "healthy".to_owned()),
+            Phase::Starting { .. } | Phase::Watching => (Kind::Figures, "no healthy answer yet".to_owned()),
+            Phase::Acting(act) => (Kind::Plain, act.describe().to_owned()),
+            Phase::Ended => (Kind::Plain, String::new()),
+        }
+    }
+
+    fn figures(&self, main: &str) -> String {
+        let answered = match (&self.phase, self.latency) {
+            (Phase::Watching, Some(took)) if self.reason.is_none() => {
+                format!(", answered in {}", rounded(took))
+            }
+            _ => String::new(),
+        };
+        let (failures, restarts) = (self.detector.failures(), self.restarts);
+        let plural = |count: u32| if count == 1 { "" } else { "s" };
+        format!(
+            "guarding {} {main}{answered}, {failures} failure{}, {restarts} restart{}",
+            self.name,
+            plural(failures),
+            plural(restarts),
+        )
+    }
+}
+
+impl Act {
+    fn describe(&self) -> &'static str {
+        match self {
+            Self::ReadingSettings => "hung",
+            Self::Reporting(_) => "hung: making the hang report",
+            Self::Signalled(_) => "hung: was sent the watchdog's signal",
+            Self::Killed(_) => "hung: was sent SIGKILL",
+            Self::Dead | Self::Looking => "ended, to be started again",
+            Self::Starting => "being started again",
+        }
+    }
+}
+
+/// What a status is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Each is news.
+    Plain,
+    /// The figures change with every probe.
+    Figures,
+    /// The same, and nobody is in a hurry to read them.
+    Healthy,
+}
+
+/// What was said last.
+#[derive(Debug, Clone, Default)]
+pub struct Said {
+    last: Option<(Kind, String, Instant)>,
+}
+
+impl Said {
+    /// Whether it is time to say a status of this kind, the main part of which is `text`. If so, it counts as said.
+    pub fn is_due(&mut self, kind: Kind, text: &str, now: Instant) -> bool {
+        let due = match &self.last {
+            None => true,
+            Some((last, said, at)) => {
+                let news = *last != kind || said != text;
+                match kind {
+                    Kind::Plain => news,
+                    Kind::Healthy => news || now - *at >= REFRESH,
+                    Kind::Figures => *last != kind || now - *at >= GAP,
+                }
+            }
+        };
+        if due {
+            self.last = Some((kind, text.to_owned(), now));
+        }
+        due
+    }
+}

@@ -1,0 +1,217 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::cli::RestartRule;
+use crate::config::Timing;
+use crate::guard::event::Hang;
+use crate::guard::settings::Whom;
+use crate::guard::unit::tests::{running, unit};
+use crate::probe::Cause;
+
+mod hang;
+mod watch;
+
+const MS: Duration = Duration::from_millis(1);
+const S: Duration = Duration::from_secs(1);
+
+/// P = T = 1 s, N = 3, r = 100 ms, 10 s of grace, two restarts an hour, no report, own pings every 15 s.
+fn rules() -> Rules {
+    let timing =
+        Timing { interval: S, timeout: S, failures: 3, rise: 1, jitter: 0, retry_interval: 100 * MS };
+    Rules {
+        timing,
+        start_grace: 10 * S,
+        restart: RestartRule::Unit,
+        budget: (2, 3600 * S),
+        report: None,
+        dry_run: false,
+        turn: Some(15 * S),
+    }
+}
+
+fn unhealthy() -> Event {
+    Event::Probed(Outcome::Unhealthy(Reason::new(Cause::Timeout, "http://127.0.0.1/: no answer in 1 s")))
+}
+
+fn settings(restart: &str) -> Settings {
+    Settings { restart: restart.into(), abort_timeout: Some(2 * S), ..Settings::default() }
+}
+
+const ABORT: Task = Task::Kill { whom: Whom::All, signal: 6 };
+const SIGKILL: Task = Task::Kill { whom: Whom::All, signal: 9 };
+
+/// Plays events to a state, with a clock that stands still unless moved.
+struct Play {
+    state: State,
+    now: Instant,
+    maintenance: bool,
+    notes: Vec<Note>,
+    messages: Vec<Message>,
+    underway: Option<Task>,
+}
+
+impl Play {
+    fn new(rules: Rules) -> Self {
+        let (now, name) = (Instant::now(), ServiceName::new("nginx").expect("a name"));
+        let state = State::new(rules, name, "http://127.0.0.1/", now);
+        Self { state, now, maintenance: false, notes: Vec::new(), messages: Vec::new(), underway: None }
+    }
+
+    /// UNIT runs and has answered.
+    fn watching(rules: Rules) -> Self {
+        let mut play = Self::new(rules);
+        play.step(Event::Seen(running(7)));
+        assert_eq!(play.probe(Event::Probed(Outcome::Healthy)), None);
+        play
+    }
+
+    /// N probes in a row were unhealthy, and the settings were read.
+    fn hung(rules: Rules, settings: Settings) -> (Self, Option<Task>) {
+        let mut play = Self::watching(rules);
+        assert_eq!(play.hang(), Some(Task::ReadSettings));
+        let task = play.step(Event::Read(Ok(settings)));
+        (play, task)
+    }
+
+    /// The watchdog's signal has been sent.
+    fn signalled(settings: Settings) -> Self {
+        let (mut play, task) = Self::hung(rules(), settings);
+        assert!(matches!(task, Some(Task::Kill { .. })), "{task:?}");
+        assert_eq!(play.step(Event::Called(Ok(()))), None);
+        play
+    }
+
+    fn step(&mut self, event: Event) -> Option<Task> {
+        let moment = Moment { now: self.now, maintenance: self.maintenance, dice: 0.0 };
+        let actions = self.state.step(event, moment);
+        self.notes.extend(actions.notes);
+        self.messages.push(actions.message);
+        if actions.drop_task {
+            self.underway = None;
+        }
+        self.underway = actions.task.clone().or(self.underway.take());
+        actions.task
+    }
+
+    /// Waits for the time that the state has named.
+    fn due(&mut self) -> Option<Task> {
+        let due = self.state.due().expect("something is due");
+        self.now = self.now.max(due);
+        self.step(Event::Due)
+    }
+
+    /// The next probe, with this outcome after 10 ms.
+    fn probe(&mut self, outcome: Event) -> Option<Task> {
+        assert_eq!(self.due(), Some(Task::Probe));
+        self.now += 10 * MS;
+        self.step(outcome)
+    }
+
+    /// An end needs what ends.
+    fn can_happen(&mut self, event: &Event) -> bool {
+        let ends = match event {
+            Event::Probed(_) => matches!(self.underway, Some(Task::Probe)),
+            Event::Read(_) => matches!(self.underway, Some(Task::ReadSettings)),
+            Event::Reported => matches!(self.underway, Some(Task::Report(_))),
+            Event::Called(_) => matches!(self.underway, Some(Task::Kill { .. } | Task::Start)),
+            Event::Looked(_) => matches!(self.underway, Some(Task::Look)),
+            Event::Due => return self.state.due().is_some(),
+            Event::Turn => return self.state.turn().is_some(),
+            Event::Seen(_) | Event::JobQueued | Event::Lost { .. } | Event::Stop => return true,
+        };
+        if ends {
+            self.underway = None;
+        }
+        ends
+    }
+
+    fn hang(&mut self) -> Option<Task> {
+        assert_eq!(self.probe(unhealthy()), None);
+        assert_eq!(self.probe(unhealthy()), None);
+        self.probe(unhealthy())
+    }
+
+    fn status(&self) -> String {
+        let said = self.messages.iter().rev().find_map(|message| message.status.clone());
+        said.expect("something was said")
+    }
+
+    fn has(&self, wanted: impl Fn(&Note) -> bool) -> usize {
+        self.notes.iter().filter(|note| wanted(note)).count()
+    }
+}
+
+fn dead() -> Unit {
+    Unit { result: "core-dump".into(), exit: (3, 6), ..unit("failed", "failed") }
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    let units = prop_oneof![
+        Just(running(7)),
+        Just(running(8)),
+        Just(Unit { job: 5, ..running(7) }),
+        Just(unit("inactive", "dead")),
+        Just(dead()),
+        Just(unit("activating", "auto-restart")),
+        Just(unit("deactivating", "stop-sigterm")),
+        Just(unit("reloading", "reload")),
+    ];
+    let restart = prop_oneof![Just("no"), Just("always"), Just("on-watchdog")];
+    prop_oneof![
+        3 => units.clone().prop_map(Event::Seen),
+        8 => Just(unhealthy()),
+        1 => Just(Event::Probed(Outcome::Healthy)),
+        8 => Just(Event::Due),
+        1 => Just(Event::JobQueued),
+        1 => Just(Event::Turn),
+        1 => Just(Event::Lost { why: "closed".into() }),
+        4 => restart.prop_map(|restart| Event::Read(Ok(settings(restart)))),
+        2 => Just(Event::Reported),
+        2 => Just(Event::Called(Ok(()))),
+        1 => Just(Event::Called(Err("no".into()))),
+        2 => units.prop_map(|unit| Event::Looked(Ok(unit))),
+    ]
+}
+
+proptest! {
+    /// Whatever comes in whatever order.
+    #[test]
+    fn the_unit_is_signalled_only_after_n_unhealthy_probes_and_within_the_budget_and_started_only_when_dead(
+        events in proptest::collection::vec((any_event(), 0_u64..1500, any::<bool>()), 0..300),
+        report: bool,
+    ) {
+        let rules = Rules { report: report.then_some(S), ..rules() };
+        let mut play = Play::new(rules);
+        let (mut unhealthy_probes, mut signals, mut last_seen) = (0, 0, Unit::default());
+        for (event, millis, maintenance) in events {
+            play.now += Duration::from_millis(millis);
+            play.maintenance = maintenance && millis < 100;
+            if !play.can_happen(&event) {
+                continue;
+            }
+            match &event {
+                Event::Probed(Outcome::Healthy) => unhealthy_probes = 0,
+                Event::Probed(Outcome::Unhealthy(_)) => unhealthy_probes += 1,
+                Event::Seen(unit) | Event::Looked(Ok(unit)) => last_seen = unit.clone(),
+                _ => {}
+            }
+            let task = play.step(event.clone());
+            match task {
+                Some(Task::Kill { signal: 6, .. }) => {
+                    prop_assert!(unhealthy_probes >= 3 && !play.maintenance);
+                    unhealthy_probes = 0;
+                    signals += 1;
+                }
+                Some(Task::Start) => {
+                    prop_assert!(signals > 0 && !play.maintenance);
+                    prop_assert_eq!(last_seen.standing(), Standing::Dead);
+                }
+                Some(Task::Probe) => {
+                    prop_assert!(matches!(play.state.unit.standing(), Standing::Serving(_)) && !play.maintenance);
+                }
+                _ => {}
+            }
+        }
+        prop_assert!(signals <= 2, "in less than an hour");
+    }
+}

@@ -1,0 +1,274 @@
+//! From a hang to the service's return.
+
+use super::*;
+
+#[test]
+fn a_hang_is_reported_signalled_and_left_to_systemd_where_it_restarts_by_itself() {
+    let rules = Rules { report: Some(500 * MS), ..rules() };
+    let settings = Settings { control_group: "/system.slice/nginx.service".into(), ..settings("always") };
+    let (mut play, task) = Play::hung(rules, settings);
+    let hang = Hang {
+        unit: "nginx.service".into(),
+        main_pid: Some(7),
+        control_group: "/system.slice/nginx.service".into(),
+        reason: "3 probes in a row unhealthy: http://127.0.0.1/: no answer in 1 s".into(),
+        budget: 500 * MS,
+    };
+    assert_eq!(task, Some(Task::Report(hang)));
+    assert_eq!(play.step(Event::Reported), Some(ABORT));
+    assert_eq!(play.step(Event::Called(Ok(()))), None);
+    assert_eq!(play.step(Event::Seen(unit("deactivating", "stop-sigterm"))), None);
+    assert_eq!(play.state.due(), None, "how long that takes is systemd's to say");
+    assert_eq!(play.step(Event::Seen(unit("activating", "auto-restart"))), None);
+    assert_eq!(play.state.due(), None, "systemd does it");
+    play.step(Event::Seen(Unit { invocation: vec![2], ..running(8) }));
+    play.probe(Event::Probed(Outcome::Healthy));
+    let status = "guarding nginx.service (active, pid 8): healthy, answered in 10 ms, 0 failures, 1 restart";
+    assert_eq!(play.status(), status);
+}
+
+#[test]
+fn a_unit_that_systemd_leaves_dead_is_started_when_its_restart_sec_is_over() {
+    for restart in ["always", "on-failure", "on-abnormal", "on-watchdog"] {
+        let mut play = Play::signalled(Settings { restart_after: 3 * S, ..settings(restart) });
+        assert_eq!(play.step(Event::Seen(unit("deactivating", "stop-post"))), None);
+        assert_eq!(play.step(Event::Seen(dead())), None);
+        let died = play.now;
+        assert_eq!(play.due(), Some(Task::Look));
+        assert_eq!(play.now - died, 3 * S);
+        assert_eq!(play.step(Event::Looked(Ok(dead()))), Some(Task::Start), "{restart}");
+        // Our own job.
+        assert_eq!(play.step(Event::JobQueued), None);
+        assert_eq!(play.step(Event::Called(Ok(()))), None);
+        assert_eq!(play.step(Event::Seen(unit("activating", "start"))), None);
+        play.step(Event::Seen(Unit { invocation: vec![2], ..running(8) }));
+        assert_eq!(play.probe(Event::Probed(Outcome::Healthy)), None);
+        assert_eq!(play.has(|note| *note == Note::GaveWay), 0);
+    }
+}
+
+#[test]
+fn a_unit_that_a_watchdog_would_not_restart_is_not_started_and_the_status_says_why() {
+    for restart in ["no", "on-success", "on-abort"] {
+        let mut play = Play::signalled(settings(restart));
+        assert_eq!(play.step(Event::Seen(dead())), None);
+        assert_eq!(play.state.due(), None, "{restart}");
+        let expected = format!(
+            "(failed, core-dump): left alone: not started again: Restart={restart}, 0 failures, 0 restarts"
+        );
+        assert!(play.status().contains(&expected), "{}", play.status());
+        assert_eq!(play.has(|note| matches!(note, Note::NotStarted { .. })), 1);
+    }
+}
+
+#[test]
+fn what_somebody_starts_long_after_its_end_is_no_restart_of_ours() {
+    let restarts = |between: &[Unit]| {
+        let mut play = Play::signalled(settings("always"));
+        for unit in between {
+            play.step(Event::Seen(unit.clone()));
+        }
+        play.step(Event::Seen(Unit { invocation: vec![2], ..running(8) }));
+        play.state.restarts()
+    };
+    let (waiting, stopped) = (unit("activating", "auto-restart"), unit("inactive", "dead"));
+    assert_eq!(restarts(&[]), 1);
+    assert_eq!(restarts(std::slice::from_ref(&waiting)), 1);
+    assert_eq!(restarts(&[waiting.clone(), Unit { job: 5, ..stopped.clone() }]), 1);
+    assert_eq!(restarts(&[waiting, stopped]), 0);
+}
+
+#[test]
+fn what_is_disabled_meanwhile_is_not_started() {
+    let mut play = Play::signalled(Settings { file_state: "disabled".into(), ..settings("on-watchdog") });
+    play.step(Event::Seen(dead()));
+    assert_eq!(play.state.due(), None);
+    assert!(play.status().contains("not started again: the unit is disabled"), "{}", play.status());
+}
+
+#[test]
+fn a_unit_that_came_back_by_itself_is_not_started() {
+    for back in [unit("activating", "auto-restart"), Unit { invocation: vec![2], ..running(8) }] {
+        let mut play = Play::signalled(settings("on-watchdog"));
+        play.step(Event::Seen(dead()));
+        assert_eq!(play.due(), Some(Task::Look));
+        assert_eq!(play.step(Event::Looked(Ok(back))), None);
+        assert_eq!(play.has(|note| *note == Note::Starting), 0);
+    }
+}
+
+#[test]
+fn a_job_of_somebody_elses_ends_what_we_were_at() {
+    type Then = fn(&mut Play) -> Option<Task>;
+    let steps: [(&str, Then); 3] = [
+        ("signalled", |_| None),
+        ("dead", |play| play.step(Event::Seen(dead()))),
+        ("looking", |play| {
+            play.step(Event::Seen(dead()));
+            play.due()
+        }),
+    ];
+    let stop = Unit { job: 5, ..unit("deactivating", "stop-sigterm") };
+    for (name, step) in steps {
+        for event in [Event::JobQueued, Event::Seen(stop.clone()), Event::Seen(Unit { job: 5, ..dead() })] {
+            let mut play = Play::signalled(settings("always"));
+            step(&mut play);
+            assert_eq!(play.step(event.clone()), None);
+            assert_eq!(play.has(|note| *note == Note::GaveWay), 1, "{name}, {event:?}");
+            assert_eq!(play.step(Event::Seen(unit("inactive", "dead"))), None);
+            assert_eq!(play.step(Event::Looked(Ok(dead()))), None);
+            if let Some(due) = play.state.due() {
+                // Where it still runs, it is watched like any other.
+                assert_eq!((name, due), ("signalled", play.now));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_stop_before_the_signal_is_respected() {
+    let mut play = Play::watching(rules());
+    play.hang();
+    play.step(Event::Seen(Unit { job: 5, ..unit("deactivating", "stop-sigterm") }));
+    assert_eq!(play.step(Event::Read(Ok(settings("always")))), None);
+    assert_eq!(play.state.due(), None);
+}
+
+#[test]
+fn what_does_not_die_is_killed_after_its_abort_timeout() {
+    let mut play = Play::signalled(settings("always"));
+    let sent = play.now;
+    assert_eq!(play.due(), Some(SIGKILL));
+    assert_eq!(play.now - sent, 2 * S);
+    assert_eq!(play.step(Event::Called(Ok(()))), None);
+    play.step(Event::Seen(dead()));
+    assert_eq!(play.due(), Some(Task::Look), "Restart=always, and systemd left it dead");
+}
+
+#[test]
+fn what_must_not_be_killed_is_not() {
+    let play = Play::signalled(Settings { send_sigkill: false, ..settings("always") });
+    assert_eq!(play.state.due(), None);
+}
+
+#[test]
+fn the_budget_is_kept_said_to_be_exhausted_once_and_slides() {
+    let mut play = Play::watching(rules());
+    for pid in [8, 9] {
+        assert_eq!(play.hang(), Some(Task::ReadSettings));
+        play.step(Event::Read(Ok(settings("always"))));
+        play.step(Event::Seen(Unit { invocation: vec![2], ..running(pid) }));
+        play.probe(Event::Probed(Outcome::Healthy));
+    }
+    let began = play.now;
+    assert_eq!(play.hang(), None);
+    while play.now - began < 3500 * S {
+        assert_eq!(play.probe(unhealthy()), None);
+    }
+    assert_eq!(play.has(|note| matches!(note, Note::Exhausted { .. })), 1);
+    assert!(play.status().contains("hung, and ended too often already"), "{}", play.status());
+    play.now += 100 * S;
+    assert_eq!(play.probe(unhealthy()), Some(Task::ReadSettings));
+}
+
+#[test]
+fn a_dry_run_only_says_what_it_would_do() {
+    let mut play = Play::watching(Rules { dry_run: true, ..rules() });
+    assert_eq!(play.hang(), None);
+    for _ in 0..10 {
+        assert_eq!(play.probe(unhealthy()), None);
+    }
+    assert_eq!(play.has(|note| matches!(note, Note::DryRun { .. })), 1);
+    play.probe(Event::Probed(Outcome::Healthy));
+    assert_eq!(play.has(|note| matches!(note, Note::Recovered { failures: 13 })), 1);
+    play.hang();
+    assert_eq!(play.has(|note| matches!(note, Note::DryRun { .. })), 2);
+}
+
+#[test]
+fn under_maintenance_nothing_is_done_until_it_is_over() {
+    let mut play = Play::watching(rules());
+    play.probe(unhealthy());
+    play.probe(unhealthy());
+    play.maintenance = true;
+    for _ in 0..3 {
+        assert_eq!(play.due(), None, "no probe");
+    }
+    assert!(play.status().contains("(active, pid 7): left alone: maintenance"), "{}", play.status());
+    assert_eq!(play.has(|note| *note == Note::Maintenance), 1);
+    play.maintenance = false;
+    assert_eq!(play.due(), None);
+    assert_eq!(play.hang(), None, "a grace of its own");
+}
+
+#[test]
+fn maintenance_that_begins_during_a_hang_stops_whatever_comes_next() {
+    let reporting = Rules { report: Some(S), ..rules() };
+    let mut play = Play::watching(reporting.clone());
+    play.hang();
+    play.maintenance = true;
+    assert_eq!(play.step(Event::Read(Ok(settings("always")))), None, "no report");
+
+    let (mut play, _) = Play::hung(reporting, settings("always"));
+    play.maintenance = true;
+    assert_eq!(play.step(Event::Reported), None, "no signal");
+
+    let mut play = Play::signalled(settings("always"));
+    play.maintenance = true;
+    play.step(Event::Seen(dead()));
+    assert_eq!(play.state.due(), None, "no start");
+
+    let mut play = Play::signalled(settings("always"));
+    play.step(Event::Seen(dead()));
+    play.due();
+    play.maintenance = true;
+    assert_eq!(play.step(Event::Looked(Ok(dead()))), None, "no start");
+}
+
+#[test]
+fn what_cannot_be_done_is_said_and_tried_again_as_long_as_the_budget_lasts() {
+    let mut play = Play::watching(rules());
+    play.hang();
+    assert_eq!(play.step(Event::Read(Err("no reply".into()))), None);
+    for _ in 0..2 {
+        assert_eq!(play.hang(), Some(Task::ReadSettings));
+        assert_eq!(play.step(Event::Read(Ok(settings("always")))), Some(ABORT));
+        assert_eq!(play.step(Event::Called(Err("access denied".into()))), None);
+    }
+    assert_eq!(play.hang(), None);
+    assert_eq!(play.has(|note| matches!(note, Note::CannotKill { .. })), 2);
+    assert_eq!(play.has(|note| matches!(note, Note::Exhausted { .. })), 1);
+}
+
+#[test]
+fn a_start_that_is_refused_is_said() {
+    let mut play = Play::signalled(settings("on-watchdog"));
+    play.step(Event::Seen(dead()));
+    play.due();
+    play.step(Event::Looked(Ok(dead())));
+    play.step(Event::Called(Err("start request repeated too quickly".into())));
+    assert!(play.status().contains("could not be started: start request repeated"), "{}", play.status());
+    assert_eq!(play.state.due(), None);
+}
+
+#[test]
+fn systemd_out_of_reach_in_the_middle_of_a_hang_delays_what_comes_next() {
+    let lost = || Event::Lost { why: "closed".into() };
+    let mut play = Play::signalled(settings("on-watchdog"));
+    let sent = play.now;
+    play.step(lost());
+    assert_eq!(play.state.due(), None);
+    play.step(Event::Seen(running(7)));
+    assert_eq!(play.due(), Some(SIGKILL));
+    assert_eq!(play.now - sent, 2 * S, "and not earlier");
+    play.step(lost());
+    play.step(Event::Seen(dead()));
+    assert_eq!(play.due(), Some(Task::Look));
+    play.step(lost());
+    play.step(Event::Seen(dead()));
+    assert_eq!(play.due(), Some(Task::Look));
+    assert_eq!(play.step(Event::Looked(Ok(dead()))), Some(Task::Start));
+    play.step(lost());
+    play.step(Event::Seen(Unit { invocation: vec![2], ..running(8) }));
+    assert_eq!(play.probe(Event::Probed(Outcome::Healthy)), None);
+}

@@ -1,0 +1,182 @@
+//! Whether and when the service is probed, and how it is with the guard itself.
+
+use super::*;
+
+#[test]
+fn only_a_running_unit_is_probed() {
+    for (active, sub) in [
+        ("inactive", "dead"),
+        ("activating", "start"),
+        ("reloading", "reload"),
+        ("deactivating", "stop-sigterm"),
+        ("failed", "failed"),
+        ("maintenance", "cleaning"),
+        ("active", "exited"),
+    ] {
+        let mut play = Play::new(rules());
+        assert_eq!(play.state.due(), None);
+        assert_eq!(play.step(Event::Seen(unit(active, sub))), None);
+        assert_eq!(play.state.due(), None, "{active} {sub}: it could be woken by a probe");
+        play.step(Event::Seen(running(7)));
+        assert_eq!(play.due(), Some(Task::Probe));
+        let moment = Moment { now: play.now, maintenance: false, dice: 0.0 };
+        let actions = play.state.step(Event::Seen(unit(active, sub)), moment);
+        assert!(actions.drop_task, "{active} {sub}: the probe under way is dropped");
+        assert_eq!(play.state.due(), None, "{active} {sub}");
+    }
+}
+
+#[test]
+fn ready_is_said_once_and_as_soon_as_the_unit_is_followed_even_if_it_does_not_exist() {
+    let mut play = Play::new(rules());
+    play.step(Event::Lost { why: "closed".into() });
+    play.step(Event::Seen(Unit { load: "not-found".into(), ..unit("inactive", "dead") }));
+    play.step(Event::Seen(running(7)));
+    assert_eq!(play.messages.iter().map(|message| message.ready).collect::<Vec<_>>(), [false, true, false]);
+    let said = play.messages[1].status.as_deref();
+    assert_eq!(said, Some("guarding nginx.service (not there): left alone, 0 failures, 0 restarts"));
+    assert_eq!(play.has(|note| *note == Note::NotThere), 1);
+}
+
+#[test]
+fn only_a_unit_that_never_was_there_is_warned_of() {
+    let mut play = Play::new(rules());
+    play.step(Event::Seen(running(7)));
+    play.step(Event::Seen(Unit { load: "not-found".into(), ..unit("inactive", "dead") }));
+    assert_eq!(play.has(|note| *note == Note::NotThere), 0);
+}
+
+#[test]
+fn a_service_that_has_never_answered_is_given_its_grace() {
+    let mut play = Play::new(rules());
+    play.step(Event::Seen(running(7)));
+    let began = play.now;
+    while play.now < began + 9 * S {
+        assert_eq!(play.probe(unhealthy()), None);
+    }
+    assert_eq!(play.state.detector.failures(), 0);
+    assert!(
+        play.status().contains("no healthy answer yet: http://127.0.0.1/: no answer in 1 s"),
+        "{}",
+        play.status()
+    );
+    assert_eq!(play.hang(), Some(Task::ReadSettings));
+}
+
+#[test]
+fn a_service_that_has_answered_has_no_grace_left() {
+    assert_eq!(Play::watching(rules()).hang(), Some(Task::ReadSettings));
+}
+
+#[test]
+fn another_instance_starts_without_failures_and_with_a_grace_of_its_own() {
+    for other in [running(8), Unit { invocation: vec![2], ..running(7) }] {
+        let mut play = Play::watching(rules());
+        play.probe(unhealthy());
+        play.probe(unhealthy());
+        play.step(Event::Seen(other));
+        assert_eq!(play.hang(), None);
+    }
+}
+
+#[test]
+fn what_does_not_matter_changes_nothing() {
+    let mut play = Play::watching(rules());
+    play.probe(unhealthy());
+    play.probe(unhealthy());
+    let due = play.state.due();
+    play.step(Event::Seen(Unit { result: "other".into(), ..running(7) }));
+    play.step(Event::JobQueued);
+    assert_eq!(play.state.due(), due);
+    assert_eq!(play.probe(unhealthy()), Some(Task::ReadSettings));
+}
+
+#[test]
+fn a_reload_or_a_thaw_begins_anew() {
+    for pause in [unit("reloading", "reload"), Unit { freezer: "frozen".into(), ..running(7) }] {
+        let mut play = Play::watching(rules());
+        play.probe(unhealthy());
+        play.probe(unhealthy());
+        play.step(Event::Seen(pause));
+        assert_eq!(play.state.due(), None);
+        play.step(Event::Seen(running(7)));
+        assert_eq!(play.hang(), None);
+    }
+}
+
+#[test]
+fn systemd_out_of_reach_for_a_while_disturbs_nothing() {
+    let mut play = Play::watching(rules());
+    play.probe(unhealthy());
+    play.step(Event::Lost { why: "closed".into() });
+    play.step(Event::Lost { why: "refused".into() });
+    assert_eq!(play.state.due(), None, "nothing is known, so nothing is probed");
+    assert_eq!(play.has(|note| matches!(note, Note::Lost { .. })), 1);
+    assert!(play.status().contains("(unknown): systemd is out of reach: closed"), "{}", play.status());
+    play.step(Event::Seen(running(7)));
+    assert_eq!(play.probe(unhealthy()), None);
+    assert_eq!(play.probe(unhealthy()), None);
+    assert_eq!(play.probe(unhealthy()), Some(Task::ReadSettings), "it needs no new grace");
+}
+
+#[test]
+fn every_probe_and_every_turn_pings_our_own_watchdog() {
+    let ping =
+        |play: &Play| play.messages.last().expect("a message").watchdog == Some(message::Verdict::Ping);
+    let mut play = Play::watching(rules());
+    assert!(ping(&play));
+    play.probe(unhealthy());
+    assert!(ping(&play), "it vouches for the guard, not for the unit");
+    play.step(Event::Seen(unit("inactive", "dead")));
+    assert!(!ping(&play));
+    for _ in 0..3 {
+        play.now = play.state.turn().expect("a turn");
+        play.step(Event::Turn);
+        assert!(ping(&play), "also while the unit is down");
+    }
+}
+
+#[test]
+fn a_guard_that_is_stuck_does_not_ping() {
+    let mut play = Play::watching(rules());
+    play.due();
+    play.now += 4 * S;
+    play.step(Event::Turn);
+    assert_eq!(play.messages.last().expect("a message").watchdog, None);
+    assert_eq!(play.state.turn(), None);
+    assert_eq!(play.has(|note| *note == Note::Stuck), 1);
+    play.step(Event::Probed(Outcome::Healthy));
+    assert!(play.state.turn().is_some(), "it was not, after all");
+}
+
+#[test]
+fn without_a_watchdog_of_our_own_there_are_no_pings() {
+    let mut play = Play::watching(Rules { turn: None, ..rules() });
+    play.probe(unhealthy());
+    assert_eq!(play.state.turn(), None);
+    assert!(play.messages.iter().all(|message| message.watchdog.is_none()));
+}
+
+#[test]
+fn after_a_stop_nothing_is_said_or_done() {
+    let mut play = Play::watching(rules());
+    play.step(Event::Stop);
+    assert!(play.messages.last().expect("a message").stopping);
+    assert_eq!(play.status(), "stopping: nginx.service is not guarded any more");
+    for event in [Event::Seen(running(9)), Event::Due, Event::Turn, unhealthy(), Event::Stop] {
+        assert_eq!(play.step(event), None);
+        assert!(play.messages.last().expect("a message").is_empty());
+    }
+    assert_eq!(play.state.due(), None);
+}
+
+#[test]
+fn a_healthy_unit_is_spoken_of_once_a_minute() {
+    let mut play = Play::watching(rules());
+    let before = play.messages.len();
+    for _ in 0..120 {
+        play.probe(Event::Probed(Outcome::Healthy));
+    }
+    let said = play.messages[before..].iter().filter(|message| message.status.is_some()).count();
+    assert_eq!(said, 2);
+}

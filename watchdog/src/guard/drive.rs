@@ -1,0 +1,309 @@
+//! The loop of guard mode: turns what comes in into events for [`State`], and its actions into I/O.
+
+use std::future::pending;
+use std::io;
+use std::path::PathBuf;
+use std::pin::{Pin, pin};
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use tokio::io::unix::AsyncFd;
+use tokio::runtime;
+use tokio::sync::mpsc::unbounded_channel;
+use tokio::time::{sleep, sleep_until, timeout};
+
+use crate::cli::OutsideArgs;
+use crate::guard::bus::{Bus, BusError, Changes};
+use crate::guard::decide::State;
+use crate::guard::event::{Actions, Event, Moment, Rules, Task};
+use crate::guard::follow::{Line, News, follow};
+use crate::guard::name::ServiceName;
+use crate::guard::{GuardError, Reporter, note};
+use crate::hang_report::Recent;
+use crate::log;
+use crate::metrics::{self, Exporter, Metrics};
+use crate::notify::Notifier;
+use crate::probe::Probes;
+use crate::raw;
+use crate::span::Span;
+
+/// The signals that end us. All others keep their meaning, so that our own watchdog's SIGABRT dumps core.
+const STOP: [Signal; 3] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP];
+/// How long the last message may wait for room in systemd's queue.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+
+/// Where systemd is not to be had for this long at our start, it is not the moment but the place.
+const PATIENCE: Duration = Duration::from_secs(2);
+const RETRY: Duration = Duration::from_millis(50);
+
+/// [`State`] asks nothing of systemd while it is out of reach.
+const NO_LINE: &str = "systemd is out of reach";
+
+/// What a guard is made of.
+pub struct Guard<'a> {
+    /// UNIT
+    pub name: ServiceName,
+    /// When it hangs, and what then.
+    pub rules: Rules,
+    /// What is probed.
+    pub probes: &'a Probes,
+    /// Our own unit's, where we run in one.
+    pub notifier: Option<Notifier>,
+    /// While it exists, UNIT is left alone.
+    pub maintenance: PathBuf,
+    /// Makes hang reports.
+    pub report: &'a Reporter,
+    /// W
+    pub watchdog: Duration,
+    /// How it is seen from outside.
+    pub outside: &'a OutsideArgs,
+}
+
+/// Guards UNIT until asked to stop.
+pub fn run(guard: Guard<'_>) -> Result<ExitCode, GuardError> {
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()
+        .map_err(|source| GuardError::System { what: "set up I/O", source })?;
+    let end = runtime.block_on(async {
+        let stop = stop_signals().map_err(|source| GuardError::System { what: "block signals", source })?;
+        let bus = first_bus().await?;
+        drive(guard, bus, &stop).await
+    });
+    // A name lookup may hang in its thread; there is nothing to wait for.
+    runtime.shutdown_background();
+    end.map(|()| ExitCode::SUCCESS)
+}
+
+/// Early at boot the bus can be there before systemd is on it.
+async fn first_bus() -> Result<(Bus, Changes), BusError> {
+    let give_up = Instant::now() + PATIENCE;
+    loop {
+        match Bus::connect().await {
+            Err(_) if Instant::now() < give_up => sleep(RETRY).await,
+            result => return result,
+        }
+    }
+}
+
+fn stop_signals() -> io::Result<AsyncFd<SignalFd>> {
+    let set: SigSet = STOP.into_iter().collect();
+    set.thread_block()?;
+    let descriptor = SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
+    raw::readable(descriptor)
+}
+
+type Underway<'a> = Pin<Box<dyn Future<Output = Event> + 'a>>;
+
+async fn drive(guard: Guard<'_>, bus: (Bus, Changes), stop: &AsyncFd<SignalFd>) -> Result<(), GuardError> {
+    let Guard { name, rules, probes, notifier, maintenance, report, watchdog, outside } = guard;
+    let exporter = Exporter::open(outside)?;
+    let metrics = Metrics::new(Some(name.as_str()), Some(watchdog));
+    let _structured = log::structured();
+    log_start(&name, &rules, probes);
+    let (sender, mut news) = unbounded_channel();
+    let timeout = rules.timing.timeout;
+    let state = State::new(rules, name.clone(), &probes.to_string(), Instant::now());
+    let mut driver = Driver {
+        name: &name,
+        timeout,
+        probes,
+        report,
+        maintenance,
+        notifier,
+        state,
+        line: None,
+        underway: None,
+        probe_started: Instant::now(),
+        recent: Recent::new(),
+        figure: metrics::State::Stopping,
+        metrics: &metrics,
+        exporter: &exporter,
+    };
+    let mut serving = pin!(exporter.serve(&metrics));
+    let mut follower = pin!(follow(&name, bus, &sender));
+    loop {
+        tokio::select! {
+            // In this order: what systemd says of UNIT comes before what follows from what it said earlier.
+            biased;
+            readable = stop.readable() => {
+                drop(readable.map_err(|source| GuardError::System { what: "wait for signals", source })?);
+                driver.step(Event::Stop);
+                driver.last_words().await;
+                exporter.close().await;
+                return Ok(());
+            }
+            () = at(driver.notifier.as_ref().and_then(Notifier::retry_at)) => driver.flush(),
+            () = &mut follower => {}
+            Some(news) = news.recv() => driver.hear(news),
+            event = end_of(&mut driver.underway) => {
+                driver.underway = None;
+                tracing::debug!("{event:?}");
+                driver.step(event);
+            }
+            () = at(driver.state.due()) => driver.step(Event::Due),
+            () = at(driver.state.turn()) => driver.step(Event::Turn),
+            never = &mut serving => match never {},
+        }
+    }
+}
+
+struct Driver<'a> {
+    name: &'a ServiceName,
+    timeout: Duration,
+    probes: &'a Probes,
+    report: &'a Reporter,
+    maintenance: PathBuf,
+    notifier: Option<Notifier>,
+    state: State,
+    /// [`None`] while there is no connection.
+    line: Option<Rc<Line>>,
+    underway: Option<Underway<'a>>,
+    probe_started: Instant,
+    recent: Recent,
+    figure: metrics::State,
+    metrics: &'a Metrics,
+    exporter: &'a Exporter,
+}
+
+impl<'a> Driver<'a> {
+    fn hear(&mut self, news: News) {
+        match news {
+            News::Connected(line) => self.line = Some(line),
+            News::Unit(unit) => {
+                tracing::debug!("{unit:?}");
+                self.step(Event::Seen(unit));
+            }
+            News::Job => self.step(Event::JobQueued),
+            News::Lost(why) => {
+                self.line = None;
+                self.step(Event::Lost { why });
+            }
+        }
+    }
+
+    fn step(&mut self, event: Event) {
+        let now = Instant::now();
+        if let Event::Probed(outcome) = &event {
+            let took = now - self.probe_started;
+            self.recent.remember(now, took, outcome);
+            self.metrics.probe(took, outcome);
+        }
+        // In /run, so this takes microseconds.
+        let moment = Moment { now, maintenance: self.maintenance.exists(), dice: fastrand::f32() };
+        let Actions { drop_task, task, message, notes } = self.state.step(event, moment);
+        if drop_task {
+            self.underway = None;
+        }
+        if let Some(task) = task {
+            match task {
+                Task::Probe => self.probe_started = now,
+                Task::Report(_) => self.metrics.hang(),
+                _ => {}
+            }
+            self.underway = Some(self.begin(task));
+        }
+        self.metrics.failures(self.state.failures());
+        self.metrics.restarts(self.state.restarts());
+        let figure = self.state.figure();
+        let is_changed = std::mem::replace(&mut self.figure, figure) != figure;
+        self.metrics.state(figure);
+        self.exporter.update(self.metrics, now, is_changed);
+        if let Some(notifier) = &mut self.notifier {
+            notifier.send(message, now);
+        }
+        for note in &notes {
+            note::log(self.name, note);
+        }
+    }
+
+    fn begin(&self, task: Task) -> Underway<'a> {
+        let (name, line) = (self.name, self.line.clone());
+        match task {
+            Task::Probe => {
+                let (probes, timeout) = (self.probes, self.timeout);
+                Box::pin(async move { Event::Probed(probes.run(timeout).await) })
+            }
+            Task::Report(hang) => {
+                let budget = hang.budget;
+                let report = (self.report)(hang, self.recent.records());
+                Box::pin(async move {
+                    if timeout(budget, report).await.is_err() {
+                        tracing::warn!("the hang report was not done in {}: going on", Span(budget));
+                    }
+                    Event::Reported
+                })
+            }
+            Task::ReadSettings => Box::pin(async move {
+                Event::Read(match line {
+                    Some(line) => line.bus.settings(&line.handle).await.map_err(|error| error.to_string()),
+                    None => Err(NO_LINE.to_owned()),
+                })
+            }),
+            Task::Look => Box::pin(async move {
+                Event::Looked(match line {
+                    Some(line) => line.bus.look(&line.handle).await.map_err(|error| error.to_string()),
+                    None => Err(NO_LINE.to_owned()),
+                })
+            }),
+            Task::Kill { whom, signal } => Box::pin(async move {
+                Event::Called(match line {
+                    Some(line) => line.bus.kill(name, whom, signal).await,
+                    None => Err(NO_LINE.to_owned()),
+                })
+            }),
+            Task::Start => Box::pin(async move {
+                Event::Called(match line {
+                    Some(line) => line.bus.start(name).await,
+                    None => Err(NO_LINE.to_owned()),
+                })
+            }),
+        }
+    }
+
+    fn flush(&mut self) {
+        if let Some(notifier) = &mut self.notifier {
+            notifier.flush(Instant::now());
+        }
+    }
+
+    async fn last_words(&mut self) {
+        let give_up = Instant::now() + LAST_WORDS;
+        while let Some(retry_at) = self.notifier.as_ref().and_then(Notifier::retry_at)
+            && retry_at < give_up
+        {
+            at(Some(retry_at)).await;
+            self.flush();
+        }
+    }
+}
+
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time.into()).await,
+        None => pending().await,
+    }
+}
+
+async fn end_of(underway: &mut Option<Underway<'_>>) -> Event {
+    match underway {
+        Some(underway) => underway.await,
+        None => pending().await,
+    }
+}
+
+fn log_start(name: &ServiceName, rules: &Rules, probes: &Probes) {
+    let timing = &rules.timing;
+    let (interval, timeout) = (Span(timing.interval), Span(timing.timeout));
+    let (limit, window) = (rules.budget.0, Span(rules.budget.1));
+    let then = if rules.dry_run { "is only said" } else { "is ended" };
+    tracing::info!(
+        "guarding {name}: probing {probes} every {interval}, timeout {timeout}; after {} unhealthy in a row it {then}, \
+         {limit} times within {window} at most",
+        timing.failures
+    );
+}

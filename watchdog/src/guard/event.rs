@@ -1,0 +1,123 @@
+//! The vocabulary of guard mode: what can happen, and what can be done about it.
+
+use std::time::{Duration, Instant};
+
+use crate::cli::RestartRule;
+use crate::config::Timing;
+use crate::guard::note::Note;
+use crate::guard::settings::{Settings, Whom};
+use crate::guard::unit::Unit;
+use crate::message::Message;
+use crate::probe::Outcome;
+
+/// What a call to systemd may take. During `daemon-reload` on a big host it does not answer for seconds.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// From the command line and our own unit.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// When to probe, and what makes a hang.
+    pub timing: Timing,
+    /// How long after its start UNIT need not answer.
+    pub start_grace: Duration,
+    /// Whether UNIT is started again.
+    pub restart: RestartRule,
+    /// How often it may be ended within what time.
+    pub budget: (u32, Duration),
+    /// How long the hang report may take; [`None`]: there is none.
+    pub report: Option<Duration>,
+    /// Only say what would be done.
+    pub dry_run: bool,
+    /// From one ping to the next, at most; [`None`]: our own unit has no watchdog.
+    pub turn: Option<Duration>,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// systemd is connected, and UNIT stands so; or something about it changed.
+    Seen(Unit),
+    /// Somebody wants something done to UNIT.
+    JobQueued,
+    /// systemd is connected no more.
+    Lost {
+        /// Why.
+        why: String,
+    },
+    /// The time [`State::due`](super::decide::State::due) named has come.
+    Due,
+    /// The time [`State::turn`](super::decide::State::turn) named has come.
+    Turn,
+    /// [`Task::Probe`] has ended.
+    Probed(Outcome),
+    /// [`Task::ReadSettings`] has ended.
+    Read(Result<Settings, String>),
+    /// [`Task::Report`] has ended.
+    Reported,
+    /// [`Task::Kill`] or [`Task::Start`] has ended.
+    Called(Result<(), String>),
+    /// [`Task::Look`] has ended.
+    Looked(Result<Unit, String>),
+    /// We are asked to stop.
+    Stop,
+}
+
+/// The circumstances of an event.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// When.
+    pub now: Instant,
+    /// `--maintenance-file` exists.
+    pub maintenance: bool,
+    /// A random number from 0 to 1.
+    pub dice: f32,
+}
+
+/// What takes time. There is one at a time; a new one takes the place of what is under way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Task {
+    /// Probe once.
+    Probe,
+    /// Read UNIT's settings.
+    ReadSettings,
+    /// Make the hang report.
+    Report(Hang),
+    /// Send UNIT this signal.
+    Kill {
+        /// Which of its processes.
+        whom: Whom,
+        /// Its number.
+        signal: i32,
+    },
+    /// See how UNIT stands now, not when systemd last said.
+    Look,
+    /// Start UNIT.
+    Start,
+}
+
+/// A hang, for the report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hang {
+    /// UNIT
+    pub unit: String,
+    /// Its main process, if it is known.
+    pub main_pid: Option<u32>,
+    /// Its control group, as systemd's ControlGroup=.
+    pub control_group: String,
+    /// In words.
+    pub reason: String,
+    /// What the report may take.
+    pub budget: Duration,
+}
+
+/// What to do about an event.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Actions {
+    /// Forget what is under way.
+    pub drop_task: bool,
+    /// Begin this.
+    pub task: Option<Task>,
+    /// Say this to systemd about ourselves.
+    pub message: Message,
+    /// Log these.
+    pub notes: Vec<Note>,
+}

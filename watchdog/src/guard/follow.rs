@@ -1,0 +1,112 @@
+//! Follows UNIT over whatever connection to systemd there is, and connects again when it is lost.
+//!
+//! `systemctl daemon-reexec` closes every connection to PID 1 and is back within a second. `daemon-reload` closes none,
+//! but the unit behind our name may be another one afterwards.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::sleep;
+
+use crate::guard::bus::{Bus, BusError, Change, Changes, Handle};
+use crate::guard::name::ServiceName;
+use crate::guard::unit::Unit;
+
+/// From one attempt to connect to the next: the first, and the longest. Each is twice the one before.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
+
+/// What the follower has to tell.
+#[derive(Debug)]
+pub enum News {
+    /// Connected; calls go there.
+    Connected(Rc<Line>),
+    /// How UNIT stands.
+    Unit(Unit),
+    /// A job was queued for UNIT.
+    Job,
+    /// The connection is gone, or could not be had.
+    Lost(String),
+}
+
+/// A connection, and UNIT in it.
+#[derive(Debug)]
+pub struct Line {
+    /// The connection.
+    pub bus: Bus,
+    /// UNIT
+    pub handle: Handle,
+}
+
+/// Tells its news for ever. `first` is a connection that is there already.
+pub async fn follow(name: &ServiceName, first: (Bus, Changes), news: &UnboundedSender<News>) {
+    let (shortest, longest) = BACK_OFF;
+    let (mut bus, mut pause) = (Some(first), shortest);
+    loop {
+        let connected = match bus.take() {
+            Some(bus) => Ok(bus),
+            None => Bus::connect().await,
+        };
+        let why = match connected {
+            Ok(bus) => match attend(name, bus, news).await {
+                // It worked, so the next attempt may be soon.
+                Ok(why) => {
+                    pause = shortest;
+                    why
+                }
+                Err(error) => error.to_string(),
+            },
+            Err(error) => error.to_string(),
+        };
+        tell(news, News::Lost(why));
+        sleep(pause).await;
+        pause = (2 * pause).min(longest);
+    }
+}
+
+/// Follows UNIT over one connection, and says why that ended.
+async fn attend(
+    name: &ServiceName,
+    (bus, mut changes): (Bus, Changes),
+    news: &UnboundedSender<News>,
+) -> Result<String, BusError> {
+    let handle = bus.load(name).await?;
+    // The first look tells the unit's own name, by which systemd signals.
+    let id = bus.look(&handle).await?.id;
+    bus.watch(&handle, &id).await?;
+    let line = Rc::new(Line { bus, handle });
+    let mut unit = line.bus.look(&line.handle).await?;
+    tell(news, News::Connected(Rc::clone(&line)));
+    tell(news, News::Unit(unit.clone()));
+    let mut told = unit.clone();
+    loop {
+        match changes.recv().await {
+            Some(Change::Properties { values, complete }) => {
+                for (property, value) in values {
+                    unit.set(&property, value);
+                }
+                if complete && unit != told {
+                    told = unit.clone();
+                    tell(news, News::Unit(unit.clone()));
+                }
+            }
+            Some(Change::Job) => tell(news, News::Job),
+            Some(Change::Reloaded) => {
+                // An alias may lead elsewhere now. The other object has signals of its own: start over with it.
+                if line.bus.load(name).await? != line.handle {
+                    return Ok("the unit's name leads to another unit".to_owned());
+                }
+                unit = line.bus.look(&line.handle).await?;
+                told = unit.clone();
+                tell(news, News::Unit(unit.clone()));
+            }
+            Some(Change::Moved) => return Ok("it is being executed anew".to_owned()),
+            None => return Ok(line.bus.why_closed()),
+        }
+    }
+}
+
+/// Nobody listens any more only when all ends.
+fn tell(news: &UnboundedSender<News>, what: News) {
+    let _ = news.send(what);
+}

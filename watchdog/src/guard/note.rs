@@ -1,0 +1,89 @@
+//! The turns of events that people want to read about, and how they are logged.
+
+use std::time::Duration;
+
+use crate::guard::name::ServiceName;
+use crate::guard::settings::Whom;
+use crate::probe::Reason;
+use crate::signals;
+use crate::span::{Span, rounded};
+
+/// A line of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "see log(), which puts them into words")]
+pub enum Note {
+    NotThere,
+    Answers { target: String, took: Duration },
+    Unhealthy { reason: Reason },
+    Recovered { failures: u32 },
+    Hung { reason: String },
+    DryRun { reason: String },
+    Exhausted { reason: String, limit: u32, window: Duration },
+    Signalling { signal: i32, whom: Whom },
+    Killing { after: Duration },
+    CannotRead { why: String },
+    CannotKill { why: String },
+    CannotStart { why: String },
+    NotStarted { why: String },
+    Starting,
+    GaveWay,
+    Maintenance,
+    Lost { why: String },
+    Stuck,
+}
+
+/// Logs it.
+pub fn log(unit: &ServiceName, note: &Note) {
+    match note {
+        Note::NotThere => {
+            tracing::warn!("{unit} does not exist; waiting for it. Is the name right?");
+        }
+        Note::Answers { target, took } => {
+            tracing::info!("{unit} is healthy: {target} answered in {}", rounded(*took));
+        }
+        Note::Unhealthy { reason } => tracing::warn!("{unit} is unhealthy: {reason}"),
+        Note::Recovered { failures: 1 } => tracing::info!("{unit} is healthy again after 1 unhealthy probe"),
+        Note::Recovered { failures } => {
+            tracing::info!("{unit} is healthy again after {failures} unhealthy probes");
+        }
+        Note::Hung { reason } => tracing::error!("{unit} hangs: {reason}"),
+        Note::DryRun { reason } => {
+            tracing::error!("{unit} hangs and would have been ended, but for --dry-run: {reason}");
+        }
+        Note::Exhausted { reason, limit, window } => tracing::error!(
+            "{unit} HANGS AND IS LEFT ALONE: it was ended {limit} times within {} already (--max-restarts). \
+             Look into it, then run `systemctl restart {unit}`. {reason}",
+            Span(*window)
+        ),
+        Note::Signalling { signal, whom: Whom::Main } => {
+            tracing::warn!("sending {} to the main process of {unit}", signals::name(*signal));
+        }
+        Note::Signalling { signal, whom: Whom::All } => {
+            tracing::warn!("sending {} to all processes of {unit}", signals::name(*signal));
+        }
+        Note::Killing { after } => {
+            tracing::warn!("{unit} is still there after {}: sending SIGKILL", Span(*after));
+        }
+        Note::CannotRead { why } => {
+            tracing::error!("{unit} hangs, and its settings cannot be read: {why}; trying again");
+        }
+        Note::CannotKill { why } => tracing::error!("{unit} hangs and cannot be ended: {why}"),
+        Note::CannotStart { why } => tracing::error!("{unit} was ended and cannot be started again: {why}"),
+        Note::NotStarted { why } => {
+            tracing::warn!(
+                "{unit} was ended and is not started again ({why}); `systemctl start {unit}` does it"
+            );
+        }
+        Note::Starting => tracing::info!("starting {unit} again: systemd did not, after its end by a signal"),
+        Note::GaveWay => {
+            tracing::info!("somebody else wants something done to {unit}: leaving it to them");
+        }
+        Note::Maintenance => tracing::info!("{unit} is under maintenance: leaving it alone"),
+        Note::Lost { why } => tracing::warn!("systemd is out of reach: {why}; connecting again"),
+        Note::Stuck => {
+            tracing::error!(
+                "something that should have ended long ago has not: leaving it to our own watchdog"
+            );
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! What systemd says of UNIT at one moment, and what that means for us.
+//!
+//! The words are those of `unit_active_state_to_string` (systemd's src/basic/unit-def.c) and of
+//! `service_state_to_string` there. Words that are not known here, of a later systemd, mean: leave it alone.
+
+/// The properties that follow UNIT's life. systemd announces changes of all of them, but of LoadState.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unit {
+    /// Its own name, where ours is an alias.
+    pub id: String,
+    /// LoadState: `loaded`, `not-found`, `masked`, …
+    pub load: String,
+    /// ActiveState: `active`, `inactive`, …
+    pub active: String,
+    /// SubState: `running`, `exited`, …
+    pub sub: String,
+    /// FreezerState, from systemd 246 on; else empty.
+    pub freezer: String,
+    /// MainPID; 0 where there is none, or none is known (Type=forking without PIDFile=).
+    pub main_pid: u32,
+    /// InvocationID: differs from start to start.
+    pub invocation: Vec<u8>,
+    /// The id of the job that waits for it; 0 where there is none.
+    pub job: u32,
+    /// Result: `success`, `signal`, `core-dump`, …
+    pub result: String,
+    /// ExecMainCode and ExecMainStatus: how the last main process ended, as in waitid(2).
+    pub exit: (i32, i32),
+}
+
+/// One life of the service. Another main process or another start is another instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instance {
+    /// MainPID
+    pub main_pid: u32,
+    invocation: Vec<u8>,
+}
+
+/// What UNIT's state means for us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// It is there to be probed.
+    Serving(Instance),
+    /// It has ended, and systemd does nothing about it.
+    Dead,
+    /// Neither: it is on its way up or down, reloading, frozen …
+    Between,
+}
+
+impl Unit {
+    /// What this means for us.
+    pub fn standing(&self) -> Standing {
+        match (self.active.as_str(), self.sub.as_str()) {
+            ("active", "running") if matches!(self.freezer.as_str(), "" | "running") => {
+                Standing::Serving(Instance { main_pid: self.main_pid, invocation: self.invocation.clone() })
+            }
+            // From 254 on systemd goes through these on its way to auto-restart.
+            (_, "failed-before-auto-restart" | "dead-before-auto-restart") => Standing::Between,
+            ("inactive" | "failed", _) => Standing::Dead,
+            _ => Standing::Between,
+        }
+    }
+
+    /// It hangs in there no more: it is on its way down, or up again.
+    pub fn is_going(&self) -> bool {
+        self.active == "deactivating"
+    }
+
+    /// `active, pid 123`, for people.
+    pub fn describe(&self) -> String {
+        match (self.active.as_str(), self.load.as_str()) {
+            ("active", _) if !matches!(self.freezer.as_str(), "" | "running") => self.freezer.clone(),
+            ("active", _) if self.sub == "running" && self.main_pid > 0 => {
+                format!("active, pid {}", self.main_pid)
+            }
+            ("active", _) => format!("active, {}", self.sub),
+            ("inactive", "not-found") => "not there".to_owned(),
+            ("inactive", "masked") => "masked".to_owned(),
+            ("failed", _) => format!("failed, {}", self.result),
+            ("activating" | "reloading", _) => format!("{}, {}", self.active, self.sub),
+            (active, _) => active.to_owned(),
+        }
+    }
+
+    /// A property of the interfaces `org.freedesktop.systemd1.Unit` and `….Service` has this value now. Others are
+    /// ignored.
+    pub fn set(&mut self, property: &str, value: Property) {
+        match (property, value) {
+            ("Id", Property::Text(text)) => self.id = text,
+            ("LoadState", Property::Text(text)) => self.load = text,
+            ("ActiveState", Property::Text(text)) => {
+                // systemd does not say so when a unit comes into being (transient, or a file put there since).
+                if text != "inactive" && self.load == "not-found" {
+                    self.load = "loaded".into();
+                }
+                self.active = text;
+            }
+            ("SubState", Property::Text(text)) => self.sub = text,
+            ("FreezerState", Property::Text(text)) => self.freezer = text,
+            ("Result", Property::Text(text)) => self.result = text,
+            ("MainPID", Property::Unsigned(pid)) => self.main_pid = u32::try_from(pid).unwrap_or(0),
+            ("Job", Property::Unsigned(job)) => self.job = u32::try_from(job).unwrap_or(0),
+            ("InvocationID", Property::Bytes(bytes)) => self.invocation = bytes,
+            ("ExecMainCode", Property::Signed(code)) => self.exit.0 = code,
+            ("ExecMainStatus", Property::Signed(status)) => self.exit.1 = status,
+            _ => {}
+        }
+    }
+}
+
+/// A property's value, of the few types that those of units have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Property {
+    /// `s`
+    Text(String),
+    /// `u`, `t`; of a job, `(uo)`, its id.
+    Unsigned(u64),
+    /// `i`
+    Signed(i32),
+    /// `b`
+    Flag(bool),
+    /// `ay`
+    Bytes(Vec<u8>),
+    /// `(aiai)`: exit codes and signals.
+    Statuses(Vec<i32>, Vec<i32>),
+}
+
+#[cfg(test)]
+pub(in crate::guard) mod tests {
+    use super::*;
+
+    pub fn unit(active: &str, sub: &str) -> Unit {
+        Unit {
+            id: "nginx.service".into(),
+            load: "loaded".into(),
+            active: active.into(),
+            sub: sub.into(),
+            freezer: "running".into(),
+            result: "success".into(),
+            ..Unit::default()
+        }
+    }
+
+    pub fn running(main_pid: u32) -> Unit {
+        Unit { main_pid, invocation: vec![1], ..unit("active", "running") }
+    }
+
+    #[test]
+    fn only_a_running_service_is_there_to_be_probed() {
+        for (active, sub, freezer, serving) in [
+            ("active", "running", "running", true),
+            ("active", "running", "", true),
+            ("active", "running", "frozen", false),
+            ("active", "running", "freezing", false),
+            ("active", "running", "thawing", false),
+            ("active", "running", "frozen-by-parent", false),
+            ("active", "exited", "running", false),
+            ("reloading", "reload", "running", false),
+            ("reloading", "reload-notify", "running", false),
+            ("refreshing", "refresh-extensions", "running", false),
+            ("activating", "start", "running", false),
+            ("activating", "auto-restart", "running", false),
+            ("deactivating", "stop-sigterm", "running", false),
+            ("inactive", "dead", "running", false),
+            ("failed", "failed", "running", false),
+            ("maintenance", "cleaning", "running", false),
+            ("active", "a-later-word", "running", false),
+            ("a-later-word", "running", "running", false),
+        ] {
+            let unit = Unit { freezer: freezer.into(), ..unit(active, sub) };
+            assert_eq!(matches!(unit.standing(), Standing::Serving(_)), serving, "{active} {sub} {freezer}");
+        }
+    }
+
+    #[test]
+    fn dead_is_what_systemd_leaves_dead() {
+        for (active, sub, dead) in [
+            ("inactive", "dead", true),
+            ("failed", "failed", true),
+            ("activating", "auto-restart", false),
+            ("failed", "failed-before-auto-restart", false),
+            ("inactive", "dead-before-auto-restart", false),
+            ("activating", "auto-restart-queued", false),
+            ("deactivating", "final-sigterm", false),
+            ("maintenance", "cleaning", false),
+            ("active", "running", false),
+        ] {
+            assert_eq!(unit(active, sub).standing() == Standing::Dead, dead, "{active} {sub}");
+        }
+    }
+
+    #[test]
+    fn another_main_process_or_another_start_is_another_instance() {
+        let standing = |main_pid, invocation| Unit { invocation, ..running(main_pid) }.standing();
+        assert_eq!(standing(7, vec![1]), standing(7, vec![1]));
+        assert_ne!(standing(7, vec![1]), standing(8, vec![1]));
+        assert_ne!(standing(7, vec![1]), standing(7, vec![2]));
+    }
+
+    #[test]
+    fn people_read_what_matters_in_the_state() {
+        let not_found = Unit { load: "not-found".into(), ..unit("inactive", "dead") };
+        let masked = Unit { load: "masked".into(), ..unit("inactive", "dead") };
+        let failed = Unit { result: "core-dump".into(), ..unit("failed", "failed") };
+        let frozen = Unit { freezer: "frozen".into(), ..running(7) };
+        for (unit, expected) in [
+            (running(123), "active, pid 123"),
+            (running(0), "active, running"),
+            (unit("active", "exited"), "active, exited"),
+            (unit("activating", "auto-restart"), "activating, auto-restart"),
+            (unit("reloading", "reload"), "reloading, reload"),
+            (unit("inactive", "dead"), "inactive"),
+            (unit("deactivating", "stop-sigterm"), "deactivating"),
+            (not_found, "not there"),
+            (masked, "masked"),
+            (failed, "failed, core-dump"),
+            (frozen, "frozen"),
+        ] {
+            assert_eq!(unit.describe(), expected);
+        }
+    }
+
+    #[test]
+    fn a_unit_that_runs_has_come_into_being() {
+        for (load, active, expected) in [
+            ("not-found", "activating", "loaded"),
+            ("not-found", "inactive", "not-found"),
+            ("masked", "active", "masked"),
+        ] {
+            let mut unit = Unit { load: load.into(), ..Unit::default() };
+            unit.set("ActiveState", Property::Text(active.into()));
+            assert_eq!(unit.load, expected);
+        }
+    }
+
+    #[test]
+    fn properties_are_taken_over_and_strange_ones_are_not() {
+        let mut unit = Unit::default();
+        let text = |text: &str| Property::Text(text.into());
+        for (name, value) in [
+            ("ActiveState", text("active")),
+            ("SubState", text("running")),
+            ("MainPID", Property::Unsigned(42)),
+            ("Job", Property::Unsigned(7)),
+            ("InvocationID", Property::Bytes(vec![1, 2])),
+            ("ExecMainCode", Property::Signed(2)),
+            ("ExecMainStatus", Property::Signed(6)),
+            ("Description", text("a web server")),
+            ("ActiveState", Property::Unsigned(1)),
+        ] {
+            unit.set(name, value);
+        }
+        let expected = Unit {
+            active: "active".into(),
+            sub: "running".into(),
+            main_pid: 42,
+            job: 7,
+            invocation: vec![1, 2],
+            exit: (2, 6),
+            ..Unit::default()
+        };
+        assert_eq!(unit, expected);
+    }
+}

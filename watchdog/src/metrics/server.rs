@@ -1,0 +1,224 @@
+//! `--metrics ADDR`: a listener whose clients cannot hold anything up.
+//!
+//! All of it is one future, polled by the one loop: nothing is spawned, and no timer runs while there is no client. At
+//! most [`CLIENTS`] are served at a time, each for [`PATIENCE`] at most; the others wait in the kernel's queue.
+
+use std::convert::Infallible;
+use std::future::{pending, poll_fn};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep, timeout};
+
+use super::Metrics;
+use super::request::{self, LIMIT};
+
+/// Clients served at a time.
+const CLIENTS: usize = 8;
+/// How long one of them may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// After an error of accept(2), most likely EMFILE, which lasts.
+const BACK_OFF: Duration = Duration::from_secs(1);
+
+/// A listener.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+}
+
+type Boxed<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+
+impl Server {
+    /// Listens on `address`.
+    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        Ok(Self { listener })
+    }
+
+    /// Where it listens.
+    #[cfg(test)]
+    fn address(&self) -> SocketAddr {
+        self.listener.local_addr().expect("it is bound")
+    }
+
+    /// Serves `metrics` for as long as it is polled. Needs a Tokio runtime with I/O and time.
+    pub async fn serve(&self, metrics: &Metrics) -> Infallible {
+        let listener = self.listener.try_clone().and_then(tokio::net::TcpListener::from_std);
+        let listener = match listener {
+            Ok(listener) => listener,
+            Err(error) => {
+                tracing::warn!("--metrics cannot be served: {error}; going on without");
+                return pending().await;
+            }
+        };
+        if let Ok(address) = listener.local_addr() {
+            tracing::info!("figures are at http://{address}/metrics");
+        }
+        let mut door = Door { listener, metrics, clients: Vec::new(), back_off: None, complained: false };
+        poll_fn(move |context| door.poll(context)).await
+    }
+}
+
+/// Who is inside, and whether more are let in.
+struct Door<'a> {
+    listener: tokio::net::TcpListener,
+    metrics: &'a Metrics,
+    clients: Vec<Boxed<'a>>,
+    back_off: Option<Pin<Box<Sleep>>>,
+    complained: bool,
+}
+
+impl Door<'_> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Infallible> {
+        self.clients.retain_mut(|client| client.as_mut().poll(context).is_pending());
+        while self.clients.len() < CLIENTS {
+            if let Some(back_off) = &mut self.back_off {
+                if back_off.as_mut().poll(context).is_pending() {
+                    break;
+                }
+                self.back_off = None;
+            }
+            match self.listener.poll_accept(context) {
+                Poll::Pending => break,
+                Poll::Ready(Ok((stream, _))) => {
+                    let mut client: Boxed = Box::pin(serve(stream, self.metrics));
+                    if client.as_mut().poll(context).is_pending() {
+                        self.clients.push(client);
+                    }
+                }
+                Poll::Ready(Err(error)) => {
+                    if !std::mem::replace(&mut self.complained, true) {
+                        tracing::warn!("--metrics cannot accept a connection: {error}; trying again");
+                    }
+                    self.back_off = Some(Box::pin(sleep(BACK_OFF)));
+                }
+            }
+        }
+        Poll::Pending
+    }
+}
+
+async fn serve(mut stream: TcpStream, metrics: &Metrics) {
+    // What goes wrong is the client's to see.
+    let _ = timeout(PATIENCE, converse(&mut stream, metrics)).await;
+}
+
+async fn converse(stream: &mut TcpStream, metrics: &Metrics) -> io::Result<()> {
+    let mut head = Vec::with_capacity(1024);
+    let answer = loop {
+        if let Some(answer) = request::answer(&head, metrics) {
+            break answer;
+        }
+        let room = (LIMIT - head.len()) as u64;
+        if (&mut *stream).take(room).read_buf(&mut head).await? == 0 {
+            return Ok(());
+        }
+    };
+    stream.write_all(answer.as_bytes()).await?;
+    stream.shutdown().await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net;
+
+    use super::*;
+
+    const AMPLE: Duration = Duration::from_secs(20);
+
+    /// Serves while `client` runs in a thread of its own.
+    fn while_serving<T: Send + 'static>(client: impl FnOnce(SocketAddr) -> T + Send + 'static) -> T {
+        let server = Server::bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+        let metrics = Metrics::new(None, None);
+        let address = server.address();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let client = tokio::task::spawn_blocking(move || client(address));
+            tokio::select! {
+                never = server.serve(&metrics) => match never {},
+                result = client => result.expect("no panic"),
+            }
+        })
+    }
+
+    fn connect(address: SocketAddr) -> net::TcpStream {
+        let stream = net::TcpStream::connect(address).expect("a connection");
+        stream.set_read_timeout(Some(AMPLE)).expect("a timeout");
+        stream
+    }
+
+    fn get(address: SocketAddr) -> String {
+        let mut stream = connect(address);
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        answer
+    }
+
+    #[test]
+    fn a_client_gets_the_figures_and_the_end_of_the_connection() {
+        let answer = while_serving(get);
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        assert!(answer.contains("\nsd_watchdog_pings_total 0\n"), "{answer}");
+    }
+
+    #[test]
+    fn a_request_in_pieces_is_put_together() {
+        let answer = while_serving(|address| {
+            let mut stream = connect(address);
+            stream.set_nodelay(true).expect("no delay");
+            for byte in b"GET / HTTP/1.1\r\n\r\n" {
+                stream.write_all(&[*byte]).expect("sent");
+            }
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).expect("an answer");
+            answer
+        });
+        assert!(answer.ends_with("the figures are at /metrics\n"), "{answer}");
+    }
+
+    #[test]
+    fn a_body_is_not_waited_for() {
+        let answer = while_serving(|address| {
+            let mut stream = connect(address);
+            stream.write_all(b"POST / HTTP/1.1\r\nContent-Length: 50000\r\n\r\nbegin").expect("sent");
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).expect("an answer");
+            answer
+        });
+        assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
+    }
+
+    #[test]
+    fn silent_clients_are_sent_away_and_then_the_next_is_served() {
+        let (silent, answer) = while_serving(|address| {
+            let silent: Vec<_> = (0..CLIENTS).map(|_| connect(address)).collect();
+            (silent, get(address))
+        });
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        for mut stream in silent {
+            assert_eq!(stream.read(&mut [0; 1]).expect("an end"), 0);
+        }
+    }
+
+    #[test]
+    fn no_more_clients_are_served_at_a_time_than_are_allowed() {
+        while_serving(|address| {
+            let silent: Vec<_> = (0..CLIENTS).map(|_| connect(address)).collect();
+            let mut next = connect(address);
+            next.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").expect("sent");
+            next.set_read_timeout(Some(PATIENCE / 10)).expect("a timeout");
+            assert!(next.read(&mut [0; 1]).is_err(), "served beside {} others", silent.len());
+            drop(silent);
+            next.set_read_timeout(Some(AMPLE)).expect("a timeout");
+            assert_eq!(next.read(&mut [0; 1]).expect("an answer"), 1);
+        });
+    }
+}

@@ -1,0 +1,105 @@
+//! `--exec 'CMD ARG...'`: healthy if the command exits with 0.
+//!
+//! No shell: the words are split as a shell would split them, quotes included, and nothing is expanded. See
+//! [`command`] for what the command gets, and for how it ends at the deadline.
+
+use std::ffi::OsString;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::{Cause, Outcome, Reason};
+use crate::child::End;
+use crate::children::Children;
+use crate::command::{self, CommandError, Finished};
+use crate::signals;
+use crate::span::Span;
+
+/// More than a line for people has, and little enough for a STATUS.
+const LONGEST_LINE: usize = 200;
+/// Enough for [`LONGEST_LINE`] characters, after some blank lines.
+const KEPT: usize = 4096;
+
+/// Runs one command.
+#[derive(Debug)]
+pub struct ExecProbe {
+    argv: Vec<OsString>,
+    children: Rc<Children>,
+}
+
+/// A command line that is none. The message says what to write instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the message documents the variant")]
+pub enum ExecError {
+    #[error("there is no command; write it as 'CMD ARG...'")]
+    Empty,
+    #[error("a quote or a backslash is open at its end; quotes are as in a shell, which there is none of")]
+    Unbalanced,
+    #[error("there is a NUL byte in it")]
+    NulByte,
+}
+
+/// The words of a command line, as a shell splits them.
+pub fn words(command: &str) -> Result<Vec<String>, ExecError> {
+    if command.contains('\0') {
+        return Err(ExecError::NulByte);
+    }
+    let words = shlex::split(command).ok_or(ExecError::Unbalanced)?;
+    match words.first() {
+        Some(program) if !program.is_empty() => Ok(words),
+        _ => Err(ExecError::Empty),
+    }
+}
+
+impl ExecProbe {
+    /// A probe by `command`, words as a shell splits them. Its processes are registered with `children`.
+    pub fn new(command: &str, children: &Rc<Children>) -> Result<Self, ExecError> {
+        let argv = words(command)?.into_iter().map(OsString::from).collect();
+        Ok(Self { argv, children: Rc::clone(children) })
+    }
+
+    /// Probes once, within `timeout`. Needs a Tokio runtime with I/O and time.
+    pub async fn run(&self, timeout: Duration) -> Outcome {
+        outcome(&command::run(&self.argv, &self.children, timeout, KEPT).await, timeout)
+    }
+}
+
+fn outcome(result: &Result<Finished, CommandError>, timeout: Duration) -> Outcome {
+    let (cause, how, output) = match result {
+        Ok(Finished { end: End::Exited(0), timed_out: false, .. }) => return Outcome::Healthy,
+        Ok(Finished { timed_out: true, output, .. }) => {
+            (Cause::Timeout, format!("still running after {}, killed", Span(timeout)), output)
+        }
+        Ok(Finished { end: End::Exited(code), output, .. }) => {
+            (Cause::Exec, format!("exit code {code}"), output)
+        }
+        Ok(Finished { end: End::Killed { signal }, output, .. }) => {
+            (Cause::Exec, format!("killed by {}", signals::name(*signal)), output)
+        }
+        Err(error) => return Outcome::Unhealthy(Reason::new(Cause::System, error.to_string())),
+    };
+    let line = first_line(output);
+    Outcome::Unhealthy(Reason::new(cause, if line.is_empty() { how } else { format!("{how}: {line}") }))
+}
+
+/// The first line that is not blank, without what would harm a terminal or a STATUS: control characters are escaped.
+fn first_line(output: &[u8]) -> String {
+    let lines = output.split(|byte| *byte == b'\n').map(String::from_utf8_lossy);
+    let mut lines = lines.map(|line| line.trim().to_owned()).filter(|line| !line.is_empty());
+    let line = lines.next().unwrap_or_default();
+    let mut shown = String::new();
+    for (count, character) in line.chars().enumerate() {
+        if count == LONGEST_LINE {
+            shown.push('…');
+            break;
+        }
+        if character.is_control() {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests;

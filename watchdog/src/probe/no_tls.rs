@@ -1,0 +1,45 @@
+//! In place of TLS, where it is left out: there is no way to get at any.
+
+use std::cell::Cell;
+use std::io;
+
+use super::Reason;
+use super::connect::{Plain, Stage};
+use crate::cli::ProbeArgs;
+
+/// There is none.
+#[derive(Debug, Clone, Copy)]
+pub enum Tls {}
+
+/// None is needed.
+#[derive(Debug)]
+pub struct Trust;
+
+/// https:// is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "https:// needs the cargo feature tls, which this sd-watchdog was built without; use one that has it"
+)]
+pub struct TlsError;
+
+impl Trust {
+    pub fn new(_args: &ProbeArgs) -> Self {
+        Self
+    }
+
+    #[expect(clippy::unused_self, reason = "as with TLS")]
+    pub fn with(&mut self, _host: &str, _protocol: &str) -> Result<Tls, TlsError> {
+        Err(TlsError)
+    }
+}
+
+impl Tls {
+    #[expect(clippy::unused_async, reason = "as with TLS")]
+    pub async fn handshake(&self, _stream: Plain, _stage: &Cell<Stage>) -> Result<Plain, Reason> {
+        match *self {}
+    }
+}
+
+pub fn reason(_error: &io::Error) -> Option<Reason> {
+    None
+}

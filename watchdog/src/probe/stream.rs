@@ -1,0 +1,105 @@
+//! `--tcp HOST:PORT` and `--unix PATH`: a connection and, with `--expect`, an answer.
+//!
+//! Without `--expect` this proves little: the kernel accepts connections for a process that is stuck, as long as there
+//! is room in the socket's queue.
+
+use std::cell::{Cell, RefCell};
+use std::pin::pin;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+pub use self::escape::{EscapeError, unescape};
+use super::connect::{Endpoint, Plain, Stage, broken, closed_early, within};
+use super::excerpt::excerpt;
+use super::{Cause, Outcome, Reason};
+use crate::span::Span;
+
+mod escape;
+
+/// How much is read in search of what is expected.
+const LIMIT: usize = 64 * 1024;
+
+/// Probes one [`Endpoint`].
+#[derive(Debug)]
+pub struct StreamProbe {
+    endpoint: Endpoint,
+    /// Nothing, if empty.
+    send: Vec<u8>,
+    expect: Option<Vec<u8>>,
+}
+
+impl StreamProbe {
+    /// A probe that sends `send`, and is healthy as soon as `expect` is in what comes back.
+    pub fn new(endpoint: Endpoint, send: Vec<u8>, expect: Option<Vec<u8>>) -> Self {
+        Self { endpoint, send, expect }
+    }
+
+    /// Probes once, within `timeout`. Needs a Tokio runtime with I/O and time.
+    pub async fn run(&self, timeout: Duration) -> Outcome {
+        let stage = Cell::new(Stage::Lookup);
+        let answer = RefCell::new(Vec::new());
+        within(timeout, pin!(self.attempt(&stage, &answer)), || match (stage.get(), &self.expect) {
+            (Stage::Read, Some(expect)) => {
+                let text = format!("{} after {}", without(&answer.borrow(), expect), Span(timeout));
+                Reason::new(Cause::Timeout, text)
+            }
+            (stage, _) => self.endpoint.overdue(stage, timeout),
+        })
+        .await
+    }
+
+    async fn attempt(&self, stage: &Cell<Stage>, answer: &RefCell<Vec<u8>>) -> Result<(), Reason> {
+        let mut stream = self.endpoint.connect(stage).await?;
+        stage.set(if self.send.is_empty() { Stage::Listen } else { Stage::Wait });
+        stream.write_all(&self.send).await.map_err(|error| broken(&error, false))?;
+        match &self.expect {
+            Some(expect) => await_text(stream, stage, expect, answer).await,
+            None => Ok(()),
+        }
+    }
+}
+
+async fn await_text(
+    mut stream: Plain,
+    stage: &Cell<Stage>,
+    expect: &[u8],
+    answer: &RefCell<Vec<u8>>,
+) -> Result<(), Reason> {
+    let mut part = Vec::with_capacity(2048);
+    loop {
+        part.clear();
+        let read = stream.read_buf(&mut part).await;
+        let mut answer = answer.borrow_mut();
+        match read {
+            Ok(0) if answer.is_empty() => return Err(closed_early(false)),
+            Ok(0) => return Err(Reason::new(Cause::Body, without(&answer, expect))),
+            Ok(_) => {}
+            Err(error) => return Err(broken(&error, !answer.is_empty())),
+        }
+        stage.set(Stage::Read);
+        if take_in(&mut answer, &part, expect) {
+            return Ok(());
+        }
+        if answer.len() >= LIMIT {
+            return Err(Reason::new(
+                Cause::Body,
+                format!("{} in the first 64 KiB", without(&answer, expect)),
+            ));
+        }
+    }
+}
+
+/// Appends `part`. Is what is expected (which is not empty) there now? It may have begun in what was there already.
+fn take_in(answer: &mut Vec<u8>, part: &[u8], expect: &[u8]) -> bool {
+    let from = answer.len().saturating_sub(expect.len() - 1);
+    answer.extend_from_slice(part);
+    answer[from..].windows(expect.len()).any(|window| window == expect)
+}
+
+fn without(answer: &[u8], expect: &[u8]) -> String {
+    format!("answered {}, without {}", excerpt(answer), excerpt(expect))
+}
+
+#[cfg(test)]
+mod tests;

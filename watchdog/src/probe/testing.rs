@@ -1,0 +1,125 @@
+//! Peers that behave in every way a listening socket can, for the tests of all probes.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use clap::Parser;
+
+use super::{Outcome, ProbeError, Probes};
+
+#[cfg(feature = "tls")]
+pub mod authority;
+
+/// A deadline that no test should see the end of.
+pub const AMPLE: Duration = Duration::from_secs(20);
+/// One that it should.
+pub const SHORT: Duration = Duration::from_millis(50);
+/// The same where the peer must have done something before.
+pub const LATER: Duration = Duration::from_secs(1);
+
+pub fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().expect("a runtime")
+}
+
+/// The probes of a command line.
+pub fn probes(options: &[&str]) -> Result<Probes, ProbeError> {
+    let argv = ["sd-watchdog"].iter().chain(options).chain(&["--", "server"]);
+    let cli = crate::cli::Cli::try_parse_from(argv).unwrap_or_else(|error| panic!("{error}"));
+    Probes::new(&cli.wrap.probes, &crate::children::Children::new())
+}
+
+/// Probes once.
+pub fn run(options: &[&str], timeout: Duration) -> Outcome {
+    let probes = probes(options).unwrap_or_else(|error| panic!("{error}"));
+    let runtime = runtime();
+    let outcome = runtime.block_on(probes.run(timeout));
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Probes once with the one probe there is. Empty for healthy, or else the reason, without the name in front.
+pub fn reason(options: &[&str], timeout: Duration) -> String {
+    let name = probes(options).unwrap_or_else(|error| panic!("{error}")).to_string();
+    match run(options, timeout) {
+        Outcome::Healthy => String::new(),
+        Outcome::Unhealthy(reason) => {
+            let reason = reason.to_string();
+            reason
+                .strip_prefix(&format!("{name}: "))
+                .unwrap_or_else(|| panic!("no {name} in {reason}"))
+                .to_owned()
+        }
+    }
+}
+
+/// A peer that lives as long as this, and whose part must have gone well.
+pub struct Peer {
+    pub address: SocketAddr,
+    part: Option<JoinHandle<()>>,
+}
+
+impl Peer {
+    /// Does `behave` with the first connection.
+    pub fn new(behave: impl FnOnce(TcpStream) + Send + 'static) -> Self {
+        Self::listening(|listener| behave(listener.accept().expect("a connection").0))
+    }
+
+    /// Does `play` with the listener.
+    pub fn listening(play: impl FnOnce(TcpListener) + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        Self { address, part: Some(std::thread::spawn(move || play(listener))) }
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let played = self.part.take().expect("a part").join();
+        if !std::thread::panicking() {
+            played.expect("the peer's part");
+        }
+    }
+}
+
+/// Reads what is sent up to and with `end`.
+pub fn read_until(stream: &mut impl Read, end: &[u8]) -> Vec<u8> {
+    let mut request = Vec::new();
+    while !request.ends_with(end) {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).expect("more of a request");
+        request.push(byte[0]);
+    }
+    request
+}
+
+/// Reads one HTTP request, and answers with `answer`.
+pub fn answer_http(stream: &mut (impl Read + Write), answer: &[u8]) -> String {
+    let request = read_until(stream, b"\r\n\r\n");
+    stream.write_all(answer).expect("to answer");
+    stream.flush().expect("to answer");
+    String::from_utf8(request).expect("ASCII")
+}
+
+/// Waits for the probe to hang up.
+pub fn until_closed(mut stream: TcpStream) {
+    while stream.read(&mut [0; 1024]).is_ok_and(|length| length > 0) {}
+}
+
+/// A port of 127.0.0.1 that nobody listens on, and nobody else can take while the test holds it.
+pub fn reserved_port() -> (tokio::net::TcpSocket, u16) {
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+    let port = socket.local_addr().expect("an address").port();
+    (socket, port)
+}
+
+/// A listener with a backlog of 0, which the standard library does not offer.
+pub fn listener_without_backlog() -> TcpListener {
+    runtime().block_on(async {
+        let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+        socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+        socket.listen(0).expect("to listen").into_std().expect("a listener")
+    })
+}

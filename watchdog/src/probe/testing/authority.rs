@@ -1,0 +1,89 @@
+//! Certificates, and peers that have them.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use tempfile::NamedTempFile;
+
+/// Issues certificates; its own is in a file for `--ca-file`.
+pub struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    pub file: NamedTempFile,
+}
+
+impl Authority {
+    pub fn new() -> Self {
+        // Each has a name of its own.
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("authority {} of the tests", COUNT.fetch_add(1, Relaxed));
+        let issuer = CertifiedIssuer::self_signed(authority(&name, &[]), KeyPair::generate().expect("a key"));
+        let issuer = issuer.expect("a certificate");
+        let file = pem_file(&issuer.pem());
+        Self { issuer, file }
+    }
+
+    /// For `--ca-file`.
+    pub fn path(&self) -> &str {
+        self.file.path().to_str().expect("UTF-8")
+    }
+
+    /// A server with a certificate for `names`, valid in the years from `from` until `to`.
+    pub fn server(&self, names: &[&str], (from, to): (i32, i32)) -> ServerConfig {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::new(strings(names)).expect("names");
+        params.distinguished_name.push(DnType::CommonName, "a server of the tests");
+        params.not_before = rcgen::date_time_ymd(from, 1, 1);
+        params.not_after = rcgen::date_time_ymd(to, 1, 1);
+        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
+        server(certificate.der().clone(), &key)
+    }
+}
+
+/// In every year that these tests may run.
+pub const VALID: (i32, i32) = (2020, 2200);
+
+/// A server whose certificate for `names` is its own authority, and that certificate in a file.
+pub fn its_own_authority(names: &[&str]) -> (ServerConfig, NamedTempFile) {
+    let key = KeyPair::generate().expect("a key");
+    let certificate =
+        authority("a server that vouches for itself", names).self_signed(&key).expect("a certificate");
+    (server(certificate.der().clone(), &key), pem_file(&certificate.pem()))
+}
+
+fn authority(name: &str, names: &[&str]) -> CertificateParams {
+    let mut params = CertificateParams::new(strings(names)).expect("names");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.distinguished_name.push(DnType::CommonName, name);
+    params
+}
+
+fn strings(names: &[&str]) -> Vec<String> {
+    names.iter().map(ToString::to_string).collect()
+}
+
+fn server(certificate: CertificateDer<'static>, key: &KeyPair) -> ServerConfig {
+    let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
+    ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .expect("a certificate")
+}
+
+pub fn pem_file(pem: &str) -> NamedTempFile {
+    let mut file = NamedTempFile::new().expect("a file");
+    file.write_all(pem.as_bytes()).expect("to write");
+    file
+}
+
+/// TLS on an accepted connection. The handshake is made with the first read.
+pub fn accept(config: ServerConfig, stream: TcpStream) -> StreamOwned<ServerConnection, TcpStream> {
+    StreamOwned::new(ServerConnection::new(Arc::new(config)).expect("a connection"), stream)
+}

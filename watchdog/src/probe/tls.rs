@@ -1,0 +1,226 @@
+//! TLS under https:// and gRPC: rustls, with the system's certificates, those of a file, or any.
+//!
+//! Every probe makes a full handshake. To resume a session is to take the certificate on trust, and new clients cannot.
+
+use std::cell::Cell;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::client::danger::ServerCertVerifier;
+use rustls::client::{Resumption, WebPkiServerVerifier};
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use self::verify::{Anyone, TrustedItself, is_authority};
+use super::connect::{Plain, Stage, broken};
+use super::{Cause, Reason};
+use crate::cli::ProbeArgs;
+
+mod verify;
+
+/// Whose certificates are trusted, for all probes. Read when the first probe needs it.
+#[derive(Debug)]
+pub struct Trust {
+    whom: Whom,
+    config: Option<ClientConfig>,
+}
+
+#[derive(Debug, Clone)]
+enum Whom {
+    System,
+    /// `--ca-file`
+    File(PathBuf),
+    /// `--insecure`
+    Anyone,
+}
+
+/// TLS with one service.
+#[derive(Clone)]
+pub struct Tls {
+    connector: TlsConnector,
+    name: ServerName<'static>,
+}
+
+/// Options that TLS cannot be spoken with. The message says what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TlsError {
+    #[error("--ca-file {} cannot be read: {problem}; give a PEM file that sd-watchdog may read", path.display())]
+    Unreadable { path: PathBuf, problem: String },
+    #[error(
+        "there is no certificate in --ca-file {}; give it in PEM, which begins with -----BEGIN CERTIFICATE-----",
+        path.display()
+    )]
+    NoCertificate { path: PathBuf },
+    #[error("a certificate in --ca-file {} is broken: {problem}; look at it with openssl x509", path.display())]
+    BrokenCertificate { path: PathBuf, problem: String },
+    #[error("this system has no certificates to trust{problem}; install ca-certificates, or give --ca-file")]
+    NoRoots { problem: String },
+    #[error("{host} is no name that a certificate can have; give the IP address, or the name in ASCII")]
+    Name { host: String },
+    #[error("TLS cannot be set up: {problem}")]
+    Setup { problem: String },
+}
+
+impl Trust {
+    /// As the options say.
+    pub fn new(args: &ProbeArgs) -> Self {
+        let whom = match &args.ca_file {
+            _ if args.insecure => Whom::Anyone,
+            Some(path) => Whom::File(path.clone()),
+            None => Whom::System,
+        };
+        Self { whom, config: None }
+    }
+
+    /// TLS with `host`, an address or a name without brackets, to speak `protocol` (as ALPN spells it) over.
+    pub fn with(&mut self, host: &str, protocol: &str) -> Result<Tls, TlsError> {
+        let name =
+            ServerName::try_from(host.to_owned()).map_err(|_| TlsError::Name { host: host.to_owned() })?;
+        let mut config = match &self.config {
+            Some(config) => config.clone(),
+            None => self.config.insert(config(&self.whom)?).clone(),
+        };
+        config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
+        Ok(Tls { connector: Arc::new(config).into(), name })
+    }
+}
+
+fn config(whom: &Whom) -> Result<ClientConfig, TlsError> {
+    let provider = Arc::new(ring::default_provider());
+    let verifier: Arc<dyn ServerCertVerifier> = match whom {
+        Whom::Anyone => Arc::new(Anyone::new(&provider)),
+        Whom::System => Arc::new(TrustedItself::new(verifier(system()?, &provider)?, Vec::new())),
+        Whom::File(path) => {
+            let (roots, certificates) = file(path)?;
+            Arc::new(TrustedItself::new(verifier(roots, &provider)?, certificates))
+        }
+    };
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| TlsError::Setup { problem: error.to_string() })?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth();
+    config.resumption = Resumption::disabled();
+    Ok(config)
+}
+
+fn verifier(
+    roots: RootCertStore,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<WebPkiServerVerifier>, TlsError> {
+    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
+        .build()
+        .map_err(|error| TlsError::Setup { problem: error.to_string() })
+}
+
+fn system() -> Result<RootCertStore, TlsError> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(found.certs);
+    if roots.is_empty() {
+        let problem = found.errors.first().map(|error| format!(" ({error})")).unwrap_or_default();
+        return Err(TlsError::NoRoots { problem });
+    }
+    Ok(roots)
+}
+
+fn file(path: &Path) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), TlsError> {
+    let broken = |problem: String| TlsError::BrokenCertificate { path: path.to_owned(), problem };
+    let pem = std::fs::read(path)
+        .map_err(|error| TlsError::Unreadable { path: path.to_owned(), problem: error.to_string() })?;
+    let certificates = CertificateDer::pem_slice_iter(&pem)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| broken(error.to_string()))?;
+    if certificates.is_empty() {
+        return Err(TlsError::NoCertificate { path: path.to_owned() });
+    }
+    let mut roots = RootCertStore::empty();
+    for certificate in &certificates {
+        roots.add(certificate.clone()).map_err(|error| broken(error.to_string()))?;
+    }
+    Ok((roots, certificates))
+}
+
+impl Tls {
+    /// Wraps `stream`.
+    pub async fn handshake(&self, stream: Plain, stage: &Cell<Stage>) -> Result<TlsStream<Plain>, Reason> {
+        stage.set(Stage::Handshake);
+        self.connector.connect(self.name.clone(), stream).await.map_err(|error| match error.kind() {
+            ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe => {
+                Reason::new(Cause::Closed, "connection closed during the TLS handshake")
+            }
+            ErrorKind::ConnectionReset => {
+                Reason::new(Cause::Closed, "connection reset during the TLS handshake")
+            }
+            _ => broken(&error, false),
+        })
+    }
+}
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "TLS with {:?}", self.name)
+    }
+}
+
+/// The reason in an error of TLS; [`None`] for any other error.
+pub fn reason(error: &io::Error) -> Option<Reason> {
+    let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
+    Some(Reason::new(Cause::Tls, format!("TLS: {}", explain(error))))
+}
+
+fn explain(error: &rustls::Error) -> String {
+    match error {
+        rustls::Error::InvalidCertificate(error) => match error {
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                "certificate has expired".to_owned()
+            }
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                "certificate is not valid yet".to_owned()
+            }
+            CertificateError::UnknownIssuer => "unknown issuer; give it with --ca-file".to_owned(),
+            CertificateError::NotValidForName => "certificate is for another name".to_owned(),
+            CertificateError::NotValidForNameContext { expected, presented } => {
+                let names = if presented.is_empty() { "no name".to_owned() } else { names(presented) };
+                format!("certificate is for {names}, not for {}", expected.to_str())
+            }
+            CertificateError::BadSignature => {
+                "signed by another issuer of the same name; give the right one with --ca-file".to_owned()
+            }
+            CertificateError::Revoked => "certificate is revoked".to_owned(),
+            error if is_authority(error) => {
+                "the certificate is one of an authority, not of a server; to trust just this one give it with --ca-file"
+                    .to_owned()
+            }
+            error => format!("certificate refused: {error}"),
+        },
+        rustls::Error::InvalidMessage(_) => "the service does not speak it; is it plain http://?".to_owned(),
+        rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => {
+            "the service wants a certificate of its clients, which probes have not".to_owned()
+        }
+        rustls::Error::AlertReceived(alert) => format!("the service refuses: {alert:?}"),
+        error => error.to_string(),
+    }
+}
+
+/// rustls gives names as it prints them, like `DnsName("a")`.
+fn names(presented: &[String]) -> String {
+    let bare = |name: &String| {
+        let inner = name.split_once('(').and_then(|(_, inner)| inner.strip_suffix(')')).unwrap_or(name);
+        inner.trim_matches('"').to_owned()
+    };
+    let mut names: Vec<String> = presented.iter().take(3).map(bare).collect();
+    if presented.len() > names.len() {
+        names.push("…".to_owned());
+    }
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests;

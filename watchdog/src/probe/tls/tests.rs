@@ -1,0 +1,219 @@
+use std::io::Write;
+
+use rustls::{RootCertStore, ServerConfig};
+
+use crate::probe::testing::authority::*;
+use crate::probe::testing::*;
+use crate::probe::{Cause, Outcome};
+
+const HEALTHY: &str = "";
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+/// Probes a server whose handshake may fail. `host` is what it is called in the URL.
+fn probe(host: &str, config: ServerConfig, options: &[&str]) -> String {
+    let peer = Peer::new(move |stream| {
+        let mut stream = accept(config, stream);
+        let mut request = [0; 1024];
+        if std::io::Read::read(&mut stream, &mut request).is_ok() {
+            let _ = stream.write_all(OK);
+        }
+    });
+    let url = format!("https://{host}:{}/", peer.address.port());
+    reason(&[&["--http", &url], options].concat(), AMPLE)
+}
+
+#[test]
+fn a_certificate_that_the_file_vouches_for_is_trusted() {
+    let authority = Authority::new();
+    let trust = ["--ca-file", authority.path()];
+    assert_eq!(probe("127.0.0.1", authority.server(&["127.0.0.1"], VALID), &trust), HEALTHY);
+    assert_eq!(probe("localhost", authority.server(&["localhost"], VALID), &trust), HEALTHY);
+}
+
+#[test]
+fn the_body_is_judged_over_tls_too() {
+    let authority = Authority::new();
+    let trust = ["--ca-file", authority.path(), "--body", "down"];
+    let reason = probe("127.0.0.1", authority.server(&["127.0.0.1"], VALID), &trust);
+    assert_eq!(reason, "body does not contain \"down\" (\"ok\")");
+}
+
+#[test]
+fn a_certificate_that_is_its_own_authority_is_trusted_where_it_is_given() {
+    let (config, file) = its_own_authority(&["127.0.0.1"]);
+    let trust = ["--ca-file", file.path().to_str().expect("UTF-8")];
+    assert_eq!(probe("127.0.0.1", config, &trust), HEALTHY);
+    let (config, file) = its_own_authority(&["example.org"]);
+    let trust = ["--ca-file", file.path().to_str().expect("UTF-8")];
+    let reason = probe("127.0.0.1", config, &trust);
+    assert_eq!(reason, "TLS: certificate is for example.org, not for 127.0.0.1");
+    let (config, _) = its_own_authority(&["127.0.0.1"]);
+    assert_eq!(
+        probe("127.0.0.1", config, &trust),
+        "TLS: the certificate is one of an authority, not of a server; to trust just this one give it with --ca-file"
+    );
+}
+
+#[test]
+fn a_certificate_that_does_not_hold_is_unhealthy_with_the_reason() {
+    let authority = Authority::new();
+    let trust = ["--ca-file", authority.path()];
+    for (names, years, expected) in [
+        (&["127.0.0.1"][..], (2020, 2021), "TLS: certificate has expired"),
+        (&["127.0.0.1"], (2190, 2200), "TLS: certificate is not valid yet"),
+        (&["example.org"], VALID, "TLS: certificate is for example.org, not for 127.0.0.1"),
+        (
+            &["a.org", "127.0.0.2", "b.org", "c.org"],
+            VALID,
+            "TLS: certificate is for a.org, 127.0.0.2, b.org, …, not for 127.0.0.1",
+        ),
+    ] {
+        assert_eq!(probe("127.0.0.1", authority.server(names, years), &trust), expected);
+    }
+    let other = Authority::new();
+    let reason = probe("127.0.0.1", other.server(&["127.0.0.1"], VALID), &trust);
+    assert_eq!(reason, "TLS: unknown issuer; give it with --ca-file");
+}
+
+#[test]
+fn insecure_takes_any_certificate() {
+    let authority = Authority::new();
+    for config in [authority.server(&["example.org"], (2020, 2021)), its_own_authority(&["example.org"]).0] {
+        assert_eq!(probe("127.0.0.1", config, &["--insecure"]), HEALTHY);
+    }
+}
+
+#[test]
+fn the_system_does_not_trust_a_certificate_of_the_tests() {
+    if let Err(error) = probes(&["--http", "https://127.0.0.1/"]) {
+        assert!(error.to_string().contains("install ca-certificates, or give --ca-file"), "{error}");
+        eprintln!("skipped: {error}");
+        return;
+    }
+    let authority = Authority::new();
+    let reason = probe("127.0.0.1", authority.server(&["127.0.0.1"], VALID), &[]);
+    assert_eq!(reason, "TLS: unknown issuer; give it with --ca-file");
+}
+
+#[test]
+fn a_server_that_ends_without_saying_so_is_understood() {
+    let authority = Authority::new();
+    let config = authority.server(&["127.0.0.1"], VALID);
+    let peer = Peer::new(move |stream| {
+        let mut stream = accept(config, stream);
+        answer_http(&mut stream, b"HTTP/1.0 200 OK\r\n\r\nok");
+        // Closed without close_notify.
+    });
+    let url = format!("https://{}/", peer.address);
+    assert_eq!(reason(&["--http", &url, "--ca-file", authority.path()], AMPLE), HEALTHY);
+}
+
+#[test]
+fn every_probe_makes_a_full_handshake() {
+    let authority = Authority::new();
+    let config = authority.server(&["127.0.0.1"], VALID);
+    let peer = Peer::listening(move |listener| {
+        for _ in 0..2 {
+            let mut stream = accept(config.clone(), listener.accept().expect("a connection").0);
+            answer_http(&mut stream, OK);
+            assert_eq!(stream.conn.handshake_kind(), Some(rustls::HandshakeKind::Full));
+        }
+    });
+    let url = format!("https://{}/", peer.address);
+    let probes = probes(&["--http", &url, "--ca-file", authority.path()]).expect("a probe");
+    for _ in 0..2 {
+        assert_eq!(runtime().block_on(probes.run(AMPLE)), Outcome::Healthy);
+    }
+}
+
+#[test]
+fn a_peer_without_tls_is_unhealthy_with_a_remedy() {
+    let peer = Peer::new(|mut stream| {
+        let _ = std::io::Read::read(&mut stream, &mut [0; 1024]);
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+    });
+    let Outcome::Unhealthy(reason) =
+        run(&["--http", &format!("https://{}/", peer.address), "--insecure"], AMPLE)
+    else {
+        panic!("healthy")
+    };
+    assert!(
+        reason.to_string().ends_with(": TLS: the service does not speak it; is it plain http://?"),
+        "{reason}"
+    );
+    assert_eq!(reason.cause(), Cause::Tls);
+}
+
+#[test]
+fn a_peer_that_ends_the_handshake_is_unhealthy_and_the_reason_says_when() {
+    let probe = |timeout, behave: fn(std::net::TcpStream)| {
+        let peer = Peer::new(behave);
+        reason(&["--http", &format!("https://{}/", peer.address), "--insecure"], timeout)
+    };
+    assert_eq!(probe(SHORT, until_closed), "TLS handshake not complete within 50 ms");
+    let read_all = |mut stream: std::net::TcpStream| {
+        assert!(std::io::Read::read(&mut stream, &mut [0; 4096]).expect("a greeting") > 0);
+    };
+    assert_eq!(probe(AMPLE, read_all), "connection closed during the TLS handshake");
+    let reset = |stream: std::net::TcpStream| {
+        stream.peek(&mut [0]).expect("a greeting");
+    };
+    assert_eq!(probe(AMPLE, reset), "connection reset during the TLS handshake");
+}
+
+#[test]
+fn a_server_that_wants_a_certificate_of_its_clients_is_unhealthy_with_the_reason() {
+    let authority = Authority::new();
+    let mut roots = RootCertStore::empty();
+    let certificate = authority.file.path();
+    let certificate =
+        <rustls::pki_types::CertificateDer<'_> as rustls::pki_types::pem::PemObject>::from_pem_file(
+            certificate,
+        );
+    roots.add(certificate.expect("a certificate")).expect("an authority");
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let verifier =
+        rustls::server::WebPkiClientVerifier::builder_with_provider(roots.into(), provider).build();
+    let config = authority.server(&["127.0.0.1"], VALID);
+    let config = with_clients(&config, verifier.expect("a verifier"));
+    let reason = probe("127.0.0.1", config, &["--ca-file", authority.path()]);
+    assert_eq!(reason, "TLS: the service wants a certificate of its clients, which probes have not");
+}
+
+fn with_clients(
+    config: &ServerConfig,
+    verifier: std::sync::Arc<dyn rustls::server::danger::ClientCertVerifier>,
+) -> ServerConfig {
+    let mut with = ServerConfig::builder_with_provider(std::sync::Arc::clone(config.crypto_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_client_cert_verifier(verifier)
+        .with_cert_resolver(std::sync::Arc::clone(&config.cert_resolver));
+    with.send_tls13_tickets = 0;
+    with
+}
+
+#[test]
+fn files_without_certificates_are_refused_with_a_remedy() {
+    let refusal = |path: &str| {
+        probes(&["--http", "https://127.0.0.1/", "--ca-file", path])
+            .map(drop)
+            .expect_err("no trust")
+            .to_string()
+    };
+    let error = refusal("/no/such/file");
+    assert!(
+        error.starts_with("--http https://127.0.0.1/: --ca-file /no/such/file cannot be read: No such file"),
+        "{error}"
+    );
+    for (pem, expected) in [
+        ("", "there is no certificate in --ca-file /"),
+        ("certificate", "there is no certificate in"),
+        ("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n", "is broken: "),
+        ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "is broken: "),
+    ] {
+        let file = pem_file(pem);
+        let error = refusal(file.path().to_str().expect("UTF-8"));
+        assert!(error.contains(expected), "{pem}: {error}");
+    }
+}

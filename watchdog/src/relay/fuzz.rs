@@ -1,0 +1,34 @@
+//! What the fuzz target `notify_datagram` calls: bytes that COMMAND sends us, and what we promise about them.
+
+use super::Said;
+
+/// Takes a datagram apart, the first byte being the number of descriptors with it.
+///
+/// # Panics
+///
+/// Where what we promise does not hold.
+pub fn notify_datagram(input: &[u8]) {
+    let [descriptors, datagram @ ..] = input else { return };
+    let descriptors = usize::from(*descriptors);
+    let Ok(said) = Said::parse(datagram, descriptors) else { return };
+    assert!(said.verbatim.len() <= datagram.len(), "what is passed on grew");
+    let passed_on = Said::parse(&said.verbatim, descriptors).expect("systemd can read what is passed on");
+    let expected = Said { verbatim: said.verbatim.clone(), stores: said.stores, ..Said::default() };
+    assert_eq!(passed_on, expected, "more is passed on than what is for systemd alone");
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_datagram_in_the_corpus_is_survived() {
+        let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/notify_datagram");
+        let inputs: Vec<_> = std::fs::read_dir(corpus).expect("the corpus").collect();
+        assert!(inputs.len() > 20, "{}", inputs.len());
+        for input in inputs {
+            let path = input.expect("an entry").path();
+            // Captured, and so shown only where it panics.
+            println!("{}", path.display());
+            super::notify_datagram(&std::fs::read(path).expect("an input"));
+        }
+    }
+}

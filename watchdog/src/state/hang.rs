@@ -1,0 +1,100 @@
+//! From an unhealthy probe to the trigger.
+
+use std::time::{Duration, Instant};
+
+use super::status::Kind;
+use super::{Actions, Note, Phase, Pressure, ReportRequest, State};
+use crate::config::OnHang;
+use crate::message::{Message, Verdict};
+use crate::probe::Reason;
+use crate::span::rounded;
+
+impl State {
+    pub(super) fn unhealthy(&mut self, reason: Reason, pressure: Option<Pressure>, now: Instant) -> Actions {
+        self.spell.unhealthy(self.probe_started);
+        self.failures += 1;
+        self.status.is_news();
+        self.sound_since = Some(now);
+        let message = self.maybe_ping(false, now);
+        let failures = self.spell.failures();
+        // It may be on its way to stop: systemd's own timer looks after it meanwhile.
+        let may_stop = self.lenient_until.is_some_and(|until| now < until);
+        if !may_stop && self.spell.is_hang(&self.config.timing, now) {
+            if let Some((pressure, timeout)) = self.widened(pressure, now) {
+                let text = format!(
+                    "{}: {reason}; but {} % of the time it waited for {}, so one more gets {}",
+                    self.spell.text(&self.config.timing),
+                    pressure.percent,
+                    pressure.resource,
+                    rounded(timeout)
+                );
+                self.status.said(Kind::Unhealthy, now);
+                let message = Message { status: Some(self.status.joined(text)), ..message };
+                let note = Some(Note::Widened { pressure, timeout });
+                return Actions { message, note, ..self.probe(timeout, now) };
+            }
+            if self.spell.say() {
+                let hang = format!("hung, {}: {reason}", self.spell.text(&self.config.timing));
+                let deadline = (now + self.config.report_budget).min(self.last_call());
+                let actions = self.hung(hang, deadline, now);
+                return if actions.message.is_empty() { Actions { message, ..actions } } else { actions };
+            }
+        }
+        self.next_probe = Some(now + self.config.timing.retry_interval);
+        let row = self.spell.text(&self.config.timing);
+        let status = self.status.say(Kind::Unhealthy, now, || format!("{row}: {reason}"));
+        Actions {
+            message: Message { status, ..message },
+            note: (failures == 1).then_some(Note::Unhealthy { reason }),
+            ..Actions::default()
+        }
+    }
+
+    /// One more probe, with this deadline: once, and only if that is more than the others had.
+    pub(super) fn widened(
+        &mut self,
+        pressure: Option<Pressure>,
+        now: Instant,
+    ) -> Option<(Pressure, Duration)> {
+        let limit = self.config.pressure_limit?;
+        let pressure = pressure.filter(|pressure| pressure.percent >= limit)?;
+        let report = self.config.report_budget.min(self.config.timing.timeout);
+        let left = self.last_call().saturating_duration_since(now).saturating_sub(report);
+        // Whole milliseconds, since people read it in the reason.
+        let timeout = Duration::from_millis(u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
+        (timeout > self.config.timing.timeout && self.spell.widen()).then_some((pressure, timeout))
+    }
+
+    /// It hangs: first a report, unless there is no time for one.
+    pub(super) fn hung(&mut self, reason: String, deadline: Instant, now: Instant) -> Actions {
+        let report = (deadline > now).then(|| ReportRequest { deadline, reason: reason.clone() });
+        if self.config.dry_run || self.config.on_hang == OnHang::Withhold {
+            if !self.in_flight {
+                self.next_probe.get_or_insert(now + self.config.timing.retry_interval);
+            }
+            let note = if self.config.dry_run {
+                Note::WouldTrigger { reason }
+            } else {
+                Note::Withholding { reason }
+            };
+            return Actions { report, note: Some(note), ..Actions::default() };
+        }
+        self.enter(Phase::Reporting);
+        self.hang = reason;
+        match report {
+            None => self.trigger(),
+            report => Actions { report, abandon_probe: true, ..Actions::default() },
+        }
+    }
+
+    pub(super) fn trigger(&mut self) -> Actions {
+        self.enter(Phase::Hung);
+        let reason = std::mem::take(&mut self.hang);
+        Actions {
+            abandon_probe: true,
+            message: Message { watchdog: Some(Verdict::Trigger), ..Message::status(reason.clone()) },
+            note: Some(Note::Triggered { reason }),
+            ..Actions::default()
+        }
+    }
+}

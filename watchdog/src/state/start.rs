@@ -1,0 +1,67 @@
+//! A start: when to look again, and when it has taken too long.
+
+use std::time::{Duration, Instant};
+
+use crate::config::Timing;
+
+/// While starting, a probe waits a sixteenth of the time already waited, within these limits: READY comes within
+/// milliseconds of a service that starts fast, and a slow one is not bothered.
+const GAP: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(100));
+/// A probe that takes long itself, like a command, is not to be most of what the start's CPU does.
+const GAP_PER_PROBE: u32 = 8;
+/// How often it is looked whether a start makes progress, at most. systemd forgets extensions at `daemon-reload`, and goes
+/// by TimeoutStartSec= again until the next: so it is told often.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long an extension lasts: a pause in a start is not its end.
+const EXTENSION: Duration = Duration::from_secs(15);
+
+/// A start under way.
+#[derive(Debug, Clone)]
+pub(super) struct Start {
+    began: Instant,
+    /// `--start-timeout`
+    limit: Option<Duration>,
+    next_look: Option<Instant>,
+}
+
+impl Start {
+    pub(super) fn new(limit: Option<Duration>, now: Instant) -> Self {
+        Self { began: now, limit, next_look: limit.map(|_| now) }
+    }
+
+    /// Since COMMAND was started.
+    pub(super) fn lasted(&self, now: Instant) -> Duration {
+        now - self.began
+    }
+
+    /// From the end of an unhealthy probe to the next.
+    pub(super) fn gap(&self, timing: &Timing, took: Duration, now: Instant) -> Duration {
+        let (shortest, longest) = GAP;
+        let longest = longest.min(timing.interval);
+        let gap = (self.lasted(now) / 16).clamp(shortest.min(longest), longest);
+        gap.max((took * GAP_PER_PROBE).min(timing.interval))
+    }
+
+    /// `--start-timeout` has passed.
+    pub(super) fn is_overdue(&self, now: Instant) -> bool {
+        self.limit.is_some_and(|limit| self.lasted(now) >= limit)
+    }
+
+    /// When to look whether progress is made; [`None`] where nobody asks.
+    pub(super) fn next_look(&self) -> Option<Instant> {
+        self.next_look
+    }
+
+    /// Progress was looked for; how long systemd should wait from now on, if it was made.
+    ///
+    /// systemd takes the value as time from now, and as far as it goes beyond TimeoutStartSec= expects it to be said
+    /// again before it is over (sd_notify(3), `EXTEND_TIMEOUT_USEC`). It is never extended beyond the limit by more
+    /// than what deciding takes.
+    pub(super) fn looked(&mut self, is_progress: bool, now: Instant) -> Option<Duration> {
+        let limit = self.limit?;
+        let look = LOOK.min(limit / 3).max(GAP.0);
+        let left = limit.saturating_sub(self.lasted(now));
+        self.next_look = Some(now + look.min(left.max(GAP.0)));
+        (is_progress && !left.is_zero()).then(|| EXTENSION.min(left + look))
+    }
+}

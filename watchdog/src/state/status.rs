@@ -1,0 +1,64 @@
+//! `STATUS=`, as `systemctl status` shows it.
+
+use std::time::{Duration, Instant};
+
+/// A new status is said at most this often …
+const GAP: Duration = Duration::from_secs(1);
+/// … and one that only brings the figures up to date, this often.
+const REFRESH: Duration = Duration::from_secs(60);
+
+/// What a status is about. A change of it is news; another text of the same kind is an update.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Waiting,
+    Healthy,
+    Unhealthy,
+}
+
+/// Keeps `STATUS=` from being said with every probe: PID 1 handles each of them, for every service.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Status {
+    last: Option<(Kind, Instant)>,
+    /// COMMAND's own.
+    child: Option<String>,
+    is_news: bool,
+}
+
+impl Status {
+    pub(super) fn said(&mut self, kind: Kind, now: Instant) {
+        self.last = Some((kind, now));
+        self.is_news = false;
+    }
+
+    /// COMMAND said this of itself; it stands in front of what we find, from the next probe on.
+    pub(super) fn child_says(&mut self, status: String) {
+        self.is_news |= self.child.as_ref() != Some(&status);
+        self.child = Some(status).filter(|status| !status.is_empty());
+    }
+
+    /// Some figure in it has changed that people wait for.
+    pub(super) fn is_news(&mut self) {
+        self.is_news = true;
+    }
+
+    /// With COMMAND's own words in front, if there are any.
+    pub(super) fn joined(&self, text: String) -> String {
+        match &self.child {
+            Some(child) => format!("{child} | {text}"),
+            None => text,
+        }
+    }
+
+    /// The text, if it is time to say it. What is held back is made anew at the next probe.
+    pub(super) fn say(&mut self, kind: Kind, now: Instant, text: impl FnOnce() -> String) -> Option<String> {
+        let due = match self.last {
+            None => true,
+            Some((Kind::Healthy, at)) if kind == Kind::Healthy && !self.is_news => now - at >= REFRESH,
+            Some((_, at)) => now - at >= GAP,
+        };
+        due.then(|| {
+            self.said(kind, now);
+            self.joined(text())
+        })
+    }
+}

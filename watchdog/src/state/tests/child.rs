@@ -1,0 +1,215 @@
+//! What COMMAND itself says to systemd.
+
+use super::*;
+
+fn says(status: &str) -> Said {
+    Said { status: Some(status.to_owned()), ..Said::default() }
+}
+
+fn ping() -> Said {
+    Said { watchdog: Some(Verdict::Ping), ..Said::default() }
+}
+
+fn reloading() -> Said {
+    Said { reloading: Some(Reloading { monotonic_usec: Some(9) }), ..Said::default() }
+}
+
+#[test]
+fn its_ready_is_waited_for_where_it_is_required_or_it_has_spoken() {
+    for (option, speaks, waits) in [
+        ("auto", false, false),
+        ("auto", true, true),
+        ("require", false, true),
+        ("require", true, true),
+        ("ignore", true, false),
+    ] {
+        let mut bench = Bench::new(&[&format!("--child-ready={option}")]);
+        if speaks {
+            assert_eq!(bench.said(says("loading")), Actions::default());
+        }
+        let first = bench.probe(HEALTHY, 1);
+        assert_eq!(
+            first.contains("READY=1 STATUS=") && !first.contains("waiting"),
+            !waits,
+            "{option} {speaks}: {first}"
+        );
+        if waits {
+            assert!(
+                first.contains("waiting for COMMAND to say that it is ready; it answers already"),
+                "{first}"
+            );
+            assert!(!bench.said(ready()).message.ready, "not without a healthy probe after it");
+            assert_eq!(bench.next_probe_ms(), Some(bench.ms()), "which comes at once");
+            assert!(bench.probe(HEALTHY, 1).contains("READY=1"));
+        }
+    }
+}
+
+#[test]
+fn its_ready_does_not_stand_in_for_a_healthy_probe() {
+    let mut bench = Bench::new(&["--child-ready=require"]);
+    assert!(!bench.said(ready()).message.ready);
+    assert!(!bench.probe(MUTE, 1).contains("READY=1"));
+    assert!(bench.probe(HEALTHY, 1).contains("READY=1"));
+}
+
+#[test]
+fn its_status_stands_in_front_of_ours() {
+    let mut bench = Bench::watching(&[]);
+    bench.said(says("5 clients"));
+    bench.now += Duration::from_secs(1);
+    assert!(
+        bench.probe(HEALTHY, 1).contains("STATUS=5 clients | healthy: http://127.0.0.1:1/ answered in 1 ms")
+    );
+    bench.said(says("5 clients"));
+    bench.now += Duration::from_secs(1);
+    assert_eq!(bench.probe(HEALTHY, 1), "WATCHDOG=1", "no news");
+}
+
+#[test]
+fn its_pings_are_ignored_unless_they_are_required() {
+    let mut bench = Bench::watching(&[]);
+    assert_eq!(bench.said(ping()), Actions::default());
+    bench.now += Duration::from_secs(50);
+    assert_eq!(bench.probe(HEALTHY, 1), "WATCHDOG=1");
+}
+
+#[test]
+fn a_healthy_probe_without_its_required_ping_is_unhealthy() {
+    let mut bench = Bench::watching(&["--child-pings=require"]);
+    for _ in 0..10 {
+        bench.said(ping());
+        assert!(bench.probe(HEALTHY, 1).ends_with("WATCHDOG=1"));
+    }
+    let silent_since = bench.ms();
+    let report = loop {
+        let actions = bench.act(HEALTHY, 1);
+        if let Some(report) = actions.report {
+            break report;
+        }
+        if bench.ms() - silent_since > 601 {
+            assert_eq!(actions.message.watchdog, None);
+        }
+    };
+    assert!(
+        report.reason.contains(" unhealthy: COMMAND: no WATCHDOG=1 of its own for "),
+        "{}",
+        report.reason
+    );
+    let took = bench.ms() - silent_since;
+    assert!((700..850).contains(&took), "W/2, an interval, (N−1)·(T+r): {took}");
+}
+
+#[test]
+fn its_own_trigger_is_a_hang_at_once() {
+    let mut bench = Bench::watching(&[]);
+    bench.step(Event::ProbeDue);
+    let actions = bench.said(Said { watchdog: Some(Verdict::Trigger), ..Said::default() });
+    assert!(actions.abandon_probe && actions.report.is_some());
+    let expected = "STATUS=hung: COMMAND itself says so (WATCHDOG=trigger) WATCHDOG=trigger";
+    assert_eq!(sent(&bench.step(Event::Reported)), expected);
+}
+
+#[test]
+fn its_stopping_ends_probing_and_is_passed_on() {
+    let mut bench = Bench::watching(&[]);
+    let actions = bench.said(Said { stopping: true, ..Said::default() });
+    assert_eq!(sent(&actions), "STOPPING=1 STATUS=stopping: COMMAND says so");
+    assert_eq!((bench.state.phase(), bench.next_probe_ms()), (Phase::Stopping, None));
+}
+
+#[test]
+fn its_extension_is_passed_on_while_it_starts_or_stops_but_would_hide_a_hang_between() {
+    let mut bench = Bench::new(&[]);
+    let extend = Said { extend: Some(Duration::from_secs(30)), ..Said::default() };
+    assert_eq!(sent(&bench.said(extend.clone())), "EXTEND_TIMEOUT_USEC=30000000");
+    bench.said(ready());
+    bench.probe(HEALTHY, 1);
+    assert_eq!(sent(&bench.said(extend.clone())), "");
+    bench.stop();
+    assert_eq!(sent(&bench.said(extend)), "EXTEND_TIMEOUT_USEC=30000000");
+}
+
+#[test]
+fn a_reload_is_said_for_it_and_ends_with_a_healthy_probe_that_began_after_it() {
+    let mut bench = Bench::watching(&[]);
+    bench.step(Event::ProbeDue);
+    bench.now += Duration::from_millis(1);
+    assert_eq!(sent(&bench.step(Event::ReloadAsked { monotonic_usec: 5 })), "RELOADING=1 MONOTONIC_USEC=5");
+    assert_eq!(sent(&bench.end(HEALTHY, 1)), "WATCHDOG=1", "it began before");
+    let actions = bench.act(HEALTHY, 1);
+    assert_eq!(sent(&actions), "READY=1 WATCHDOG=1");
+    assert!(matches!(actions.note, Some(Note::Reloaded { .. })));
+    assert_eq!(bench.probe(HEALTHY, 1), "WATCHDOG=1");
+}
+
+#[test]
+fn a_reload_that_it_says_itself_ends_with_its_own_ready_and_is_not_said_twice() {
+    let mut bench = Bench::watching(&[]);
+    bench.step(Event::ReloadAsked { monotonic_usec: 5 });
+    assert_eq!(sent(&bench.said(reloading())), "", "was said already");
+    assert_eq!(bench.probe(HEALTHY, 1), "WATCHDOG=1");
+    bench.said(ready());
+    assert_eq!(bench.probe(HEALTHY, 1), "READY=1 WATCHDOG=1");
+
+    assert_eq!(sent(&bench.said(reloading())), "RELOADING=1 MONOTONIC_USEC=9", "of its own accord");
+    bench.said(ready());
+    assert_eq!(bench.probe(HEALTHY, 1), "READY=1 WATCHDOG=1");
+}
+
+#[test]
+fn without_a_watchdog_a_reload_is_probed_for_until_it_is_over() {
+    let config = Config { watchdog: None, ..config(&[]) };
+    let mut bench = Bench::with(&config);
+    bench.probe(HEALTHY, 1);
+    assert_eq!(bench.next_probe_ms(), None);
+    bench.step(Event::ReloadAsked { monotonic_usec: 5 });
+    assert_eq!(bench.probe(MUTE, 1), "");
+    assert_eq!(bench.probe(HEALTHY, 1), "READY=1");
+    assert_eq!(bench.next_probe_ms(), None);
+}
+
+#[test]
+fn its_own_trigger_is_passed_on_where_pings_are_withheld_and_where_there_is_no_watchdog() {
+    let trigger = || Said { watchdog: Some(Verdict::Trigger), ..Said::default() };
+    let mut bench = Bench::watching(&["--on-hang=withhold"]);
+    assert!(bench.said(trigger()).report.is_some());
+    assert!(sent(&bench.step(Event::Reported)).ends_with("WATCHDOG=trigger"));
+
+    let config = Config { watchdog: None, ..config(&["--report-budget=0s"]) };
+    let mut bench = Bench::with(&config);
+    bench.probe(HEALTHY, 1);
+    assert!(sent(&bench.said(trigger())).ends_with("WATCHDOG=trigger"));
+}
+
+#[test]
+fn its_own_trigger_is_reported_once_in_a_dry_run() {
+    let mut bench = Bench::watching(&["--dry-run"]);
+    let trigger = || Said { watchdog: Some(Verdict::Trigger), ..Said::default() };
+    bench.step(Event::ProbeDue);
+    assert!(bench.said(trigger()).report.is_some());
+    assert_eq!(bench.said(trigger()), Actions::default());
+    assert_eq!(bench.next_probe_ms(), None, "the probe under way goes on");
+    assert_eq!(sent(&bench.end(HEALTHY, 1)), "WATCHDOG=1");
+}
+
+#[test]
+fn its_ready_is_waited_for_where_its_pings_are_all_there_is() {
+    let wrap =
+        Cli::try_parse_from(["sd-watchdog", "--child-pings=require", "--", "server"]).expect("good").wrap;
+    let watchdog = Some(Duration::from_secs(1));
+    let config = Config::new(&wrap.timing, &wrap.hang, &wrap.wrapper, watchdog).expect("works");
+    let mut bench = Bench::with(&config);
+    bench.state = State::new(&config, "", 7, bench.now);
+    assert!(!bench.probe(HEALTHY, 0).contains("READY=1"));
+    bench.said(ready());
+    assert_eq!(bench.probe(HEALTHY, 0), "READY=1 STATUS=healthy: COMMAND pings by itself");
+}
+
+#[test]
+fn a_reload_is_over_soon_after_it_began_however_long_the_interval() {
+    let mut bench = Bench::watching(&[]);
+    assert_eq!(bench.next_probe_ms(), Some(100));
+    bench.step(Event::ReloadAsked { monotonic_usec: 5 });
+    assert_eq!(bench.next_probe_ms(), Some(1 + 10), "after a retry interval");
+}

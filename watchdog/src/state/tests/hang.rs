@@ -1,0 +1,297 @@
+//! From the first unhealthy probe to the trigger.
+
+use super::*;
+
+/// Lets it fail until a report is asked for, and says the trigger that follows.
+fn until_triggered(bench: &mut Bench, took_ms: u64) -> (u32, String) {
+    for probes in 1..1000 {
+        let actions = bench.act(MUTE, took_ms);
+        assert_eq!(actions.message.watchdog, None);
+        if actions.report.is_some() {
+            assert_eq!((bench.state.phase(), bench.next_probe_ms()), (Phase::Reporting, None));
+            return (probes, sent(&bench.step(Event::Reported)));
+        }
+    }
+    panic!("no hang");
+}
+
+#[test]
+fn an_unhealthy_probe_is_soon_repeated() {
+    let mut bench = Bench::watching(&[]);
+    assert_eq!(bench.probe(MUTE, 100), "");
+    assert_eq!(bench.next_probe_ms(), Some(210));
+    assert_eq!(bench.probe(MUTE, 40), "");
+    assert_eq!(bench.next_probe_ms(), Some(260));
+}
+
+#[test]
+fn failures_in_a_row_trigger_once_in_one_datagram_and_nothing_is_sent_after() {
+    for (options, failures) in
+        [(&["--failures=1"][..], 1), (&[], 3), (&["--failures=5", "--timeout=50ms"], 5)]
+    {
+        let mut bench = Bench::watching(options);
+        let timeout = if failures == 5 { 50 } else { 100 };
+        let (count, trigger) = until_triggered(&mut bench, timeout);
+        assert_eq!(
+            (count, trigger),
+            (
+                failures,
+                TRIGGERED.replace(
+                    "3 probes",
+                    &format!("{failures} probe{}", if failures == 1 { "" } else { "s" })
+                )
+            )
+        );
+        assert_eq!((bench.state.phase(), bench.next_probe_ms()), (Phase::Hung, None));
+        for event in [
+            Event::ProbeDue,
+            ended(Outcome::Healthy),
+            ended(mute()),
+            Event::Reported,
+            Event::Said(ready()),
+            Event::ReloadAsked { monotonic_usec: 1 },
+            Event::StopAsked { signal: "SIGTERM".to_owned(), announce: true },
+            Event::Ended { how: "killed".to_owned() },
+        ] {
+            assert_eq!(bench.step(event), Actions::default());
+        }
+    }
+}
+
+#[test]
+fn probes_that_fail_at_once_make_no_hang_before_the_time_that_deadlines_would_have_taken() {
+    let mut bench = Bench::watching(&[]);
+    let began = bench.next_probe_ms().expect("a probe");
+    let (count, trigger) = until_triggered(&mut bench, 0);
+    assert!(trigger.ends_with("WATCHDOG=trigger"));
+    let took = bench.ms() - began;
+    // (N−1)·(T+r) = 220 ms, probed every r = 10 ms.
+    assert_eq!((took, count), (220, 23));
+}
+
+#[test]
+fn a_listener_that_is_away_for_a_moment_is_no_hang() {
+    let mut bench = Bench::watching(&[]);
+    for _ in 0..20 {
+        assert_eq!(bench.act(MUTE, 0).report, None);
+    }
+    assert_eq!(bench.probe(HEALTHY, 1), "WATCHDOG=1");
+    assert_eq!(bench.state.failures_in_a_row(), 0);
+}
+
+#[test]
+fn the_trigger_comes_within_the_bound_even_if_the_hang_follows_a_healthy_probe_at_once() {
+    for took in [0, 1, 50, 99, 100] {
+        let mut bench = Bench::watching(&[]);
+        let hang = bench.now;
+        until_triggered(&mut bench, took);
+        assert!(bench.now - hang <= config(&[]).timing.detect_bound(), "{took}: {:?}", bench.now - hang);
+    }
+}
+
+#[test]
+fn the_report_has_its_budget_but_never_what_systemds_own_timer_needs() {
+    let mut bench = Bench::watching(&[]);
+    for _ in 0..2 {
+        bench.act(MUTE, 100);
+    }
+    let report = bench.act(MUTE, 100).report.expect("a report");
+    assert_eq!(report.reason, "hung, 3 probes in a row unhealthy: http://127.0.0.1:1/: mute");
+    // READY at 1 ms + W 1 s − W/20; the budget alone would last until 920 ms.
+    assert_eq!((report.deadline - bench.start).as_millis(), 420 + 500);
+    let mut bench = Bench::watching(&["--report-budget=5s"]);
+    for _ in 0..2 {
+        bench.act(MUTE, 100);
+    }
+    let report = bench.act(MUTE, 100).report.expect("a report");
+    assert_eq!((report.deadline - bench.start).as_millis(), 951);
+}
+
+#[test]
+fn without_a_budget_there_is_no_report_and_the_trigger_comes_at_once() {
+    let mut bench = Bench::watching(&["--report-budget=0s"]);
+    bench.act(MUTE, 100);
+    bench.act(MUTE, 100);
+    let actions = bench.act(MUTE, 100);
+    assert_eq!((sent(&actions).as_str(), actions.report), (TRIGGERED, None));
+}
+
+#[test]
+fn a_stop_during_the_report_wins() {
+    let mut bench = Bench::watching(&["--failures=1"]);
+    bench.act(MUTE, 100);
+    assert!(sent(&bench.stop()).starts_with("STOPPING=1"));
+    assert_eq!(bench.step(Event::Reported), Actions::default());
+}
+
+#[test]
+fn a_service_that_recovers_in_time_is_pinged_for_again_and_its_failures_are_forgotten() {
+    let mut bench = Bench::watching(&[]);
+    for _ in 0..3 {
+        bench.probe(MUTE, 100);
+        bench.probe(MUTE, 100);
+        assert!(bench.probe(HEALTHY, 1).ends_with("WATCHDOG=1"));
+    }
+    assert_eq!(bench.state.phase(), Phase::Watching);
+}
+
+#[test]
+fn withholding_reports_once_never_triggers_and_resumes_when_healthy() {
+    let mut bench = Bench::watching(&["--on-hang=withhold"]);
+    let mut reports = 0;
+    for _ in 0..50 {
+        let actions = bench.act(MUTE, 100);
+        assert_eq!(actions.message.watchdog, None);
+        reports += u32::from(actions.report.is_some());
+        if actions.report.is_some() {
+            assert!(matches!(actions.note, Some(Note::Withholding { .. })));
+            assert_eq!(bench.step(Event::Reported), Actions::default());
+        }
+    }
+    assert_eq!(reports, 1);
+    assert!(bench.probe(HEALTHY, 1).ends_with("WATCHDOG=1"));
+    assert!((0..3).any(|_| bench.act(MUTE, 100).report.is_some()), "the next hang is reported again");
+}
+
+#[test]
+fn a_dry_run_pings_whatever_happens_and_says_what_it_would_have_done_once_a_hang() {
+    let mut bench = Bench::watching(&["--dry-run"]);
+    let mut said = Vec::new();
+    for index in 0..30 {
+        let actions = bench.act(index == 15, 100);
+        assert_eq!(actions.message.watchdog, Some(Verdict::Ping));
+        said.extend(actions.note.filter(|note| matches!(note, Note::WouldTrigger { .. })));
+    }
+    assert_eq!(said.len(), 2, "{said:?}");
+}
+
+#[test]
+fn a_probe_whose_end_was_noticed_late_does_not_count() {
+    let mut bench = Bench::watching(&["--failures=1"]);
+    bench.late = Duration::from_millis(25);
+    for _ in 0..3 {
+        let actions = bench.act(MUTE, 125);
+        assert_eq!(sent(&actions), "", "not a ping either: systemd's own timer goes on");
+        assert_eq!(actions.note, Some(Note::Discounted { late: bench.late }));
+        assert_eq!(bench.next_probe_ms(), Some(bench.ms()), "probed again at once");
+    }
+    bench.late = Duration::from_millis(24);
+    assert!(bench.act(MUTE, 124).report.is_some());
+}
+
+const STARVED: Pressure = Pressure { resource: "CPU", percent: 62 };
+
+#[test]
+fn a_starved_unit_gets_one_more_probe_with_what_w_leaves() {
+    let mut bench = Bench::watching(&[]);
+    bench.act(MUTE, 100);
+    bench.act(MUTE, 100);
+    bench.pressure = Some(STARVED);
+    let actions = bench.act(MUTE, 100);
+    // From 420 ms to 1 ms + W − W/20 − T, kept for the report: 431 ms.
+    let timeout = Duration::from_millis(431);
+    assert_eq!((actions.start_probe, actions.report.clone()), (Some(timeout), None));
+    assert_eq!(actions.note, Some(Note::Widened { pressure: STARVED, timeout }));
+    assert!(sent(&actions).ends_with("but 62 % of the time it waited for CPU, so one more gets 431 ms"));
+    assert!(bench.end(MUTE, 431).report.is_some(), "only once");
+    assert!(sent(&bench.step(Event::Reported)).contains("hung, 4 probes in a row unhealthy"));
+}
+
+#[test]
+fn a_starved_unit_that_answers_after_all_is_pinged_for() {
+    let mut bench = Bench::watching(&[]);
+    bench.act(MUTE, 100);
+    bench.act(MUTE, 100);
+    bench.pressure = Some(STARVED);
+    bench.act(MUTE, 100);
+    assert!(sent(&bench.end(HEALTHY, 300)).ends_with("WATCHDOG=1"));
+    assert!(bench.now - bench.start < Duration::from_secs(1), "systemd's own timer had room");
+}
+
+#[test]
+fn pressure_below_the_limit_or_unknown_or_switched_off_widens_nothing() {
+    for (options, percent) in [(&[][..], Some(39)), (&[], None), (&["--pressure=off"], Some(100))] {
+        let mut bench = Bench::watching(options);
+        bench.act(MUTE, 100);
+        bench.act(MUTE, 100);
+        bench.pressure = percent.map(|percent| Pressure { percent, ..STARVED });
+        assert!(bench.act(MUTE, 100).report.is_some(), "{options:?} {percent:?}");
+    }
+}
+
+#[test]
+fn what_people_want_to_read_is_noted_once() {
+    let mut bench = Bench::new(&["--report-budget=0s", "--timeout=5ms"]);
+    let mut notes = Vec::new();
+    for outcome in
+        [mute(), Outcome::Healthy, Outcome::Healthy, mute(), mute(), Outcome::Healthy, mute(), mute(), mute()]
+    {
+        bench.step(Event::ProbeDue);
+        bench.now += Duration::from_millis(10);
+        notes.push(bench.step(ended(outcome)).note);
+        bench.now += Duration::from_millis(10);
+    }
+    let reason = TRIGGERED.trim_start_matches("STATUS=").trim_end_matches(" WATCHDOG=trigger").to_owned();
+    let unhealthy = || match mute() {
+        Outcome::Unhealthy(reason) => Some(Note::Unhealthy { reason }),
+        Outcome::Healthy => None,
+    };
+    assert_eq!(
+        notes,
+        [
+            None,
+            Some(Note::Ready { after: Duration::from_millis(30) }),
+            None,
+            unhealthy(),
+            None,
+            Some(Note::Recovered { failures: 2 }),
+            unhealthy(),
+            None,
+            Some(Note::Triggered { reason }),
+        ]
+    );
+}
+
+#[test]
+fn a_probe_that_cannot_be_made_is_no_failure_of_the_service_and_is_said_once() {
+    let mut bench = Bench::watching(&["--failures=1"]);
+    let blind = || Outcome::Unhealthy(Reason::new(Cause::System, "Too many open files"));
+    let mut notes = 0;
+    for _ in 0..5 {
+        bench.now = bench.state.next_probe().expect("a probe");
+        bench.step(Event::ProbeDue);
+        let actions = bench.step(ended(blind()));
+        assert_eq!((sent(&actions).as_str(), actions.report), ("", None));
+        notes += u32::from(actions.note.is_some());
+    }
+    assert_eq!((notes, bench.state.failures_in_a_row()), (1, 0));
+    bench.probe(HEALTHY, 1);
+    bench.step(Event::ProbeDue);
+    assert!(bench.step(ended(blind())).note.is_some(), "again, after it could be made");
+}
+
+#[test]
+fn a_signal_that_may_stop_the_service_holds_the_trigger_back_for_w_and_no_longer() {
+    let mut bench = Bench::watching(&["--failures=1", "--report-budget=0s"]);
+    bench.step(Event::MayStop);
+    while bench.ms() < 900 {
+        assert_eq!(sent(&bench.act(MUTE, 100)).find("WATCHDOG"), None);
+    }
+    while bench.ms() < 1_001 {
+        bench.probe(HEALTHY, 1);
+    }
+    assert!(bench.probe(MUTE, 100).ends_with("WATCHDOG=trigger"));
+}
+
+#[test]
+fn a_row_with_healthy_probes_in_between_is_not_called_a_row() {
+    let mut bench = Bench::watching(&["--rise=2", "--report-budget=0s"]);
+    let last = loop {
+        let sent = bench.probe(MUTE, 60);
+        if sent.contains("trigger") {
+            break sent;
+        }
+        assert!(!bench.probe(HEALTHY, 1).contains("WATCHDOG=1"));
+    };
+    assert!(last.contains("hung, 3 probes unhealthy, without 2 healthy in a row: "), "{last}");
+}

@@ -1,0 +1,89 @@
+//! What is logged, and how it reads.
+
+use std::time::Duration;
+
+use super::Service;
+use crate::child::End;
+use crate::config::OnHang;
+use crate::span::{Span, rounded};
+use crate::state::Note;
+
+/// COMMAND runs.
+pub fn started(service: &Service<'_>, pid: i32, is_probed: bool) {
+    let command = service.command[0].display();
+    if !is_probed {
+        tracing::info!(pid, "started {command} as process {pid}");
+        return;
+    }
+    let (config, probes) = (service.config, service.probes);
+    let (interval, timeout) = (Span(config.timing.interval), Span(config.timing.timeout));
+    let on_hang = match (config.watchdog, config.on_hang) {
+        (None, _) => "until it is ready".to_owned(),
+        (Some(_), _) if config.dry_run => {
+            format!("nothing but a log line after {} unhealthy in a row (--dry-run)", config.timing.failures)
+        }
+        (Some(_), OnHang::Trigger) => format!("trigger after {} unhealthy in a row", config.timing.failures),
+        (Some(_), OnHang::Withhold) => "no ping while unhealthy".to_owned(),
+    };
+    tracing::info!(
+        pid,
+        "started {command} as process {pid}; probing {probes} every {interval}, timeout {timeout}, {on_hang}"
+    );
+}
+
+/// COMMAND has ended.
+pub fn ended(end: End) {
+    match end {
+        End::Exited(0) => tracing::info!("{end}"),
+        End::Exited(_) | End::Killed { .. } => tracing::warn!("{end}"),
+    }
+}
+
+/// systemd has read READY=1, after so long; or it has not.
+pub fn ready_read(after: Option<Duration>) {
+    if let Some(after) = after {
+        tracing::debug!("systemd has read READY=1 after {}", rounded(after));
+    } else {
+        let patience = Span(super::READY_READ_WITHIN);
+        tracing::warn!("systemd has not read READY=1 in {patience}; is it busy?");
+    }
+}
+
+/// A turn of events.
+pub fn log(note: &Note) {
+    match note {
+        Note::Ready { after } => tracing::info!("ready after {}", rounded(*after)),
+        Note::NeverHealthy { reason } => {
+            tracing::warn!(reason = %reason, "stopped before it was ever healthy: {reason}");
+        }
+        Note::Unhealthy { reason } => tracing::warn!(reason = %reason, "unhealthy: {reason}"),
+        Note::CannotProbe { reason } => {
+            tracing::warn!(reason = %reason, "cannot probe, which does not count: {reason}");
+        }
+        Note::Discounted { late } => tracing::warn!(
+            "an unhealthy probe does not count: sd-watchdog itself came {} late to see its end",
+            rounded(*late)
+        ),
+        Note::Widened { pressure, timeout } => tracing::warn!(
+            event = "deadline_widened",
+            "the unit waited for {} {} % of the time: one more probe gets {}",
+            pressure.resource,
+            pressure.percent,
+            rounded(*timeout)
+        ),
+        Note::Recovered { failures: 1 } => tracing::info!("healthy again after 1 unhealthy probe"),
+        Note::Recovered { failures } => {
+            tracing::info!(failures, "healthy again after {failures} unhealthy probes");
+        }
+        Note::Reloaded { after } => tracing::info!("reloaded, and healthy after {}", rounded(*after)),
+        Note::Triggered { reason } => {
+            tracing::error!(reason, "asking systemd to restart the service: {reason}");
+        }
+        Note::Withholding { reason } => {
+            tracing::error!(reason, "left to systemd's own timer (--on-hang withhold): {reason}");
+        }
+        Note::WouldTrigger { reason } => {
+            tracing::error!(reason, "would have triggered (--dry-run): {reason}");
+        }
+    }
+}

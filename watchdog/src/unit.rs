@@ -1,0 +1,187 @@
+//! `sd-watchdog unit`: prints a unit, or a drop-in that wraps the command of a unit that is there already.
+//!
+//! What is printed works: probes and timing are checked as they would be at start, and a unit that cannot be wrapped is
+//! refused with what to do instead. Every directive has its reason beside it: see whole.service and drop-in.conf.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
+
+use clap::CommandFactory;
+
+use self::exec::{Exec, ExecError};
+use self::source::Source;
+use crate::children::Children;
+use crate::cli::ChildPings;
+use crate::cli::{Cli, UnitArgs};
+use crate::config::{Config, OnHang};
+use crate::error::Error;
+use crate::print::print;
+use crate::probe::Probes;
+
+mod exec;
+mod options;
+mod quote;
+mod source;
+mod template;
+
+pub use self::source::NotWrappable;
+
+/// Nothing that could be printed. The message says what to do.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the message documents the variant")]
+pub enum UnitError {
+    #[error("which COMMAND? Give it after --; for a unit that is there already: --drop-in UNIT")]
+    NoCommand,
+    #[error("{0:?} is not a service: only services can be wrapped; give the name of one")]
+    NotAService(String),
+    #[error("{0:?} cannot be written into a unit: it is not UTF-8")]
+    NotUtf8(OsString),
+    #[error("{word:?} cannot be written into a unit: there is a NUL byte in it")]
+    NulByte { word: String },
+    #[error("systemctl cannot be run: {0}; give COMMAND after --, then the unit need not be read")]
+    NoSystemctl(std::io::Error),
+    #[error("systemctl cat {unit}: {message}; give COMMAND after --, then the unit need not be read")]
+    Unreadable { unit: String, message: String },
+    #[error("{unit} {source}")]
+    NotWrappable { unit: String, source: NotWrappable },
+    #[error("{unit}: ExecStart={text}: {source}; give COMMAND after -- instead")]
+    Exec { unit: String, text: String, source: ExecError },
+}
+
+/// What is to be printed, apart from where it comes from.
+#[derive(Debug)]
+pub struct Plan<'a> {
+    /// Where `sd-watchdog` is.
+    pub program: &'a Path,
+    /// Its options, as words.
+    pub options: &'a [OsString],
+    /// What was asked for.
+    pub args: &'a UnitArgs,
+}
+
+/// Prints what `args` ask for. The options are taken from this process's command line, as they were typed.
+pub fn run(args: &UnitArgs) -> Result<ExitCode, Error> {
+    let program = std::env::current_exe()
+        .map_err(|source| Error::System { what: "find out where sd-watchdog is", source })?;
+    let matches = Cli::command().get_matches();
+    let options = options::given(&matches);
+    let text = Plan { program: &program, options: &options, args }.text(read)?;
+    print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Plan<'_> {
+    /// The whole text; `read` has the text of a unit.
+    pub fn text(&self, read: impl FnOnce(&str) -> Result<String, UnitError>) -> Result<String, Error> {
+        let UnitArgs { probes, timing, hang, wrapper, watchdog_sec, .. } = self.args;
+        let config = Config::new(timing, hang, wrapper, Some(*watchdog_sec))?;
+        let probes = Probes::new(probes, &Children::new())?;
+        if wrapper.child_pings == ChildPings::Ignore {
+            probes.or_refuse_empty()?;
+        }
+        let bound = match config.on_hang {
+            OnHang::Trigger if !hang.dry_run => Some(config.timing.detect_bound()),
+            OnHang::Trigger | OnHang::Withhold => None,
+        };
+        Ok(match &self.args.drop_in {
+            None => self.whole(bound)?,
+            Some(unit) => self.drop_in(&service(unit)?, bound, read)?,
+        })
+    }
+
+    fn whole(&self, bound: Option<Duration>) -> Result<String, UnitError> {
+        let Some(command) = self.args.command.first() else { return Err(UnitError::NoCommand) };
+        let exec_start = Exec::of_words(&self.args.command)?.wrapped(self.program, self.options)?;
+        Ok(template::whole(&name(command), &self.service(&exec_start, bound)))
+    }
+
+    fn drop_in(
+        &self,
+        unit: &str,
+        bound: Option<Duration>,
+        read: impl FnOnce(&str) -> Result<String, UnitError>,
+    ) -> Result<String, UnitError> {
+        let text = read(unit);
+        // With COMMAND given, the unit need not be here.
+        let (source, exec) = if self.args.command.is_empty() {
+            let source = Source::parse(&text?);
+            let text = source
+                .exec_start()
+                .map_err(|source| UnitError::NotWrappable { unit: unit.to_owned(), source })?;
+            let exec = Exec::of_unit(text).map_err(|source| {
+                let (unit, text) = (unit.to_owned(), text.to_owned());
+                UnitError::Exec { unit, text, source }
+            })?;
+            (Some(source), exec)
+        } else {
+            (text.ok().map(|text| Source::parse(&text)), Exec::of_words(&self.args.command)?)
+        };
+        let exec_start = exec.wrapped(self.program, self.options)?;
+        let service = self.service(&exec_start, bound);
+        Ok(template::drop_in(unit, source.as_ref(), path(self.program)?, &self.families(), &service))
+    }
+
+    fn service<'s>(&self, exec_start: &'s str, bound: Option<Duration>) -> template::Service<'s> {
+        template::Service { exec_start, watchdog: self.args.watchdog_sec, bound }
+    }
+
+    /// What sd-watchdog itself opens: systemd's socket, the kernel's list of sockets, and where it probes.
+    fn families(&self) -> Vec<&'static str> {
+        const INTERNET: [&str; 4] = ["--http", "--tcp", "--grpc", "--metrics"];
+        let mut families = vec!["AF_UNIX", "AF_NETLINK"];
+        if self.options.iter().any(|option| INTERNET.iter().any(|name| option == name)) {
+            families.extend(["AF_INET", "AF_INET6"]);
+        }
+        families
+    }
+}
+
+/// What to call the service: its program's name, up to the first dot.
+fn name(command: &OsStr) -> String {
+    let file = Path::new(command).file_name().unwrap_or(command).to_string_lossy();
+    let is_plain = |char: &char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_');
+    let name: String = file.chars().take_while(is_plain).collect();
+    if name.is_empty() { "my-server".to_owned() } else { name }
+}
+
+/// The name in full: `x` is `x.service`.
+fn service(unit: &str) -> Result<String, UnitError> {
+    const OTHERS: [&str; 10] = [
+        ".socket",
+        ".target",
+        ".device",
+        ".mount",
+        ".automount",
+        ".swap",
+        ".timer",
+        ".path",
+        ".slice",
+        ".scope",
+    ];
+    if unit.is_empty() || unit.contains('/') || OTHERS.iter().any(|other| unit.ends_with(other)) {
+        return Err(UnitError::NotAService(unit.to_owned()));
+    }
+    Ok(if unit.ends_with(".service") { unit.to_owned() } else { format!("{unit}.service") })
+}
+
+/// The unit's file and its drop-ins, as systemd has them.
+fn read(unit: &str) -> Result<String, UnitError> {
+    let mut systemctl = Command::new("systemctl");
+    systemctl.args(["--no-pager", "cat", "--", unit]).stdin(Stdio::null());
+    let output = systemctl.output().map_err(UnitError::NoSystemctl)?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let message = String::from_utf8_lossy(&output.stderr).trim().replace('\n', ": ");
+    Err(UnitError::Unreadable { unit: unit.to_owned(), message })
+}
+
+/// Where `sd-watchdog` is, as text.
+fn path(program: &Path) -> Result<&str, UnitError> {
+    program.to_str().ok_or_else(|| UnitError::NotUtf8(program.as_os_str().to_owned()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,187 @@
+//! A unit as `systemctl cat` shows it: the file and its drop-ins, in the order in which systemd reads them.
+
+/// What of it matters here.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Source {
+    kind: Option<String>,
+    bus_name: bool,
+    exec_start: Vec<String>,
+    restart: Option<String>,
+    /// `RootDirectory=` or `RootImage=`
+    pub root: Option<String>,
+    /// `RestrictAddressFamilies=`, as far as it allows.
+    pub address_families: Vec<String>,
+}
+
+/// Why a unit cannot be wrapped, and what to do instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the message documents the variant")]
+pub enum NotWrappable {
+    #[error(
+        "is Type=forking: its main process is not the one that systemd starts; run it in the foreground (give COMMAND \
+         after --), or leave it as it is and use: sd-watchdog guard UNIT"
+    )]
+    Forking,
+    #[error(
+        "is Type=dbus: it is ready when it has its name on the bus, which would no longer be waited for; use: \
+         sd-watchdog guard UNIT"
+    )]
+    Dbus,
+    #[error("is Type=oneshot: it is to end, so it cannot hang for long; set TimeoutStartSec= instead")]
+    Oneshot,
+    #[error("has {0} commands in ExecStart=: only one can be the service; give it as COMMAND after --")]
+    Several(usize),
+    #[error("has no ExecStart=: there is nothing to wrap; give COMMAND after --")]
+    Nothing,
+}
+
+impl Source {
+    /// Reads the text. What does not matter here is passed over, right or wrong.
+    pub fn parse(text: &str) -> Self {
+        let mut source = Self::default();
+        let mut section = "";
+        let joined = join(text);
+        for line in joined.lines() {
+            let line = line.trim();
+            if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+                section = name;
+            } else if let (Some((name, value)), "Service") = (line.split_once('='), section) {
+                source.assign(name.trim_end(), value.trim_start());
+            }
+        }
+        source
+    }
+
+    /// The later one counts. For lists it is added, and an empty one begins anew.
+    fn assign(&mut self, name: &str, value: &str) {
+        let given = (!value.is_empty()).then(|| value.to_owned());
+        match name {
+            "Type" => self.kind = given,
+            "BusName" => self.bus_name = given.is_some(),
+            "Restart" => self.restart = given,
+            "RootDirectory" | "RootImage" => self.root = given.filter(|root| root != "/"),
+            "ExecStart" => match given {
+                Some(command) => self.exec_start.push(command),
+                None => self.exec_start.clear(),
+            },
+            "RestrictAddressFamilies" => match given {
+                Some(families) if families.starts_with('~') => {}
+                Some(families) => self.address_families.extend(families.split_whitespace().map(Into::into)),
+                None => self.address_families.clear(),
+            },
+            _ => {}
+        }
+    }
+
+    /// Its one command, if it can be wrapped.
+    pub fn exec_start(&self) -> Result<&str, NotWrappable> {
+        if self.exec_start.is_empty() {
+            return Err(NotWrappable::Nothing);
+        }
+        match self.kind() {
+            "forking" => return Err(NotWrappable::Forking),
+            "dbus" => return Err(NotWrappable::Dbus),
+            "oneshot" => return Err(NotWrappable::Oneshot),
+            _ => {}
+        }
+        match &self.exec_start[..] {
+            [] => Err(NotWrappable::Nothing),
+            [command] => Ok(command),
+            several => Err(NotWrappable::Several(several.len())),
+        }
+    }
+
+    /// `Type=`, or its default (systemd.service(5)).
+    pub fn kind(&self) -> &str {
+        match &self.kind {
+            Some(kind) => kind,
+            None if self.bus_name => "dbus",
+            None => "simple",
+        }
+    }
+
+    /// Its `Restart=`, if systemd restarts it after a watchdog's timeout (systemd.service(5), table 1).
+    pub fn restart(&self) -> Option<&str> {
+        let is_enough =
+            |value: &&str| matches!(*value, "always" | "on-failure" | "on-abnormal" | "on-watchdog");
+        self.restart.as_deref().filter(is_enough)
+    }
+}
+
+/// systemd.syntax(7): a backslash at the end of a line joins it with the next, as a space; comments in between are none
+/// of it.
+fn join(text: &str) -> String {
+    let mut joined = String::with_capacity(text.len());
+    let mut is_continued = false;
+    for line in text.lines() {
+        let content = line.trim_start();
+        if content.starts_with(['#', ';']) {
+            continue;
+        }
+        let line = if is_continued { content } else { line };
+        is_continued = line.ends_with('\\');
+        match line.strip_suffix('\\') {
+            Some(line) => joined.extend([line.trim_end(), " "]),
+            None => joined.extend([line, "\n"]),
+        }
+    }
+    joined
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_word_of_all_files_counts() {
+        let source = Source::parse(
+            "# /usr/lib/systemd/system/x.service\n[Unit]\nExecStart=/not/here\n\n[Service]\n Type = notify \n\
+             ExecStart=/bin/old\nRestart=no\nRestrictAddressFamilies=AF_INET\n[Install]\nType=forking\n\n\
+             # /etc/systemd/system/x.service.d/override.conf\n[Service]\n\n; ExecStart=/bin/comment\nExecStart=\n\
+             ExecStart=/bin/new \\\n# a comment = in between\n    --a=b \\\n\t'c  d'\nRestart=on-failure\n\
+             RestrictAddressFamilies=AF_UNIX AF_INET6",
+        );
+        assert_eq!(source.exec_start(), Ok("/bin/new --a=b 'c  d'"));
+        assert_eq!((source.kind(), source.restart()), ("notify", Some("on-failure")));
+        assert_eq!(source.address_families, ["AF_INET", "AF_UNIX", "AF_INET6"]);
+    }
+
+    #[test]
+    fn a_unit_that_cannot_be_wrapped_is_told_from_one_that_can() {
+        for (service, expected) in [
+            ("ExecStart=/bin/a", Ok("/bin/a")),
+            ("Type=simple\nExecStart=/bin/a", Ok("/bin/a")),
+            ("Type=exec\nExecStart=/bin/a", Ok("/bin/a")),
+            ("Type=notify-reload\nExecStart=/bin/a", Ok("/bin/a")),
+            ("Type=forking\nExecStart=/bin/a", Err(NotWrappable::Forking)),
+            ("Type=forking\nType=\nExecStart=/bin/a", Ok("/bin/a")),
+            ("Type=dbus\nBusName=a.b\nExecStart=/bin/a", Err(NotWrappable::Dbus)),
+            ("BusName=a.b\nExecStart=/bin/a", Err(NotWrappable::Dbus)),
+            ("Type=oneshot\nExecStart=/bin/a", Err(NotWrappable::Oneshot)),
+            ("ExecStop=/bin/a", Err(NotWrappable::Nothing)),
+            ("Type=notify", Err(NotWrappable::Nothing)),
+            ("ExecStart=/bin/a\nExecStart=/bin/b", Err(NotWrappable::Several(2))),
+            ("ExecStart=/bin/a\nExecStart=\nExecStart=/bin/b", Ok("/bin/b")),
+        ] {
+            let source = Source::parse(&format!("[Service]\n{service}\n"));
+            assert_eq!(source.exec_start(), expected, "{service}");
+        }
+    }
+
+    #[test]
+    fn only_some_settings_of_restart_cover_the_watchdog() {
+        for (restart, expected) in [
+            ("", false),
+            ("no", false),
+            ("on-success", false),
+            ("on-abort", false),
+            ("on-failure", true),
+            ("on-abnormal", true),
+            ("on-watchdog", true),
+            ("always", true),
+        ] {
+            let source = Source::parse(&format!("[Service]\nRestart={restart}\n"));
+            assert_eq!(source.restart(), expected.then_some(restart), "{restart}");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The texts with their gaps filled. They stand in files of their own, to be read as units.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use super::source::Source;
+use crate::span::Span;
+
+const WHOLE: &str = include_str!("whole.service");
+const DROP_IN: &str = include_str!("drop-in.conf");
+
+/// What both have.
+#[derive(Debug, Clone, Copy)]
+pub struct Service<'a> {
+    /// The value of `ExecStart=`.
+    pub exec_start: &'a str,
+    /// `WatchdogSec=`
+    pub watchdog: Duration,
+    /// Within what time sd-watchdog finds a hang itself; [`None`] if it leaves that to systemd.
+    pub bound: Option<Duration>,
+}
+
+impl Service<'_> {
+    fn fill(&self, template: &str) -> String {
+        let bound = match self.bound {
+            Some(bound) => format!(
+                "sd-watchdog finds a hang within {}; this is the net\n# below that, should sd-watchdog itself stall.",
+                Span(bound)
+            ),
+            None => "systemd's timer may be late by up to 250 ms.".to_owned(),
+        };
+        template
+            .replace("@VERSION@", env!("CARGO_PKG_VERSION"))
+            .replace("@BOUND@", &bound)
+            .replace("@WATCHDOG_SEC@", &span(self.watchdog))
+            // Last, since what people wrote may look like a gap.
+            .replace("@EXEC_START@", self.exec_start)
+    }
+}
+
+/// A unit of one's own.
+pub fn whole(name: &str, service: &Service<'_>) -> String {
+    service.fill(&WHOLE.replace("@NAME@", name))
+}
+
+/// A drop-in for `unit`, which is `source` as far as it is known. `program` is where sd-watchdog is; `families` are those
+/// that it needs.
+pub fn drop_in(
+    unit: &str,
+    source: Option<&Source>,
+    program: &str,
+    families: &[&str],
+    service: &Service<'_>,
+) -> String {
+    // What is there already is said again all the same: it may stand in the drop-in that this one takes the place of.
+    let mut more = match source {
+        Some(source) => format!(
+            "# After a hang systemd has to start it again: as the unit has it, or else for that alone.\nRestart={}\n",
+            source.restart().unwrap_or("on-watchdog")
+        ),
+        None => {
+            "# After a hang and after a crash. Take this out if the unit says it, or more, itself.\nRestart=on-failure\n"
+                .to_owned()
+        }
+    };
+    if let Some(root) = source.and_then(|source| source.root.as_deref()) {
+        let _ = writeln!(
+            more,
+            "# The service sees {root} as /: sd-watchdog must be in there too, with the libraries it is linked to.\n\
+             BindReadOnlyPaths={program}"
+        );
+    }
+    if source.is_some_and(|source| !source.address_families.is_empty()) {
+        let _ = writeln!(
+            more,
+            "# For probes, for systemd, and for the kernel's list of sockets in the hang report; beside the unit's own.\n\
+             RestrictAddressFamilies={}",
+            families.join(" ")
+        );
+    }
+    let kind = match source.map(Source::kind) {
+        Some("notify-reload") => "notify-reload",
+        _ => "notify",
+    };
+    service.fill(&DROP_IN.replace("@UNIT@", unit).replace("@TYPE@", kind).replace("@MORE@", &more))
+}
+
+/// As systemd.time(7) has it.
+fn span(duration: Duration) -> String {
+    match duration.as_micros() {
+        micros if micros % 1_000_000 == 0 => format!("{}s", micros / 1_000_000),
+        micros if micros % 1_000 == 0 => format!("{}ms", micros / 1_000),
+        micros => format!("{micros}us"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_as_systemd_reads_them() {
+        for (micros, expected) in [
+            (5_000_000, "5s"),
+            (90_000_000, "90s"),
+            (1_500_000, "1500ms"),
+            (1_500, "1500us"),
+            (10_000, "10ms"),
+        ] {
+            assert_eq!(span(Duration::from_micros(micros)), expected);
+        }
+    }
+}

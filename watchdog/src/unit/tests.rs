@@ -1,0 +1,207 @@
+use std::process::Command;
+
+use clap::{FromArgMatches, Parser};
+
+use super::*;
+use crate::cli::Sub;
+
+/// `sd-watchdog unit ARGUMENTS`, where `systemctl cat` shows `source`.
+fn print(arguments: &[&str], source: Option<&str>) -> Result<String, String> {
+    let words = ["sd-watchdog", "unit"].iter().chain(arguments);
+    let matches = Cli::command().try_get_matches_from(words).expect("a good command line");
+    let Some(Sub::Unit(args)) = Cli::from_arg_matches(&matches).expect("a good command line").subcommand
+    else {
+        panic!("not sd-watchdog unit")
+    };
+    let program = Path::new("/usr/bin/sd-watchdog");
+    let options = options::given(&matches);
+    let read = |unit: &str| match source {
+        Some(text) => Ok(text.to_owned()),
+        None => Err(UnitError::Unreadable { unit: unit.to_owned(), message: "No files found".to_owned() }),
+    };
+    Plan { program, options: &options, args: &args }.text(read).map_err(|error| error.to_string())
+}
+
+/// The directives, without the comments.
+fn directives(text: &str) -> Vec<String> {
+    let text = text.replace("\\\n    ", "");
+    text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).map(ToOwned::to_owned).collect()
+}
+
+const HTTP: &str = "--http=http://127.0.0.1:8080/healthz";
+
+#[test]
+fn a_whole_unit_has_the_options_and_the_command_as_systemd_must_read_them() {
+    let text = print(
+        &[HTTP, "--timeout", "300ms", "--header=A: 100%", "--", "/opt/my server/run.sh", "--price", "$5"],
+        None,
+    )
+    .expect("printed");
+    let directives = directives(&text);
+    let has = |line: &str| directives.iter().any(|directive| directive == line);
+    assert!(
+        has(
+            "ExecStart=/usr/bin/sd-watchdog --http http://127.0.0.1:8080/healthz --timeout 300ms --header \"A: 100%%\" \
+         -- \"/opt/my server/run.sh\" --price $$5"
+        ),
+        "{text}"
+    );
+    assert!(has("Description=run, guarded by sd-watchdog"), "{text}");
+    assert!(has("WatchdogSec=5s") && has("Type=notify") && has("NotifyAccess=main"), "{text}");
+    assert!(text.contains("finds a hang within 1.5 s;"), "{text}");
+}
+
+#[test]
+fn every_directive_has_its_reason_above_it_or_above_its_neighbour() {
+    let whole = print(&[HTTP, "--", "/bin/a"], None).expect("printed");
+    let drop_in = print(&[HTTP, "--drop-in=a"], Some("[Service]\nExecStart=/bin/a")).expect("printed");
+    for text in [whole, drop_in] {
+        assert!(!text.contains('@') || text.contains("@system-service"), "a gap is left: {text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 120), "{text}");
+        let body = text.split("[Service]\n").nth(1).unwrap_or_default();
+        for paragraph in body.split("\n\n").filter(|paragraph| !paragraph.starts_with("[Install]")) {
+            assert!(paragraph.starts_with('#'), "{paragraph}");
+        }
+    }
+}
+
+#[test]
+fn a_drop_in_wraps_the_units_own_command_and_adds_what_that_takes() {
+    let source = "[Service]\nType=exec\nExecStart=-/usr/sbin/a $OPTIONS \\\n  %i\n";
+    let printed = |more: &str| {
+        let text = print(&[HTTP, "--drop-in", "a@1"], Some(&format!("{source}{more}"))).expect("printed");
+        assert!(text.contains("/etc/systemd/system/a@1.service.d/50-watchdog.conf"), "{text}");
+        directives(&text)
+    };
+    let always = [
+        "[Service]",
+        "Type=notify",
+        "NotifyAccess=main",
+        "WatchdogSec=5s",
+        "TimeoutAbortSec=10s",
+        "KillMode=mixed",
+        "ExecStart=",
+        "ExecStart=-/usr/bin/sd-watchdog --http http://127.0.0.1:8080/healthz -- /usr/sbin/a $OPTIONS %i",
+    ];
+    let with = |more: &[&'static str]| [&always[..6], more, &always[6..]].concat();
+    assert_eq!(printed(""), with(&["Restart=on-watchdog"]));
+    assert_eq!(printed("Restart=on-abort"), with(&["Restart=on-watchdog"]));
+    assert_eq!(printed("Restart=always"), with(&["Restart=always"]));
+    assert_eq!(
+        printed("Restart=always\nRootDirectory=/srv/a"),
+        with(&["Restart=always", "BindReadOnlyPaths=/usr/bin/sd-watchdog"])
+    );
+    assert_eq!(
+        printed("Restart=always\nRestrictAddressFamilies=AF_INET AF_UNIX"),
+        with(&["Restart=always", "RestrictAddressFamilies=AF_UNIX AF_NETLINK AF_INET AF_INET6"])
+    );
+    assert_eq!(printed("Restart=always\nType=notify-reload")[1], "Type=notify-reload");
+}
+
+#[test]
+fn a_command_that_is_given_needs_no_unit_and_is_what_counts() {
+    let options = [HTTP, "--drop-in=a", "--", "/bin/b", "-x"];
+    for (source, restart) in [
+        (None, Some("Restart=on-failure")),
+        (Some("[Service]\nType=forking\nRestart=always\nExecStart=/bin/a -d"), Some("Restart=always")),
+    ] {
+        let directives = directives(&print(&options, source).expect("printed"));
+        let exec_start = directives.last().expect("a line");
+        assert!(exec_start.ends_with(" -- /bin/b -x"), "{exec_start}");
+        let found = directives.iter().find(|line| line.starts_with("Restart="));
+        assert_eq!(found.map(String::as_str), restart);
+    }
+}
+
+#[test]
+fn what_is_printed_by_a_second_run_is_the_same_as_by_the_first() {
+    for more in [
+        "",
+        "Restart=no",
+        "Restart=always",
+        "RootDirectory=/srv/a",
+        "RestrictAddressFamilies=AF_INET",
+        "RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK",
+        "RestrictAddressFamilies=~AF_PACKET",
+        "Type=notify-reload",
+    ] {
+        let source = format!("[Service]\nExecStart=/bin/a 'b -- c'\n{more}\n");
+        let first = print(&[HTTP, "--drop-in=a"], Some(&source)).expect("printed");
+        let second = print(&[HTTP, "--drop-in=a"], Some(&format!("{source}{first}"))).expect("printed");
+        assert_eq!(second, first, "{more}");
+    }
+}
+
+#[test]
+fn what_cannot_work_is_refused_with_what_to_do() {
+    let forking = "[Service]\nType=forking\nExecStart=/bin/a";
+    for (arguments, source, expected) in [
+        (&[HTTP][..], None, "which COMMAND? Give it after --"),
+        (&["--", "a"], None, "there is nothing to probe"),
+        (&[HTTP, "--timeout=2s", "--", "a"], None, "interval 500 ms + 3 × timeout 2 s"),
+        (&[HTTP, "--watchdog-sec=1ms", "--", "a"], None, "WatchdogSec is 1 ms, too short"),
+        (&[HTTP, "--drop-in=a.socket"], None, "\"a.socket\" is not a service"),
+        (&[HTTP, "--drop-in=../a"], None, "\"../a\" is not a service"),
+        (&[HTTP, "--drop-in=a"], None, "systemctl cat a.service: No files found; give COMMAND after --"),
+        (&[HTTP, "--drop-in=a"], Some(forking), "a.service is Type=forking: "),
+        (
+            &[HTTP, "--drop-in=a"],
+            Some("[Service]\nExecStart=@/bin/a b"),
+            "a.service: ExecStart=@/bin/a b: with the prefix @ its first argument",
+        ),
+    ] {
+        let error = print(arguments, source).expect_err("cannot work");
+        assert!(error.starts_with(expected), "{error}");
+    }
+}
+
+/// systemd-analyze(1) knows what systemd would make of it.
+#[test]
+fn systemd_finds_nothing_to_complain_about() {
+    let directory = tempfile::tempdir().expect("a directory");
+    // Must be there to be run.
+    let program = std::env::current_exe().expect("a path");
+    let words = [
+        "sd-watchdog",
+        "unit",
+        "--http=http://127.0.0.1:8080/?a=%20$b;'c'",
+        "--header=A: \"b\\c\"",
+        "--on-hang-exec",
+        "gdb -p %p",
+        "--",
+        "/bin/sleep",
+        "1000",
+        "a b",
+        ";",
+        "",
+    ];
+    let matches = Cli::command().try_get_matches_from(words).expect("a good command line");
+    let Some(Sub::Unit(args)) = Cli::parse_from(words).subcommand else { panic!("not sd-watchdog unit") };
+    let options = options::given(&matches);
+    let plan = Plan { program: &program, options: &options, args: &args };
+    let whole = plan.text(|_| panic!("there is nothing to read")).expect("printed");
+    fs(directory.path().join("whole.service"), &whole);
+    fs(directory.path().join("plain.service"), "[Service]\nExecStart=/bin/sleep 1000 a$$b \"%%\"\n");
+    let drop_in = UnitArgs { drop_in: Some("plain".to_owned()), command: Vec::new(), ..(*args).clone() };
+    let drop_in = Plan { args: &drop_in, ..plan }
+        .text(|_| Ok(std::fs::read_to_string(directory.path().join("plain.service")).expect("a file")))
+        .expect("printed");
+    std::fs::create_dir(directory.path().join("plain.service.d")).expect("a directory");
+    fs(directory.path().join("plain.service.d/50-watchdog.conf"), &drop_in);
+
+    for unit in ["whole.service", "plain.service"] {
+        let analyze = Command::new("systemd-analyze")
+            .args(["verify", "--man=no", unit])
+            .current_dir(directory.path())
+            .env("SYSTEMD_UNIT_PATH", format!("{}:", directory.path().display()))
+            .output()
+            .expect("systemd-analyze");
+        let said = String::from_utf8_lossy(&analyze.stderr);
+        let said: Vec<&str> = said.lines().filter(|line| line.contains(unit)).collect();
+        assert_eq!(said, [""; 0], "{unit}:\n{whole}\n{drop_in}");
+    }
+}
+
+fn fs(path: std::path::PathBuf, text: &str) {
+    std::fs::write(path, text).expect("a file");
+}

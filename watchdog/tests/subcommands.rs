@@ -1,0 +1,204 @@
+//! `sd-watchdog check`, `unit`, `completions` and `man`, as programs.
+
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Output};
+use std::thread;
+
+fn sd_watchdog(arguments: &[&str]) -> Command {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_sd-watchdog"));
+    program.args(arguments);
+    for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "JOURNAL_STREAM"] {
+        program.env_remove(name);
+    }
+    program
+}
+
+fn run(arguments: &[&str]) -> Output {
+    sd_watchdog(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+/// Answers one request with `status`.
+fn server(status: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/healthz", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = [0; 4096];
+        assert!(stream.read(&mut request).unwrap() > 0);
+        write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
+    });
+    url
+}
+
+#[test]
+fn check_says_healthy_and_exits_with_0() {
+    let url = server("200 OK");
+    let output = run(&["check", "--http", &url]);
+    let said = text(&output.stdout);
+    assert!(said.starts_with(&format!("healthy: {url} answered in ")) && said.ends_with("s\n"), "{said}");
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
+}
+
+#[test]
+fn check_says_why_it_is_unhealthy_on_standard_output_and_exits_with_1() {
+    let unavailable = server("503 Service Unavailable");
+    for (url, reason) in [(&*unavailable, "status 503\n"), ("http://127.0.0.1:1/", "connection refused\n")] {
+        let output = run(&["check", "--http", url]);
+        let said = text(&output.stdout);
+        assert!(said.starts_with("unhealthy: ") && said.ends_with(reason), "{said}");
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(1), ""));
+    }
+}
+
+#[test]
+fn check_keeps_its_deadline() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let output = run(&["check", "--http", &url, "--timeout", "50ms"]);
+    let said = text(&output.stdout);
+    assert!(said.ends_with("no answer in 50 ms after the request was sent\n"), "{said}");
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn check_is_quiet_when_it_is_to_be() {
+    let output = run(&["check", "--quiet", "--http", "http://127.0.0.1:1/"]);
+    assert_eq!((output.status.code(), text(&output.stdout), text(&output.stderr)), (Some(1), "", ""));
+}
+
+#[test]
+fn check_exits_with_2_when_it_is_asked_nonsense() {
+    for arguments in
+        [&["check"][..], &["check", "--http", "nonsense"], &["check", "--http=http://a/", "--timeout=0s"]]
+    {
+        let output = run(arguments);
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), ""), "{arguments:?}");
+        assert!(!output.stderr.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn unit_wraps_what_systemctl_shows() {
+    let directory = tempfile::tempdir().unwrap();
+    let systemctl = directory.path().join("systemctl");
+    std::fs::write(
+        &systemctl,
+        "#!/bin/sh\n[ \"$*\" = '--no-pager cat -- a.service' ] || { echo 'No files found.' >&2; exit 1; }\n\
+         printf '[Service]\\nType=exec\\nRestart=always\\nExecStart=/bin/a $X\\n'\n",
+    )
+    .unwrap();
+    std::fs::set_permissions(&systemctl, PermissionsExt::from_mode(0o755)).unwrap();
+    let unit = |name| {
+        let mut program = sd_watchdog(&["unit", "--http=http://127.0.0.1:8080/", "--drop-in", name]);
+        program.env("PATH", format!("{}:/bin:/usr/bin", directory.path().display())).output().unwrap()
+    };
+    let output = unit("a");
+    let expected = format!(
+        "ExecStart={} \\\n    --http http://127.0.0.1:8080/ \\\n    -- /bin/a $X\n",
+        env!("CARGO_BIN_EXE_sd-watchdog")
+    );
+    assert!(text(&output.stdout).ends_with(&expected), "{}", text(&output.stdout));
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
+    let output = unit("b");
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), ""));
+    assert_eq!(
+        text(&output.stderr),
+        "sd-watchdog: systemctl cat b.service: No files found.; give COMMAND after --, then the unit need not be read\n"
+    );
+}
+
+#[cfg(feature = "manual")]
+#[test]
+fn completions_are_scripts_that_know_the_options() {
+    for (shell, word) in [("bash", "--on-hang-exec"), ("zsh", "--on-hang-exec"), ("fish", "on-hang-exec")] {
+        let output = run(&["completions", shell]);
+        assert!(output.status.success() && text(&output.stdout).contains(word), "{shell}");
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("script");
+        std::fs::write(&file, run(&["completions", shell]).stdout).unwrap();
+        match Command::new(shell).arg("-n").arg(&file).status() {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                eprintln!("{shell} is not installed: skipped");
+            }
+            status => assert!(status.unwrap().success(), "{shell}"),
+        }
+    }
+}
+
+#[cfg(feature = "manual")]
+#[test]
+fn bash_completes_the_options_of_the_program_and_of_its_subcommands() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = directory.path().join("sd-watchdog.bash");
+    std::fs::write(&script, run(&["completions", "bash"]).stdout).unwrap();
+    for (words, expected) in [
+        (&["--on-hang-e"][..], &["--on-hang-exec"][..]),
+        (&["check", "--ex"], &["--exec", "--expect"]),
+        (&["guard", "--max"], &["--max-restarts"]),
+        (&["unit", "--http=http://a/", "--drop"], &["--drop-in"]),
+    ] {
+        // As bash does it: the function gets the command, the word and the one before it.
+        let complete = "source \"$1\"; shift; COMP_WORDS=(sd-watchdog \"$@\"); COMP_CWORD=$#; \
+                        name=$(complete -p sd-watchdog | sed 's/.*-F \\([^ ]*\\).*/\\1/'); \
+                        $name sd-watchdog \"${@: -1}\" \"${COMP_WORDS[COMP_CWORD - 1]}\"; \
+                        printf '%s\\n' \"${COMPREPLY[@]}\"";
+        let output =
+            Command::new("bash").args(["-c", complete, "bash"]).arg(&script).args(words).output().unwrap();
+        let mut found: Vec<_> = text(&output.stdout).lines().collect();
+        found.sort_unstable();
+        assert_eq!(found, expected, "{words:?}: {}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn what_cannot_be_printed_is_no_success_but_a_verdict_stands() {
+    let unit = ["unit", "--http=http://a/", "--", "/bin/a"];
+    for (arguments, expected) in [
+        (&["--help"][..], 70),
+        (&["--version"], 70),
+        (&unit, 70),
+        #[cfg(feature = "manual")]
+        (&["completions", "bash"], 70),
+        (&["check", "--http=http://127.0.0.1:1/"], 1),
+        (&["check", "--exec=true"], 0),
+    ] {
+        let (reader, closed) = std::io::pipe().unwrap();
+        drop(reader);
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        for stdout in [std::process::Stdio::from(closed), full.into()] {
+            let output = sd_watchdog(arguments).stdout(stdout).output().unwrap();
+            assert_eq!(output.status.code(), Some(expected), "{arguments:?}");
+            let said = text(&output.stderr);
+            assert_eq!(said.starts_with("sd-watchdog: cannot print: "), expected == 70, "{said}");
+        }
+    }
+}
+
+#[cfg(feature = "manual")]
+#[test]
+fn man_writes_a_page_for_each_use_and_says_where_it_cannot() {
+    let directory = tempfile::tempdir().unwrap();
+    let pages = directory.path().join("share/man/man1");
+    assert!(run(&["man", pages.to_str().unwrap()]).status.success());
+    let mut names: Vec<_> = std::fs::read_dir(&pages)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    let expected = ["sd-watchdog-check.1", "sd-watchdog-guard.1", "sd-watchdog-unit.1", "sd-watchdog.1"];
+    assert_eq!(names, expected);
+    let output = run(&["man", "/proc/nowhere"]);
+    assert_eq!(output.status.code(), Some(70));
+    let said = text(&output.stderr);
+    assert!(said.starts_with("sd-watchdog: cannot make the directory /proc/nowhere: "), "{said}");
+}
