@@ -13,6 +13,7 @@ cargo fmt --all --check
 
 step clippy
 cargo clippy --workspace --all-targets -- -D warnings
+cargo clippy --package watchdog --no-default-features -- -D warnings
 
 step shell scripts
 if command -v shellcheck >/dev/null; then
@@ -24,8 +25,9 @@ fi
 step documentation
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --quiet
 
-step the benchmark still runs
+step the benchmarks still run
 cargo test -p harness --bench machines --quiet
+cargo test -p watchdog --bench probing --quiet
 
 if docker image inspect hangproof:trixie >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then
     step containers where the host has nothing but cgroup2

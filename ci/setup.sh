@@ -3,6 +3,7 @@
 # root. Has nothing to do the second time.
 set -euo pipefail
 
+POLICY=/usr/sbin/policy-rc.d
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 PLUGINS=/usr/local/lib/docker/cli-plugins
 export DEBIAN_FRONTEND=noninteractive
@@ -56,12 +57,48 @@ plugin_from_trixie() {
     say "installed $package of Debian trixie as $PLUGINS/$package"
 }
 
-packages=(systemd util-linux procps curl shellcheck gcc libc6-dev mmdebstrap debian-archive-keyring)
-missing=()
-for package in "${packages[@]}"; do
-    dpkg-query --show --showformat='${Status}' "$package" 2>/dev/null | grep -q '^install ok installed$' || missing+=("$package")
-done
-[ ${#missing[@]} -eq 0 ] || apt_install "${missing[@]}"
+# Those of the packages $@ that are not installed, a line each.
+missing() {
+    local package
+    for package in "$@"; do
+        dpkg-query --show --showformat='${Status}' "$package" 2>/dev/null | grep -q '^install ok installed$' || echo "$package"
+    done
+}
+
+# The services that the scenarios of real peers put into machines. This host is not to serve them: no daemon is started,
+# which policy-rc.d tells the packages' scripts, nor at the next boot, unless it was here before.
+install_peers() {
+    local unit fresh=()
+    for unit in nginx redis-server; do
+        [ -e "/lib/systemd/system/$unit.service" ] || fresh+=("$unit")
+    done
+    aside=$(mktemp -d)
+    ! [ -e "$POLICY" ] || cp --preserve "$POLICY" "$aside/policy-rc.d"
+    trap restore_policy EXIT
+    printf '#!/bin/sh\nexit 101\n' >"$aside/never"
+    install -m 755 "$aside/never" "$POLICY"
+    apt_install "$@"
+    restore_policy
+    trap - EXIT
+    for unit in ${fresh[@]+"${fresh[@]}"}; do
+        [ ! -e "/lib/systemd/system/$unit.service" ] || systemctl --quiet disable "$unit"
+    done
+}
+
+restore_policy() {
+    if [ -e "$aside/policy-rc.d" ]; then
+        cp --preserve "$aside/policy-rc.d" "$POLICY"
+    else
+        rm -f "$POLICY"
+    fi
+    rm -rf -- "$aside"
+}
+
+mapfile -t packages < <(missing systemd dbus util-linux procps curl shellcheck groff-base mandoc gcc libc6-dev mmdebstrap \
+    debian-archive-keyring)
+[ ${#packages[@]} -eq 0 ] || apt_install "${packages[@]}"
+mapfile -t peers < <(missing nginx-light redis-server python3 python3-grpcio)
+[ ${#peers[@]} -eq 0 ] || install_peers "${peers[@]}"
 
 if ! command -v docker >/dev/null; then
     say "docker is not installed: without it there is no Docker machine, image or demo. On Debian: apt-get install docker.io docker-cli"

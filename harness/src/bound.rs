@@ -62,6 +62,14 @@ impl Bounds {
         }
     }
 
+    /// The bounds where `sd-watchdog` widened its deadline, which it does up to W and no further.
+    #[must_use]
+    pub fn widened(mut self, settings: &Settings) -> Self {
+        self.detect = named(settings, "WatchdogSec")
+            .map(|bound| Bound { sum: format!("{}: the deadline was widened", bound.sum), ..bound });
+        self
+    }
+
     /// The bound of the whole recovery, if every phase has one.
     pub fn recovery(&self) -> Option<Duration> {
         let phases = [&self.detect, &self.kill, &self.restart, &self.start];
@@ -87,18 +95,13 @@ fn detect(settings: &Settings) -> Option<Bound> {
         return Some(withheld(Some(watchdog.saturating_sub(guard.interval()))));
     }
     let (interval, timeout, retry) = (guard.interval(), guard.timeout(), guard.retry_interval());
-    let gaps = guard.failures.saturating_sub(1);
-    Some(Bound {
-        above: None,
-        at_most: interval + timeout * guard.failures + retry * gaps,
-        sum: format!(
-            "P {} + {} × T {} + {gaps} × r {}",
-            Human(interval),
-            guard.failures,
-            Human(timeout),
-            Human(retry)
-        ),
-    })
+    let (failures, gaps, report) = (guard.failures, guard.failures.saturating_sub(1), guard.report());
+    let mut sum =
+        format!("P {} + {failures} × T {} + {gaps} × r {}", Human(interval), Human(timeout), Human(retry));
+    if !report.is_zero() {
+        sum = format!("{sum} + report {}", Human(report));
+    }
+    Some(Bound { above: None, at_most: interval + timeout * failures + retry * gaps + report, sum })
 }
 
 impl Guard {
@@ -115,6 +118,11 @@ impl Guard {
     /// r.
     pub fn retry_interval(&self) -> Duration {
         Duration::from_micros(self.retry_interval_usec)
+    }
+
+    /// The budget of the hang report.
+    pub fn report(&self) -> Duration {
+        Duration::from_micros(self.report_usec)
     }
 }
 
@@ -139,6 +147,7 @@ pub(crate) mod tests {
                 timeout_usec: 500_000,
                 failures: 3,
                 retry_interval_usec: 50_000,
+                report_usec: 0,
             }),
         }
     }
@@ -150,6 +159,13 @@ pub(crate) mod tests {
         assert_eq!((detect.above, detect.at_most), (None, Duration::from_millis(2100)));
         assert_eq!(detect.sum, "P 500 ms + 3 × T 500 ms + 2 × r 50 ms");
         assert_eq!(bounds.recovery(), Some(Duration::from_millis(14_100)));
+        let mut reporting = settings("trigger");
+        if let Some(guard) = &mut reporting.guard {
+            guard.report_usec = 500_000;
+        }
+        let detect = Bounds::of(&reporting).detect.expect("bounded");
+        assert_eq!(detect.at_most, Duration::from_millis(2600));
+        assert_eq!(detect.sum, "P 500 ms + 3 × T 500 ms + 2 × r 50 ms + report 500 ms");
     }
 
     #[test]

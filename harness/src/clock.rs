@@ -12,11 +12,28 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct Usec(pub u64);
 
+const UPTIME_RESOLUTION: Duration = Duration::from_millis(10);
+
+fn read(clock: ClockId) -> Usec {
+    let now = clock_gettime(clock);
+    Usec(now.tv_sec.unsigned_abs() * 1_000_000 + now.tv_nsec.unsigned_abs() / 1000)
+}
+
 impl Usec {
     /// This moment.
     pub fn now() -> Self {
-        let now = clock_gettime(ClockId::Monotonic);
-        Self(now.tv_sec.unsigned_abs() * 1_000_000 + now.tv_nsec.unsigned_abs() / 1000)
+        read(ClockId::Monotonic)
+    }
+
+    /// Between which moments `/proc/uptime` shows `text`: that file cuts hundredths off. It counts suspends too, as
+    /// CLOCK_BOOTTIME does, so this holds until the next one.
+    pub fn of_uptime(text: &str) -> Option<(Self, Self)> {
+        let uptime = Self(0) + Duration::try_from_secs_f64(text.trim().parse().ok()?).ok()?;
+        // The other clock is read at some moment between the two of this one.
+        let (earliest, boottime, latest) = (Self::now(), read(ClockId::Boottime), Self::now());
+        let begin = uptime.before(boottime - earliest);
+        let end = uptime.before(boottime - latest) + UPTIME_RESOLUTION;
+        Some((begin, end))
     }
 
     /// This much earlier.
@@ -124,6 +141,17 @@ mod tests {
         ] {
             assert_eq!(parse_span(text), expected.map(Duration::from_millis), "{text:?}");
         }
+    }
+
+    #[test]
+    fn an_uptime_is_shown_for_ten_milliseconds() {
+        let before = Usec::now();
+        let shown = std::fs::read_to_string("/proc/uptime").expect("readable");
+        let after = Usec::now();
+        let (begin, end) = Usec::of_uptime(shown.split(' ').next().expect("a number")).expect("a moment");
+        assert!(begin <= after && end >= before, "{before:?}..{after:?} is not in {begin:?}..{end:?}");
+        assert!(end - begin < UPTIME_RESOLUTION * 2, "{begin:?}..{end:?}");
+        assert_eq!(Usec::of_uptime("soon"), None);
     }
 
     #[test]

@@ -5,10 +5,11 @@
 //! CODE_FUNC; never by their English text.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Usec;
+use crate::clock::{Human, Usec};
 use crate::journal::Entry;
 
 /// A fact and its moment.
@@ -29,6 +30,9 @@ pub enum Kind {
     Injected {
         /// Its name.
         fault: String,
+        /// Within how many microseconds it took effect, where that is not known exactly.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        within_usec: Option<u64>,
     },
     /// The harness healed the fault.
     Healed,
@@ -36,6 +40,20 @@ pub enum Kind {
     LastGood,
     /// The first good answer that a client got after the outage.
     FirstGood,
+    /// `sd-watchdog` gives the service one more probe, longer than the others, since it was kept from running.
+    DeadlineWidened,
+    /// `sd-watchdog` has put into the journal what it saw of the hung service.
+    HangReport {
+        /// By which the report's other entries are found: `HANGPROOF_REPORT_ID`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<String>,
+        /// Why the service counts as hung.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// What it looks like.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        diagnosis: Option<String>,
+    },
     /// systemd saw no ping for WatchdogSec.
     WatchdogTimeout,
     /// systemd received `WATCHDOG=trigger`.
@@ -101,7 +119,13 @@ impl Kind {
             | Self::Starting
             | Self::StartFailed
             | Self::StartLimitHit => true,
-            Self::Injected { .. } | Self::Healed | Self::LastGood | Self::FirstGood | Self::Ready => false,
+            Self::Injected { .. }
+            | Self::Healed
+            | Self::LastGood
+            | Self::FirstGood
+            | Self::DeadlineWidened
+            | Self::HangReport { .. }
+            | Self::Ready => false,
         }
     }
 }
@@ -110,10 +134,18 @@ impl Kind {
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Injected { fault } => write!(f, "injected {fault}"),
+            Self::Injected { fault, within_usec: None } => write!(f, "injected {fault}"),
+            Self::Injected { fault, within_usec: Some(usec) } => {
+                write!(f, "injected {fault}, within {}", Human(Duration::from_micros(*usec)))
+            }
             Self::Healed => f.write_str("healed"),
             Self::LastGood => f.write_str("last good answer"),
             Self::FirstGood => f.write_str("first good answer"),
+            Self::DeadlineWidened => f.write_str("deadline widened: the service was kept from running"),
+            Self::HangReport { reason, diagnosis, .. } => match diagnosis.as_ref().or(reason.as_ref()) {
+                Some(what) => write!(f, "hang report: {what}"),
+                None => f.write_str("hang report"),
+            },
             Self::WatchdogTimeout => f.write_str("watchdog timeout"),
             Self::WatchdogTrigger { status: None } => f.write_str("watchdog trigger"),
             Self::WatchdogTrigger { status: Some(status) } => write!(f, "watchdog trigger: {status}"),
@@ -144,8 +176,11 @@ const STARTING: &str = "7d4958e842da4a758f6c1cdc7b36dcc5";
 const STARTED: &str = "39f53479d3a045ac8e11786248231fbf";
 const START_FAILED: &str = "be02cf6855d2428ba40df7e9d022f03d";
 
-/// Reads what PID 1 says of `unit`; `None` for everything else.
+/// Reads what PID 1 and `sd-watchdog` say of `unit`; `None` for everything else.
 pub fn read(entry: &Entry, unit: &str) -> Option<Event> {
+    if let Some(event) = entry.text("HANGPROOF_EVENT") {
+        return of_guard(&event, entry, unit);
+    }
     if !(entry.has("_PID", "1") && entry.has("UNIT", unit)) {
         return None;
     }
@@ -160,6 +195,26 @@ pub fn read(entry: &Entry, unit: &str) -> Option<Event> {
         Some(START_FAILED) => Kind::StartFailed,
         Some(_) => return None,
         None => without_id(entry)?,
+    };
+    Some(Event { at: entry.at()?, kind })
+}
+
+/// From the unit itself, or from beside it: then journald has found out which unit the entry is about.
+fn of_guard(event: &str, entry: &Entry, unit: &str) -> Option<Event> {
+    // What journald attests; the service could write any other field too.
+    let is_ours = entry.has("_COMM", "sd-watchdog");
+    if !is_ours || !entry.concerns(unit) {
+        return None;
+    }
+    let text = |name: &str| entry.text(name).filter(|text| !text.is_empty());
+    let kind = match event {
+        "deadline_widened" => Kind::DeadlineWidened,
+        "hang_report" => Kind::HangReport {
+            id: text("HANGPROOF_REPORT_ID"),
+            reason: text("HANGPROOF_REASON"),
+            diagnosis: text("HANGPROOF_DIAGNOSIS"),
+        },
+        _ => return None,
     };
     Some(Event { at: entry.at()?, kind })
 }
@@ -249,6 +304,36 @@ mod tests {
             (r#""MESSAGE":"Watchdog timeout (limit 5s)!","PRIORITY":"3""#, None),
         ] {
             assert_eq!(of(fields), expected, "{fields}");
+        }
+    }
+
+    #[test]
+    fn what_the_guard_says_is_read_from_the_fields_of_its_own_entries() {
+        let fields = r#""HANGPROOF_EVENT":"hang_report","HANGPROOF_REPORT_ID":"7f","HANGPROOF_REASON":"no answer","HANGPROOF_DIAGNOSIS":"""#;
+        let report = |rest: &str| {
+            let line = format!(r#"{{"_PID":"9",{rest},"__MONOTONIC_TIMESTAMP":"7",{fields}}}"#);
+            Some(read(&Entry::parse(&line).expect("an entry"), "x.service")?.kind)
+        };
+        let expected =
+            Kind::HangReport { id: Some("7f".into()), reason: Some("no answer".into()), diagnosis: None };
+        assert_eq!(expected.to_string(), "hang report: no answer");
+        let widened = r#""_COMM":"sd-watchdog","_SYSTEMD_UNIT":"x.service","__MONOTONIC_TIMESTAMP":"7","HANGPROOF_EVENT""#;
+        for (event, expected) in
+            [("deadline_widened", Some(Kind::DeadlineWidened)), ("hang_report_process", None)]
+        {
+            let entry = Entry::parse(&format!(r#"{{{widened}:"{event}"}}"#)).expect("an entry");
+            assert_eq!(read(&entry, "x.service").map(|event| event.kind), expected, "{event}");
+        }
+        for (fields, expected) in [
+            (r#""_COMM":"sd-watchdog","_SYSTEMD_UNIT":"x.service""#, Some(&expected)),
+            (
+                r#""_COMM":"sd-watchdog","_SYSTEMD_UNIT":"g.service","OBJECT_SYSTEMD_UNIT":"x.service""#,
+                Some(&expected),
+            ),
+            (r#""_COMM":"sd-watchdog","_SYSTEMD_UNIT":"y.service""#, None),
+            (r#""_COMM":"buggy_server","_SYSTEMD_UNIT":"x.service""#, None),
+        ] {
+            assert_eq!(report(fields).as_ref(), expected, "{fields}");
         }
     }
 

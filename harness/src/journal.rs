@@ -80,9 +80,10 @@ impl Entry {
         self.number("__MONOTONIC_TIMESTAMP").map(Usec)
     }
 
-    /// Whether the entry is about `unit`: said by systemd of it, or said by the service itself.
+    /// Whether the entry is about `unit`: said by systemd of it, said by the service itself, or said of one of its
+    /// processes by somebody who may (`OBJECT_PID=`, from which journald makes `OBJECT_SYSTEMD_UNIT=`).
     pub fn concerns(&self, unit: &str) -> bool {
-        self.has("UNIT", unit) || self.has("_SYSTEMD_UNIT", unit)
+        ["UNIT", "_SYSTEMD_UNIT", "OBJECT_SYSTEMD_UNIT"].iter().any(|field| self.has(field, unit))
     }
 
     /// The entry without what only identifies the host, fit for a recording.
@@ -157,10 +158,10 @@ mod tests {
     #[test]
     fn a_recording_keeps_who_and_what_but_not_where() {
         let entry = Entry::parse(
-            r#"{"MESSAGE":"m","_PID":"1","_MACHINE_ID":"secret","__CURSOR":"c","_CMDLINE":"c","CODE_FUNC":"f","CODE_LINE":"9"}"#,
+            r#"{"MESSAGE":"m","_PID":"1","_MACHINE_ID":"secret","__CURSOR":"c","_CMDLINE":"c","CODE_FUNC":"f","CODE_LINE":"9","HANGPROOF_EVENT":"hang_report"}"#,
         );
         let kept = serde_json::to_string(&entry.expect("an entry").trimmed()).expect("json");
-        assert_eq!(kept, r#"{"CODE_FUNC":"f","MESSAGE":"m","_PID":"1"}"#);
+        assert_eq!(kept, r#"{"CODE_FUNC":"f","HANGPROOF_EVENT":"hang_report","MESSAGE":"m","_PID":"1"}"#);
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub struct Ask {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// A status below 400.
+    /// A status below 400, or what is expected.
     Good,
     /// Anything else, in words.
     Bad(String),
@@ -115,6 +115,14 @@ impl Witness {
     pub fn first_bad(&self, since: Usec) -> Option<(Usec, &str)> {
         self.asks.iter().find_map(|(ask, _)| match &ask.outcome {
             Outcome::Bad(reason) if ask.asked >= since => Some((ask.asked, reason.as_str())),
+            _ => None,
+        })
+    }
+
+    /// The first ask that had failed by `until`, and why. One still open then says nothing of the time before.
+    pub fn first_bad_by(&self, until: Usec) -> Option<(Usec, &str)> {
+        self.asks.iter().find_map(|(ask, _)| match &ask.outcome {
+            Outcome::Bad(reason) if ask.known < until => Some((ask.asked, reason.as_str())),
             _ => None,
         })
     }

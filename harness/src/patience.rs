@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::bound::{Bound, Bounds, TIMER_SLACK};
+use crate::bound::{Bound, TIMER_SLACK};
 use crate::clock::Usec;
 use crate::event::Kind;
 use crate::outage::Witness;
@@ -36,7 +36,7 @@ pub fn after_injection(
     settings: &Settings,
     known_until: Usec,
 ) -> Patience {
-    let bounds = Bounds::of(settings);
+    let bounds = timeline.bounds(settings);
     let phases = &timeline.phases;
     if expect.outcome == Outcome::Undisturbed {
         let over = timeline.has(Kind::is_disturbance);
@@ -58,6 +58,9 @@ pub fn after_injection(
         None => {
             let detect =
                 bounded(&bounds.detect).or_else(|| expect.limit(settings)).unwrap_or(UNBOUNDED_DETECT);
+            // Whoever says that systemd's own timer did not expire has waited for it.
+            let timer = settings.span("WatchdogSec").map(|watchdog| watchdog + TIMER_SLACK);
+            let detect = detect.max(timer.unwrap_or_default());
             Patience::Until(timeline.origin + detect + MARGIN)
         }
         Some(detect) => {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Usec;
 use crate::event::{self, Event, Kind};
+use crate::fault::Injection;
 use crate::journal::Entry;
 use crate::machine::Description;
 use crate::outage::{Streak, Witness};
@@ -41,8 +42,11 @@ pub enum Record {
     },
     /// The harness injected a fault.
     Injected {
-        /// When, as the server itself says.
+        /// When, as the server itself says; from outside, the moment before which it was not.
         at_usec: Usec,
+        /// The moment by which it was in effect, where that is not the same.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until_usec: Option<Usec>,
         /// Its name.
         fault: String,
     },
@@ -53,6 +57,11 @@ pub enum Record {
     },
     /// What clients saw for a while.
     Clients(Streak),
+    /// There is nothing to try: the run has no trials.
+    Skipped {
+        /// Why, and what to do about it.
+        reason: String,
+    },
     /// The trial is over.
     End {
         /// When.
@@ -87,6 +96,8 @@ pub struct Recording {
     pub header: Header,
     /// In the order in which they were made.
     pub trials: Vec<Trial>,
+    /// Why there are none.
+    pub skipped: Option<String>,
 }
 
 /// A trial's raw events.
@@ -100,8 +111,8 @@ pub struct Trial {
     pub begin: Usec,
     /// When it was over; until then, now.
     pub end: Option<Usec>,
-    /// When which fault was injected.
-    pub injected: Option<(Usec, String)>,
+    /// Which fault was injected, and when.
+    pub injected: Option<Injection>,
     /// What journald received about the unit.
     pub entries: Vec<Entry>,
     /// What clients saw.
@@ -131,7 +142,10 @@ impl Trial {
 
     /// The events so far, without what clients saw.
     pub fn events(&self, unit: &str) -> Vec<Event> {
-        let injected = self.injected.clone().map(|(at, fault)| Event { at, kind: Kind::Injected { fault } });
+        let injected = self.injected.clone().map(|Injection { at, until, fault }| {
+            let within_usec = until.0.checked_sub(at.0).filter(|&usec| usec > 0);
+            Event { at, kind: Kind::Injected { fault, within_usec } }
+        });
         injected.into_iter().chain(self.entries.iter().filter_map(|entry| event::read(entry, unit))).collect()
     }
 }
@@ -187,15 +201,17 @@ impl Recording {
                 }
                 (Record::Run(header), _, _) => {
                     open = None;
-                    runs.push(Self { header: *header, trials: Vec::new() });
+                    runs.push(Self { header: *header, trials: Vec::new(), skipped: None });
                 }
                 (Record::Trial { number, seed, at_usec }, Some(_), _) => {
                     open = Some(Trial { begin: at_usec, ..Trial::begin(number, seed) });
                 }
                 (Record::Steady { at_usec }, _, Some(trial)) => trial.begin = at_usec,
-                (Record::Injected { at_usec, fault }, _, Some(trial)) => {
-                    trial.injected = Some((at_usec, fault));
+                (Record::Injected { at_usec, until_usec, fault }, _, Some(trial)) => {
+                    let until = until_usec.unwrap_or(at_usec);
+                    trial.injected = Some(Injection { at: at_usec, until, fault });
                 }
+                (Record::Skipped { reason }, Some(run), None) => run.skipped = Some(reason),
                 (Record::Journal { entry }, _, Some(trial)) => trial.entries.push(entry),
                 (Record::Clients(streak), _, Some(trial)) => trial.witness.push(&streak),
                 (Record::End { at_usec }, Some(run), Some(trial)) => {
@@ -205,7 +221,7 @@ impl Recording {
                 _ => return Err(invalid("a trial's record outside of a trial".into())),
             }
         }
-        runs.retain(|run| !run.trials.is_empty());
+        runs.retain(|run| !run.trials.is_empty() || run.skipped.is_some());
         if runs.is_empty() { Err(RecordingError::Empty) } else { Ok(runs) }
     }
 }

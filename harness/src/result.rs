@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::bound::Bounds;
+use crate::event::Kind;
 use crate::journal::Entry;
 use crate::record::{Header, Recording, Trial};
 use crate::timeline::{Phases, Timeline};
@@ -17,6 +18,8 @@ pub struct RunResult {
     pub bounds: Bounds,
     /// Its trials.
     pub trials: Vec<TrialResult>,
+    /// Why there are none, if there was nothing to try.
+    pub skipped: Option<String>,
 }
 
 /// A trial, understood.
@@ -56,13 +59,25 @@ impl RunResult {
     /// Understands a recording.
     pub fn of(recording: &Recording) -> Self {
         let header = recording.header.clone();
-        let trials = recording.trials.iter().map(|trial| TrialResult::of(trial, &header)).collect();
-        Self { bounds: Bounds::of(&header.settings), header, trials }
+        let trials = recording.trials.iter().map(|trial| TrialResult::of(trial, &header)).collect::<Vec<_>>();
+        let widened = |trial: &TrialResult| trial.timeline.has(|kind| *kind == Kind::DeadlineWidened);
+        let bounds = Bounds::of(&header.settings);
+        let bounds = if trials.iter().any(widened) { bounds.widened(&header.settings) } else { bounds };
+        Self { bounds, header, trials, skipped: recording.skipped.clone() }
     }
 
-    /// Whether every trial passed.
+    /// Whether no trial failed.
     pub fn is_pass(&self) -> bool {
         self.trials.iter().all(|trial| trial.verdict.is_pass())
+    }
+
+    /// `pass`, `fail` or `skip`.
+    pub fn word(&self) -> &'static str {
+        match self.skipped {
+            Some(_) => "skip",
+            None if self.is_pass() => "pass",
+            None => "fail",
+        }
     }
 
     /// Every phase that happened in some trial, over those in which it did.
@@ -82,7 +97,10 @@ impl TrialResult {
     pub fn of(trial: &Trial, header: &Header) -> Self {
         let timeline = trial.timeline(&header.settings.unit);
         let verdict = judge(&timeline, &trial.witness, &header.expect, &header.settings);
-        let lines = trial.entries.iter().map(Entry::line).collect::<Vec<_>>();
+        // What each process of a hung service did is in the report's summary already.
+        let is_detail = |entry: &&Entry| entry.has("HANGPROOF_EVENT", "hang_report_process");
+        let lines =
+            trial.entries.iter().filter(|entry| !is_detail(entry)).map(Entry::line).collect::<Vec<_>>();
         let last_lines = lines[lines.len().saturating_sub(LAST_LINES)..].to_vec();
         Self { number: trial.number, seed: trial.seed, timeline, verdict, last_lines }
     }

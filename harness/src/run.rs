@@ -14,9 +14,10 @@ use crate::machine::Machine;
 use crate::outage::observer::Observer;
 use crate::programs::Programs;
 use crate::progress::Progress;
-use crate::record::{Header, Recorder, Recording, SCHEMA, Trial};
+use crate::record::{Header, Record, Recorder, Recording, SCHEMA, Trial};
 use crate::result::RunResult;
 use crate::scenario::Scenario;
+use crate::unit::Settings;
 
 mod bench;
 mod error;
@@ -67,7 +68,8 @@ pub fn run(setting: &Setting, options: &Options, recorder: &mut Recorder) -> End
         // Whatever a dying machine answers, that it died is what matters.
         error => setting.machine.obituary().map_or(error, RunError::Journal),
     });
-    let result = recording.as_ref().filter(|recording| !recording.trials.is_empty()).map(RunResult::of);
+    let shown = |recording: &&Recording| !recording.trials.is_empty() || recording.skipped.is_some();
+    let result = recording.as_ref().filter(shown).map(RunResult::of);
     Ended { result, error }
 }
 
@@ -80,6 +82,13 @@ fn make_trials(
     let Setting { machine, scenario, inputs, progress, .. } = *setting;
     progress.stage(&format!("installing {}", scenario.service.unit_name()));
     let settings = install::install(machine, &scenario.service, setting.programs)?;
+    if let Some(reason) = install::missing(machine, &scenario.service)? {
+        let header = header(setting, settings);
+        recorder.write(&Record::Run(Box::new(header.clone())))?;
+        recorder.write(&Record::Skipped { reason: reason.clone() })?;
+        *recording = Some(Recording { header, trials: Vec::new(), skipped: Some(reason) });
+        return Ok(());
+    }
     let _journal = Follower::start(machine, &settings.unit, inputs)?;
     let asks = inputs.sender();
     let report = move |ask| drop(asks.send(Input::Ask(ask)));
@@ -88,18 +97,10 @@ fn make_trials(
     let trial = Trial::begin(1, options.seed);
     let mut bench = Bench::new(setting, settings, observer, recorder, trial);
     let started = bench.start("start")?;
-    bench.settings = install::settings(machine, &bench.settings.unit)?;
-    let header = Header {
-        schema: SCHEMA.into(),
-        scenario: scenario.name.clone(),
-        description: scenario.description.clone(),
-        fault: scenario.fault.clone(),
-        expect: scenario.expect.clone(),
-        machine: machine.description().clone(),
-        settings: bench.settings.clone(),
-    };
+    bench.settings = install::settings(machine, &bench.settings.unit, started)?;
+    let header = header(setting, bench.settings.clone());
     bench.begin_recording(&header)?;
-    let recording = recording.insert(Recording { header, trials: Vec::new() });
+    let recording = recording.insert(Recording { header, trials: Vec::new(), skipped: None });
     if !started {
         recording.trials.push(bench.end(Ok(()))?);
         return Ok(());
@@ -113,4 +114,17 @@ fn make_trials(
         recording.trials.push(bench.end(conducted)?);
     }
     Ok(())
+}
+
+fn header(setting: &Setting, settings: Settings) -> Header {
+    let scenario = setting.scenario;
+    Header {
+        schema: SCHEMA.into(),
+        scenario: scenario.name.clone(),
+        description: scenario.description.clone(),
+        fault: scenario.fault.map(|fault| fault.to_string()),
+        expect: scenario.expect.clone(),
+        machine: setting.machine.description().clone(),
+        settings,
+    }
 }

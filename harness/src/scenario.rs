@@ -1,21 +1,22 @@
 //! One question to a service, as a TOML file: what runs, what is done to it, what is expected.
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Write as _};
-use std::net::SocketAddr;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use server::fault::Fault;
 
 use crate::clock::parse_span;
+use crate::fault::Fault;
 use crate::unit::{SPANS, Settings};
 
 pub mod builtin;
 mod keys;
+pub mod observe;
 mod position;
 
+pub use self::observe::Observe;
 use self::position::Position;
 
 /// A scenario, checked.
@@ -29,8 +30,8 @@ pub struct Scenario {
     pub service: Service,
     /// Where it is asked.
     pub observe: Observe,
-    /// The name of the fault; absent where the question is whether a healthy service is left alone.
-    pub fault: Option<String>,
+    /// What is done to it; absent where the question is whether a healthy service is left alone.
+    pub fault: Option<Fault>,
     /// What is expected.
     pub expect: Expectation,
 }
@@ -43,6 +44,10 @@ pub struct Service {
     /// Where in the machine, and what: `bin:NAME` for one of our programs, else a path as of `unit`.
     #[serde(default)]
     pub files: BTreeMap<String, String>,
+    /// Files that the machine's own tree must bring, and the Debian package that has each. Without them there is nothing
+    /// to try: the verdict is skip.
+    #[serde(default)]
+    pub requires: BTreeMap<String, String>,
     /// Sections and directives that become a drop-in.
     #[serde(default, rename = "override")]
     pub overrides: BTreeMap<String, BTreeMap<String, Value>>,
@@ -65,15 +70,6 @@ pub enum Value {
     List(Vec<String>),
 }
 
-/// Where clients ask, as seen in the machine.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Observe {
-    /// `127.0.0.1:8080`.
-    pub service: SocketAddr,
-    /// `/`.
-    pub path: String,
-}
-
 /// What a scenario demands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Expectation {
@@ -88,6 +84,9 @@ pub struct Expectation {
     /// How long a service must stay undisturbed; two times WatchdogSec unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undisturbed_for: Option<String>,
+    /// Whether `sd-watchdog` must have put a hang report into the journal before systemd acted, or none at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hang_report: Option<bool>,
 }
 
 /// How a trial must end.
@@ -139,14 +138,9 @@ pub enum ScenarioError {
 struct Raw {
     description: String,
     service: Service,
-    observe: RawObserve,
+    observe: observe::Raw,
     fault: Option<RawFault>,
     expect: Expectation,
-}
-
-#[derive(Deserialize)]
-struct RawObserve {
-    http: String,
 }
 
 #[derive(Deserialize)]
@@ -181,10 +175,10 @@ impl Scenario {
             .map_err(|error| invalid(error.span().unwrap_or(0..0), error.message().trim().to_owned()))?;
         // What serde cannot see is pointed at by looking the value up in the text.
         let place = |value: &str| text.find(value).map_or(0..0, |start| start..start + value.len());
-        let fault = raw.fault.map(|fault| fault.inject);
-        if let Some(fault) = &fault {
-            check_fault(fault).map_err(|message| invalid(place(&format!("\"{fault}\"")), message))?;
-        }
+        let fault = raw.fault.map(|RawFault { inject }| {
+            fault(&inject).map_err(|message| invalid(place(&format!("\"{inject}\"")), message))
+        });
+        let fault = fault.transpose()?;
         for within in [&raw.expect.recovery_within, &raw.expect.undisturbed_for].into_iter().flatten() {
             check_within(within).map_err(|message| invalid(place(&format!("\"{within}\"")), message))?;
         }
@@ -192,8 +186,7 @@ impl Scenario {
             let message = "without a [fault] nothing can be expected but outcome = \"undisturbed\"";
             return Err(invalid(place("[expect]"), message.into()));
         }
-        let observe = Observe::parse(&raw.observe.http)
-            .map_err(|message| invalid(place(&raw.observe.http), message))?;
+        let observe = raw.observe.check().map_err(|wrong| invalid(place(&wrong.place), wrong.message))?;
         let service = Service { base, ..raw.service };
         Ok(Self {
             name: name.into(),
@@ -206,35 +199,9 @@ impl Scenario {
     }
 }
 
-impl Observe {
-    /// Reads `http://ADDRESS:PORT/PATH`.
-    ///
-    /// # Errors
-    /// What such a URL looks like. Names are not resolved: a machine has its own idea of them.
-    pub fn parse(url: &str) -> Result<Self, String> {
-        let remedy =
-            || format!("\"{url}\" is not http://ADDRESS:PORT/PATH; an example: \"http://127.0.0.1:8080/\"");
-        let rest = url.strip_prefix("http://").ok_or_else(remedy)?;
-        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let authority = authority.replace("localhost", "127.0.0.1");
-        let service =
-            authority.parse().or_else(|_| format!("{authority}:80").parse()).map_err(|_| remedy())?;
-        Ok(Self { service, path: format!("/{path}") })
-    }
-}
-
-impl fmt::Display for Observe {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}{}", self.service, self.path)
-    }
-}
-
-fn check_fault(name: &str) -> Result<(), String> {
-    let known = Fault::ALL.map(Fault::name);
-    if known.contains(&name) {
-        return Ok(());
-    }
-    Err(format!("there is no fault \"{name}\"{}", keys::suggest(name, known)))
+fn fault(name: &str) -> Result<Fault, String> {
+    let hint = || keys::suggest(name, Fault::all().map(Fault::name));
+    name.parse().map_err(|_| format!("there is no fault \"{name}\"{}", hint()))
 }
 
 fn check_within(within: &str) -> Result<(), String> {
@@ -293,6 +260,7 @@ impl Value {
 
 #[cfg(test)]
 mod tests {
+    use super::observe::Question;
     use super::*;
 
     const GOOD: &str = r#"
@@ -309,6 +277,8 @@ outcome = "restarted"
 by = "watchdog"
 recovery_within = "WatchdogSec"
 "#;
+
+    const HTTP: &str = "http = \"http://127.0.0.1:8080/\"";
 
     fn parse(text: &str) -> Result<Scenario, String> {
         Scenario::parse(text, "x", "x.toml", None).map_err(|error| error.to_string())
@@ -331,6 +301,14 @@ recovery_within = "WatchdogSec"
     }
 
     #[test]
+    fn what_is_sent_and_expected_over_tcp_has_its_control_characters() {
+        let tcp = "tcp = \"localhost:6379\"\nsend = \"PING\\r\\n\\u0000\"\nexpect = \"+PONG\"";
+        let observe = parse(&GOOD.replace(HTTP, tcp)).expect("valid").observe;
+        let question = Question::Tcp { send: b"PING\r\n\0".into(), expect: b"+PONG".into() };
+        assert_eq!((observe.to_string().as_str(), observe.question), ("tcp://127.0.0.1:6379", question));
+    }
+
+    #[test]
     fn errors_give_the_place_and_the_nearest_right_word() {
         for (from, to, expected) in [
             (
@@ -340,10 +318,31 @@ recovery_within = "WatchdogSec"
             ),
             ("[observe]", "[observ]", "x.toml:6:2: unknown key \"observ\"; did you mean \"observe\"?"),
             ("\"mute\"", "\"mut\"", "x.toml:9:10: there is no fault \"mut\"; did you mean \"mute\"?"),
+            (
+                "\"mute\"",
+                "\"sigstp\"",
+                "x.toml:9:10: there is no fault \"sigstp\"; did you mean \"sigstop\"?",
+            ),
             ("\"WatchdogSec\"", "\"Watchdog\"", "x.toml:13:19: \"Watchdog\" is neither a time span"),
             ("\"restarted\"", "\"restart\"", "x.toml:11:11: unknown variant `restart`"),
             ("by = \"watchdog\"", "by = \"watchdog", "x.toml:12:"),
             ("http://127.0.0.1:8080/", "127.0.0.1:8080", "is not http://ADDRESS:PORT/PATH"),
+            (HTTP, "", "x.toml:6:1: [observe] needs exactly one of http and tcp"),
+            (
+                HTTP,
+                "http = \"http://[::1]/\"\ntcp = \"[::1]:80\"\nexpect = \"x\"",
+                "x.toml:6:1: [observe] needs exactly",
+            ),
+            (HTTP, "http = \"http://[::1]/\"\nsend = \"PING\"", "x.toml:6:1: send and expect go with tcp"),
+            (HTTP, "tcp = \"127.0.0.1:6379\"", "x.toml:7:1: tcp needs expect"),
+            (HTTP, "tcp = \"127.0.0.1:6379\"\nexpect = \"\"", "x.toml:7:1: tcp needs expect"),
+            (HTTP, "tcp = \"redis\"\nexpect = \"x\"", "x.toml:7:8: \"redis\" is not ADDRESS:PORT"),
+            (
+                HTTP,
+                "tpc = \"127.0.0.1:6379\"",
+                "x.toml:7:1: unknown key \"tpc\" in [observe]; did you mean \"tcp\"?",
+            ),
+            ("by = \"watchdog\"", "hang_repor = true", "in [expect]; did you mean \"hang_report\"?"),
             ("unit = \"x.service\"", "", "x.toml:3:1: missing field `unit`"),
             ("[fault]\ninject = \"mute\"", "", "without a [fault]"),
         ] {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::bound::ALLOWANCE;
+use crate::bound::{ALLOWANCE, Bounds};
 use crate::clock::Usec;
 use crate::event::{Event, Kind};
 use crate::outage::Witness;
@@ -97,6 +97,21 @@ impl Timeline {
     /// The first event at or after `since` that `wanted` accepts.
     pub fn first(&self, since: Usec, wanted: impl Fn(&Kind) -> bool) -> Option<&Event> {
         first(&self.events, since, wanted)
+    }
+
+    /// What the unit allows, and what its guard granted.
+    pub fn bounds(&self, settings: &Settings) -> Bounds {
+        let bounds = Bounds::of(settings);
+        if self.has(|kind| *kind == Kind::DeadlineWidened) { bounds.widened(settings) } else { bounds }
+    }
+
+    /// When the fault was in effect for certain.
+    pub fn took_effect(&self) -> Usec {
+        let within = self.events.iter().find_map(|event| match event.kind {
+            Kind::Injected { within_usec, .. } => within_usec,
+            _ => None,
+        });
+        self.origin + Duration::from_micros(within.unwrap_or_default())
     }
 
     /// What ended the main process.

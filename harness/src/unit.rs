@@ -1,6 +1,5 @@
 //! The unit as systemd understood it, drop-ins and defaults included: what the bounds are computed from.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::Parser as _;
@@ -12,7 +11,12 @@ use crate::clock::parse_span;
 
 /// The properties that [`Settings`] are read from, for `systemctl show --property=`.
 pub const PROPERTIES: &str = "LoadState,LoadError,Type,NotifyAccess,Restart,WatchdogUSec,RestartUSec,TimeoutStartUSec,\
-    TimeoutStopUSec,TimeoutAbortUSec,ExecStart";
+    TimeoutStopUSec,TimeoutAbortUSec,MainPID";
+
+/// A property's value in what `systemctl show` printed.
+pub fn property<'a>(shown: &'a str, name: &str) -> Option<&'a str> {
+    shown.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+}
 
 /// What of a unit matters for its recovery. Times are in microseconds; an absent one is off, or infinite.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +61,9 @@ pub struct Guard {
     pub failures: u32,
     /// r, from an unhealthy probe to the next.
     pub retry_interval_usec: u64,
+    /// How long the hang report may take, between the last unhealthy probe and the trigger.
+    #[serde(default)]
+    pub report_usec: u64,
 }
 
 /// Why a unit's settings could not be read.
@@ -70,24 +77,26 @@ pub enum UnitError {
         /// systemd's own words, or its load state.
         reason: String,
     },
-    /// `sd-watchdog` would refuse its command line.
-    #[error("the unit's ExecStart= is refused by sd-watchdog: {0}")]
+    /// The machine's `sd-watchdog` runs with options that this program does not know.
+    #[error("sd-watchdog runs in the machine, but its command line is not understood here: {0}")]
     Guard(String),
 }
 
 impl Settings {
-    /// Reads the answer of `systemctl show --property=`[`PROPERTIES`].
-    pub fn parse(unit: &str, answer: &str) -> Result<Self, UnitError> {
-        let properties: BTreeMap<&str, &str> =
-            answer.lines().filter_map(|line| line.split_once('=')).collect();
-        let text = |name: &str| properties.get(name).copied().unwrap_or_default().to_owned();
+    /// Reads the answer of `systemctl show --property=`[`PROPERTIES`], and the command line of the main process as
+    /// `/proc/PID/cmdline` has it; empty where none runs.
+    ///
+    /// The process tells what ExecStart= does not: systemd shows that without any quotes, so that `--send 'A B'` and
+    /// `--send A B` look alike, and before specifiers and variables are put in.
+    pub fn parse(unit: &str, shown: &str, cmdline: &str) -> Result<Self, UnitError> {
+        let text = |name: &str| property(shown, name).unwrap_or_default().to_owned();
         if text("LoadState") != "loaded" {
             let reason = if text("LoadError").is_empty() { text("LoadState") } else { text("LoadError") };
             return Err(UnitError::NotLoaded { unit: unit.into(), reason });
         }
         let span = |name: &str| parse_span(&text(name)).map(micros);
         let watchdog_usec = span("WatchdogUSec").filter(|&usec| usec > 0);
-        let guard = Guard::parse(&text("ExecStart"), watchdog_usec)?;
+        let guard = Guard::parse(cmdline, watchdog_usec)?;
         Ok(Self {
             unit: unit.into(),
             kind: text("Type"),
@@ -121,18 +130,20 @@ pub const SPANS: [&str; 5] =
 
 impl Guard {
     /// `None` for a command that is not `sd-watchdog`, and where the watchdog is off: then it does not guard.
-    fn parse(exec_start: &str, watchdog_usec: Option<u64>) -> Result<Option<Self>, UnitError> {
-        // "{ path=/usr/bin/x ; argv[]=/usr/bin/x -v ; ignore_errors=no ; …": systemd quotes nothing here.
-        let argv = exec_start.split_once("argv[]=").and_then(|(_, rest)| rest.split_once(" ; "));
-        let (Some((argv, _)), Some(usec)) = (argv, watchdog_usec) else { return Ok(None) };
-        let mut argv = argv.split(' ').peekable();
-        if argv.peek().is_none_or(|program| program.rsplit('/').next() != Some("sd-watchdog")) {
+    fn parse(cmdline: &str, watchdog_usec: Option<u64>) -> Result<Option<Self>, UnitError> {
+        let argv = cmdline.trim_end_matches('\0').split('\0');
+        let is_ours =
+            argv.clone().next().is_some_and(|program| program.rsplit('/').next() == Some("sd-watchdog"));
+        let Some(watchdog) = watchdog_usec.filter(|_| is_ours).map(Duration::from_micros) else {
             return Ok(None);
-        }
-        let refused = |error: &dyn std::fmt::Display| UnitError::Guard(error.to_string().trim().to_owned());
-        let cli = Cli::try_parse_from(argv).map_err(|error| refused(&error))?;
-        let config = Config::new(&cli.wrap.timing, &cli.wrap.hang, &cli.wrap.wrapper, Some(Duration::from_micros(usec))).map_err(|error| refused(&error))?;
+        };
+        let not_understood =
+            |error: &dyn std::fmt::Display| UnitError::Guard(error.to_string().trim().to_owned());
+        let cli = Cli::try_parse_from(argv).map_err(|error| not_understood(&error))?;
+        let config = Config::new(&cli.wrap.timing, &cli.wrap.hang, &cli.wrap.wrapper, Some(watchdog))
+            .map_err(|error| not_understood(&error))?;
         let timing = &config.timing;
+        let report = config.report_budget;
         Ok(Some(Self {
             on_hang: match config.on_hang {
                 OnHang::Trigger => "trigger".into(),
@@ -142,6 +153,7 @@ impl Guard {
             timeout_usec: micros(timing.timeout),
             failures: timing.failures,
             retry_interval_usec: micros(timing.retry_interval),
+            report_usec: micros(report.min(watchdog.saturating_sub(timing.detect_bound()))),
         }))
     }
 }
@@ -163,11 +175,26 @@ RestartUSec=0
 TimeoutStartUSec=1min 30s
 TimeoutStopUSec=infinity
 TimeoutAbortUSec=2s
-ExecStart={ path=/usr/local/bin/sd-watchdog ; argv[]=/usr/local/bin/sd-watchdog --http http://127.0.0.1:80/ --failures 2 -- /bin/x --on-hang withhold ; ignore_errors=no ; start_time=[n/a] ; pid=0 }";
+MainPID=12";
+
+    /// As the kernel keeps a command line.
+    fn cmdline(argv: &[&str]) -> String {
+        argv.join("\0") + "\0"
+    }
+
+    fn settings(options: &[&str]) -> Result<Settings, UnitError> {
+        let program = ["/usr/local/bin/sd-watchdog"];
+        let command = ["--", "/bin/x", "--on-hang", "withhold"];
+        Settings::parse("x.service", SHOWN, &cmdline(&[&program[..], options, &command[..]].concat()))
+    }
+
+    fn guard(options: &[&str]) -> Guard {
+        settings(options).expect("understood").guard.expect("sd-watchdog guards it")
+    }
 
     #[test]
     fn settings_are_read_from_what_systemd_shows() {
-        let settings = Settings::parse("x.service", SHOWN).expect("loaded");
+        let settings = settings(&["--http", "http://127.0.0.1:80/", "--failures", "2"]).expect("loaded");
         assert_eq!(settings.span("WatchdogSec"), Some(Duration::from_secs(5)));
         assert_eq!(settings.span("RestartSec"), Some(Duration::ZERO));
         assert_eq!(settings.span("TimeoutStartSec"), Some(Duration::from_secs(90)));
@@ -177,26 +204,67 @@ ExecStart={ path=/usr/local/bin/sd-watchdog ; argv[]=/usr/local/bin/sd-watchdog 
     }
 
     #[test]
-    fn a_watchdog_of_zero_is_off_and_guards_nothing() {
-        let shown = SHOWN.replace("WatchdogUSec=5s", "WatchdogUSec=0");
-        let settings = Settings::parse("x.service", &shown).expect("loaded");
-        assert_eq!((settings.watchdog_usec, settings.guard), (None, None));
-        let shown = SHOWN.replace("WatchdogUSec=5s", "WatchdogUSec=infinity");
-        assert_eq!(Settings::parse("x.service", &shown).expect("loaded").watchdog_usec, None);
+    fn options_with_spaces_line_ends_and_options_in_them_are_read_as_the_process_got_them() {
+        let tcp = [
+            "--tcp",
+            "127.0.0.1:6379",
+            "--send",
+            "PING\r\n",
+            "--expect",
+            "+PONG",
+            "--child-ready",
+            "require",
+        ];
+        assert_eq!(guard(&tcp).failures, 3);
+        let http = ["--http", "https://127.0.0.1/", "--header", "A: b --failures 9", "--failures=2"];
+        assert_eq!(guard(&http).failures, 2);
+        let exec = ["--exec", "curl --timeout 9s --failures 9 -- x", "--interval", "1s"];
+        let exec = guard(&exec);
+        assert_eq!((exec.failures, exec.timeout_usec, exec.interval_usec), (3, 500_000, 1_000_000));
     }
 
     #[test]
-    fn a_service_that_guards_itself_has_no_guard_of_ours() {
-        let shown = SHOWN.replace("/usr/local/bin/sd-watchdog", "/bin/sh");
-        assert_eq!(Settings::parse("x.service", &shown).expect("loaded").guard, None);
+    fn the_reports_budget_is_what_is_given_but_not_past_what_the_watchdog_leaves() {
+        let http =
+            |options: &[&str]| guard(&[&["--http", "http://127.0.0.1/"], options].concat()).report_usec;
+        assert_eq!(http(&[]), 500_000);
+        assert_eq!(http(&["--report-budget", "0s"]), 0);
+        assert_eq!(http(&["--report-budget", "1s"]), 1_000_000);
+        assert_eq!(http(&["--timeout=1s", "--interval=1s", "--report-budget", "10s"]), 900_000);
+    }
+
+    #[test]
+    fn a_watchdog_of_zero_is_off_and_guards_nothing() {
+        let running = cmdline(&["sd-watchdog", "--http", "http://127.0.0.1/", "--", "/bin/x"]);
+        let shown = SHOWN.replace("WatchdogUSec=5s", "WatchdogUSec=0");
+        let settings = Settings::parse("x.service", &shown, &running).expect("loaded");
+        assert_eq!((settings.watchdog_usec, settings.guard), (None, None));
+        let shown = SHOWN.replace("WatchdogUSec=5s", "WatchdogUSec=infinity");
+        assert_eq!(Settings::parse("x.service", &shown, &running).expect("loaded").watchdog_usec, None);
+    }
+
+    #[test]
+    fn a_service_that_guards_itself_or_does_not_run_has_no_guard_of_ours() {
+        for running in
+            [cmdline(&["/bin/sh", "-c", "sd-watchdog --http http://127.0.0.1/ -- /bin/x"]), String::new()]
+        {
+            assert_eq!(Settings::parse("x.service", SHOWN, &running).expect("loaded").guard, None);
+        }
     }
 
     #[test]
     fn a_unit_that_systemd_refuses_is_refused_with_its_words() {
-        let error =
-            Settings::parse("x.service", "LoadState=bad-setting\nLoadError=org.x \"Unit lacks ExecStart\"");
+        let shown = "LoadState=bad-setting\nLoadError=org.x \"Unit lacks ExecStart\"";
+        let error = Settings::parse("x.service", shown, "");
         assert!(error.expect_err("not loaded").to_string().contains("lacks ExecStart"));
-        let error = Settings::parse("x.service", &SHOWN.replace("--failures 2", "--failures 20"));
-        assert!(error.expect_err("impossible").to_string().contains("WatchdogSec is 5 s"));
+    }
+
+    #[test]
+    fn an_sd_watchdog_with_options_of_another_version_is_said_not_to_be_understood() {
+        let error =
+            settings(&["--http", "http://127.0.0.1/", "--of-tomorrow"]).expect_err("unknown").to_string();
+        assert!(error.contains("not understood here") && error.contains("--of-tomorrow"), "{error}");
+        let error = settings(&["--http", "http://127.0.0.1/", "--failures", "20"]).expect_err("impossible");
+        assert!(error.to_string().contains("WatchdogSec is 5 s"));
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::bound::{ALLOWANCE, Bounds, SCHEDULING, WORK};
-use crate::clock::{Human, Usec};
+use crate::clock::Human;
 use crate::event::{Event, Kind};
 use crate::outage::{TICK, Witness};
 use crate::scenario::{By, Expectation, Outcome};
@@ -48,7 +48,7 @@ impl Verdict {
 
 /// Judges a trial.
 pub fn judge(timeline: &Timeline, witness: &Witness, expect: &Expectation, settings: &Settings) -> Verdict {
-    let case = Case { timeline, witness, expect, settings, bounds: Bounds::of(settings) };
+    let case = Case { timeline, witness, expect, settings, bounds: timeline.bounds(settings) };
     let reasons = match expect.outcome {
         Outcome::Restarted | Outcome::Failed if !timeline.has(is_injection) => case.never_injected(),
         Outcome::Restarted => case.restarted(),
@@ -76,6 +76,7 @@ impl Case<'_> {
             self.unserved_before(),
             self.served_meanwhile(),
             self.served_too_late(recovery),
+            self.hang_report(),
         ];
         checks.into_iter().flatten().collect()
     }
@@ -203,7 +204,7 @@ impl Case<'_> {
 
     /// A fault can only be blamed for what came after it.
     fn unserved_before(&self) -> Option<String> {
-        let (asked, reason) = self.witness.first_bad(Usec(0))?;
+        let (asked, reason) = self.witness.first_bad_by(self.timeline.origin)?;
         let early = self.timeline.origin.before(ALLOWANCE);
         (asked < early).then(|| {
             format!(
@@ -216,7 +217,7 @@ impl Case<'_> {
     /// The journal and the clients must tell one story: nobody is served by a service that hangs or has ended.
     fn served_meanwhile(&self) -> Option<String> {
         let ended = self.timeline.phases.restart?.from;
-        let served = self.witness.served_between(self.timeline.origin, ended.before(ALLOWANCE))?;
+        let served = self.witness.served_between(self.timeline.took_effect(), ended.before(ALLOWANCE))?;
         let after = Human(served - self.timeline.origin);
         Some(format!("a client was served {after} after the injection, while the service was to hang"))
     }
@@ -248,6 +249,15 @@ impl Case<'_> {
             let after = Human(event.at - self.timeline.origin);
             reasons.push(format!("nothing was done to the service, yet after {after}: {}", event.kind));
         }
+        // Who calls a healthy service hung is wrong, even if nothing comes of it.
+        let is_report = |kind: &Kind| matches!(kind, Kind::HangReport { .. });
+        match self.timeline.first(self.timeline.origin, is_report) {
+            Some(event) if self.expect.hang_report.is_none() => {
+                let after = Human(event.at - self.timeline.origin);
+                reasons.push(format!("nothing was done to the service, yet after {after}: {}", event.kind));
+            }
+            _ => reasons.extend(self.hang_report()),
+        }
         let (failed, all) = self.witness.failed_of();
         if failed > 0 {
             reasons.push(format!(
@@ -274,7 +284,23 @@ impl Case<'_> {
         let gave_up = self.timeline.gave_up(self.settings);
         let not_failed =
             (!gave_up).then(|| "systemd has not given the service up: it was still trying".into());
-        [self.wrong_cause(), not_failed].into_iter().flatten().collect()
+        [self.wrong_cause(), not_failed, self.hang_report()].into_iter().flatten().collect()
+    }
+
+    /// A report is worth something if it is in the journal before systemd ends what it is about.
+    fn hang_report(&self) -> Option<String> {
+        let is_report = |kind: &Kind| matches!(kind, Kind::HangReport { .. });
+        let report = self.timeline.first(self.timeline.origin, is_report);
+        match (self.expect.hang_report?, report) {
+            (true, None) => Some("sd-watchdog put no hang report into the journal".into()),
+            (true, Some(report)) => {
+                let late = self.timeline.phases.detect.filter(|detect| report.at > detect.to)?;
+                let late = Human(report.at - late.to);
+                Some(format!("the hang report came {late} after systemd had begun to end the service"))
+            }
+            (false, Some(report)) => Some(format!("there was to be no hang report, but: {}", report.kind)),
+            (false, None) => None,
+        }
     }
 
     fn summary(&self) -> String {

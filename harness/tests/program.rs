@@ -132,6 +132,25 @@ fn a_replay_writes_the_report_of_the_run_it_replays() {
 }
 
 #[test]
+fn a_run_that_was_skipped_is_no_failure_and_says_what_to_do() {
+    let run = fs::read_to_string(recording("trigger")).expect("it ships").lines().next().map(str::to_owned);
+    let reason = "needs /usr/sbin/nginx: apt-get install nginx-light";
+    let skipped = format!("{}\n{{\"record\":\"skipped\",\"reason\":\"{reason}\"}}\n", run.expect("a run"));
+    let directory = TempDir::new().expect("a directory");
+    let (path, report) = (directory.path().join("skipped.jsonl"), directory.path().join("r.json"));
+    fs::write(&path, skipped).expect("written");
+    let replay = ["replay", &path.to_string_lossy(), "--report", &report.to_string_lossy()];
+    hangproof(&replay)
+        .assert()
+        .success()
+        .stdout(contains(format!("SKIP  {reason}")).and(contains("PASS").not()));
+    let report: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(&report).expect("written")).expect("JSON");
+    let run = &report["runs"][0];
+    assert_eq!((&run["verdict"], &run["skipped"]), (&"skip".into(), &reason.into()));
+}
+
+#[test]
 fn what_is_no_recording_is_refused_with_the_line() {
     let directory = TempDir::new().expect("a directory");
     let path = directory.path().join("bad.jsonl");

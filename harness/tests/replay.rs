@@ -41,6 +41,7 @@ macro_rules! replays {
 replays! {
     a_crash_recovers_by_exit: "crash",
     trials_are_summed_up: "crash-trials",
+    a_stopped_service_is_reported_before_it_is_ended: "hang-report",
     a_watchdog_that_is_off_fails_with_the_reason: "no-watchdog",
     a_start_that_fails_is_told_with_the_last_lines: "start-fails",
     a_service_that_is_given_up: "start-limit",

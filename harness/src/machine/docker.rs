@@ -75,6 +75,10 @@ impl DockerMachine {
         machine.await_ready()?;
         machine.description.boot_ms = begin.elapsed().as_secs_f64() * 1e3;
         machine.network = machine.find_network()?;
+        if image.has_host_usr {
+            // Empty, as /usr/local of no host is.
+            machine.run(&["mkdir", "/usr/local/bin", "/usr/local/sbin"], BOOT_PATIENCE)?;
+        }
         machine.description.systemd = super::systemd_version(&machine)?;
         Ok(machine)
     }

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::{Ask, Outcome, TICK};
 use crate::clock::Usec;
 use crate::machine::{MachineError, Network};
-use crate::scenario::Observe;
+use crate::scenario::{Observe, observe};
 
 /// How long one ask may take.
 const ASK_DEADLINE: Duration = Duration::from_secs(1);
@@ -31,9 +31,8 @@ impl Observer {
         observe: &Observe,
         report: impl Fn(Ask) + Clone + Send + 'static,
     ) -> Result<Self, MachineError> {
-        let Observe { service, path } = observe;
-        let address = network.address(*service);
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {service}\r\nConnection: close\r\n\r\n");
+        let address = network.address(observe.service);
+        let question = Arc::new(Question::of(observe));
         let network = network.clone();
         let pending = Arc::new(Mutex::new(BTreeSet::new()));
         let open = Arc::clone(&pending);
@@ -46,7 +45,7 @@ impl Observer {
             match runtime {
                 Ok(runtime) => {
                     let _ = ready.send(Ok(()));
-                    runtime.block_on(ask_on(address, request.into(), open, report, stopped));
+                    runtime.block_on(ask_on(address, question, open, report, stopped));
                 }
                 Err(error) => drop(ready.send(Err(error))),
             }
@@ -84,7 +83,7 @@ impl Drop for Observer {
 
 async fn ask_on(
     address: SocketAddr,
-    request: Arc<str>,
+    question: Arc<Question>,
     pending: Arc<Mutex<BTreeSet<Usec>>>,
     report: impl Fn(Ask) + Clone + Send + 'static,
     mut stop: oneshot::Receiver<()>,
@@ -96,14 +95,13 @@ async fn ask_on(
             _ = &mut stop => return,
             _ = ticks.tick() => {}
         }
-        let (request, report, pending) = (request.clone(), report.clone(), Arc::clone(&pending));
+        let (question, report, pending) = (Arc::clone(&question), report.clone(), Arc::clone(&pending));
         let asked = Usec::now();
         lock(&pending).insert(asked);
         tokio::spawn(async move {
-            let answer = tokio::time::timeout(ASK_DEADLINE, ask(address, &request)).await;
+            let answer = tokio::time::timeout(ASK_DEADLINE, question.ask(address)).await;
             let outcome = match answer {
-                Ok(Ok(status)) if (100..400).contains(&status) => Outcome::Good,
-                Ok(Ok(status)) => Outcome::Bad(format!("status {status}")),
+                Ok(Ok(outcome)) => outcome,
                 Ok(Err(error)) => Outcome::Bad(bad(&error)),
                 Err(_) => Outcome::Bad("no answer in 1 s".into()),
             };
@@ -122,15 +120,135 @@ fn bad(error: &std::io::Error) -> String {
     }
 }
 
-/// Asks once and reads the answer's status and all that follows.
-async fn ask(address: SocketAddr, request: &str) -> std::io::Result<u16> {
-    let mut stream = TcpStream::connect(address).await?;
-    stream.write_all(request.as_bytes()).await?;
+/// What is sent, and how the answer is judged.
+struct Question {
+    send: Vec<u8>,
+    expected: Expected,
+}
+
+enum Expected {
+    /// A status below 400.
+    Status,
+    /// An answer that contains this.
+    Bytes(Vec<u8>),
+}
+
+/// How much of an answer is read in search of what is expected.
+const LONGEST_ANSWER: usize = 64 * 1024;
+
+impl Question {
+    fn of(observe: &Observe) -> Self {
+        match &observe.question {
+            observe::Question::Http { path } => {
+                let request =
+                    format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", observe.service);
+                Self { send: request.into(), expected: Expected::Status }
+            }
+            observe::Question::Tcp { send, expect } => {
+                Self { send: send.clone(), expected: Expected::Bytes(expect.clone()) }
+            }
+        }
+    }
+
+    /// Asks once.
+    async fn ask(&self, address: SocketAddr) -> std::io::Result<Outcome> {
+        let mut stream = TcpStream::connect(address).await?;
+        stream.write_all(&self.send).await?;
+        match &self.expected {
+            Expected::Status => status(&mut stream).await,
+            Expected::Bytes(expected) => bytes(&mut stream, expected).await,
+        }
+    }
+}
+
+/// Reads the answer's status and all that follows.
+async fn status(stream: &mut TcpStream) -> std::io::Result<Outcome> {
     let mut head = [0; 12];
     stream.read_exact(&mut head).await?;
-    let status = std::str::from_utf8(&head[9..]).ok().and_then(|code| code.parse().ok());
+    let status = std::str::from_utf8(&head[9..]).ok().and_then(|code| code.parse::<u16>().ok());
     let status = status.ok_or_else(|| std::io::Error::other("not an HTTP answer"))?;
     let mut rest = [0; 4096];
     while stream.read(&mut rest).await? != 0 {}
-    Ok(status)
+    Ok(if (100..400).contains(&status) { Outcome::Good } else { Outcome::Bad(format!("status {status}")) })
+}
+
+/// Reads until what is expected has come.
+async fn bytes(stream: &mut TcpStream, expected: &[u8]) -> std::io::Result<Outcome> {
+    let mut answer = Vec::with_capacity(expected.len().max(64));
+    while !answer.windows(expected.len()).any(|window| window == expected) {
+        if answer.len() >= LONGEST_ANSWER || stream.read_buf(&mut answer).await? == 0 {
+            let begin = answer[..answer.len().min(40)].escape_ascii();
+            return Ok(Outcome::Bad(if answer.is_empty() {
+                "closed without an answer".into()
+            } else {
+                format!("answered \"{begin}\"")
+            }));
+        }
+    }
+    Ok(Outcome::Good)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// What a service that reads up to `asked` and then says `pieces` is taken for.
+    fn judged(observe: impl Fn(SocketAddr) -> Observe, asked: &str, pieces: &[&[u8]]) -> Outcome {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let observe = observe(listener.local_addr().expect("an address"));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let (mut client, _) = listener.accept().expect("a client");
+                let (mut read, mut byte) = (Vec::new(), [0]);
+                while !read.ends_with(asked.as_bytes()) {
+                    client.read_exact(&mut byte).expect("the question");
+                    read.extend(byte);
+                }
+                for piece in pieces {
+                    // The client may have heard enough.
+                    let _ = client.write_all(piece);
+                }
+            });
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_io().build().expect("a runtime");
+            let answer = runtime.block_on(Question::of(&observe).ask(observe.service));
+            answer.unwrap_or_else(|error| Outcome::Bad(bad(&error)))
+        })
+    }
+
+    fn tcp(service: SocketAddr) -> Observe {
+        let question = observe::Question::Tcp { send: b"PING\r\n".into(), expect: b"+PONG".into() };
+        Observe { service, question }
+    }
+
+    #[test]
+    fn an_answer_over_tcp_is_good_if_it_contains_what_is_expected() {
+        let bad = |reason: &str| Outcome::Bad(reason.into());
+        let garbage = vec![b'x'; LONGEST_ANSWER + 1];
+        for (pieces, expected) in [
+            (&[&b"+PONG\r\n"[..]][..], Outcome::Good),
+            (&[b"hello\r\n+PO", b"NG"], Outcome::Good),
+            (&[b"-LOADING\r\n"], bad("answered \"-LOADING\\r\\n\"")),
+            (&[], bad("closed without an answer")),
+            (&[&garbage], bad(&format!("answered \"{}\"", "x".repeat(40)))),
+        ] {
+            assert_eq!(judged(tcp, "PING\r\n", pieces), expected);
+        }
+    }
+
+    #[test]
+    fn an_answer_over_http_is_good_if_its_status_is_below_400() {
+        let http = |service: SocketAddr| Observe::http(&format!("http://{service}/x")).expect("a URL");
+        for (answer, expected) in [
+            (&b"HTTP/1.1 204 No Content\r\n\r\n"[..], Outcome::Good),
+            (b"HTTP/1.1 500 No\r\n\r\n", Outcome::Bad("status 500".into())),
+            (b"SSH-2.0-OpenSSH", Outcome::Bad("not an HTTP answer".into())),
+            (b"", Outcome::Bad("closed without an answer".into())),
+        ] {
+            assert_eq!(judged(http, "\r\n\r\n", &[answer]), expected);
+        }
+    }
 }

@@ -23,6 +23,8 @@ pub struct Document<'a> {
 struct Run<'a> {
     scenario: &'a str,
     verdict: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    skipped: Option<&'a str>,
     machine: &'a Description,
     settings: &'a Settings,
     bounds: BTreeMap<String, f64>,
@@ -79,7 +81,8 @@ impl<'a> Run<'a> {
         let expected = header.expect.limit(&header.settings).map(|limit| ("expected_recovery", limit));
         Self {
             scenario: &header.scenario,
-            verdict: if run.is_pass() { "pass" } else { "fail" },
+            verdict: run.word(),
+            skipped: run.skipped.as_deref(),
             machine: &header.machine,
             settings: &header.settings,
             bounds: limits

@@ -125,7 +125,7 @@ fn timeline(run: &RunResult, trial: &TrialResult, columns: usize) -> String {
     for event in &timeline.events {
         let at = event.at.ms_since(timeline.origin);
         let style = match event.kind {
-            Kind::Injected { .. } => HANG,
+            Kind::Injected { .. } | Kind::HangReport { .. } => HANG,
             ref kind if is_watchdog(kind) => HANG,
             Kind::Ready | Kind::FirstGood => GOOD,
             Kind::Failed { .. } | Kind::StartFailed | Kind::StartLimitHit => BAD,
@@ -137,7 +137,7 @@ fn timeline(run: &RunResult, trial: &TrialResult, columns: usize) -> String {
     if !trial.verdict.is_pass() {
         let _ = writeln!(text, "\n  {DIM}last lines of {} in the journal{DIM:#}", run.header.settings.unit);
         for line in &trial.last_lines {
-            let _ = writeln!(text, "    {line}");
+            let _ = writeln!(text, "    {}", line.replace('\n', "\n    "));
         }
     }
     text
@@ -193,6 +193,10 @@ fn limits(bound: &Bound) -> (String, String) {
 
 fn verdict(run: &RunResult, columns: usize) -> String {
     let mut text = String::from("\n");
+    if let Some(reason) = &run.skipped {
+        let _ = writeln!(text, "  {HANG}SKIP{HANG:#}  {}", wrap(reason, 8, columns));
+        return text;
+    }
     if run.is_pass() {
         let what = match run.trials.as_slice() {
             [TrialResult { verdict: Verdict::Pass { summary }, .. }] => summary.clone(),

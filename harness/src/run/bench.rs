@@ -9,7 +9,6 @@ use super::inputs::Input;
 use super::{COMMAND, RunError, Setting};
 use crate::clock::Usec;
 use crate::event::{self, Kind};
-use crate::fault;
 use crate::journal::Entry;
 use crate::outage::Witness;
 use crate::outage::observer::Observer;
@@ -86,7 +85,7 @@ impl<'a> Bench<'a> {
             return Ok(());
         }
         self.recorder.write(&Record::Steady { at_usec: self.trial.begin })?;
-        let Some(fault) = &self.setting.scenario.fault else {
+        let Some(fault) = self.setting.scenario.fault else {
             self.setting.progress.stage("watching a healthy service");
             return self.settle();
         };
@@ -94,9 +93,13 @@ impl<'a> Bench<'a> {
             return Ok(());
         }
         self.setting.progress.stage(&format!("injecting {fault}"));
-        let at = fault::inject(self.setting.machine, fault)?;
-        self.trial.injected = Some((at, fault.clone()));
-        self.recorder.write(&Record::Injected { at_usec: at, fault: fault.clone() })?;
+        let injection = fault.inject(self.setting.machine, &self.settings.unit)?;
+        self.recorder.write(&Record::Injected {
+            at_usec: injection.at,
+            until_usec: Some(injection.until).filter(|until| *until > injection.at),
+            fault: injection.fault.clone(),
+        })?;
+        self.trial.injected = Some(injection);
         self.setting.progress.stage(&format!("{fault} injected; waiting for the recovery"));
         self.settle()
     }

@@ -31,7 +31,7 @@ pub enum RunError {
     #[error(transparent)]
     Recording(#[from] WriteError),
     /// The service is up and nobody can ask it.
-    #[error("the service is ready, but {url} gave no good answer within 5 s ({seen}). Is [observe] http right?{log}",
+    #[error("the service is ready, but {url} gave no good answer within 5 s ({seen}). Is [observe] right?{log}",
         log = Log(.log))]
     NotServed {
         /// What was asked.

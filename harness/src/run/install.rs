@@ -7,7 +7,7 @@ use super::{COMMAND, RunError};
 use crate::machine::Machine;
 use crate::programs::Programs;
 use crate::scenario::{Service, builtin};
-use crate::unit::{PROPERTIES, Settings};
+use crate::unit::{PROPERTIES, Settings, property};
 
 /// Installs the service and returns its settings, but for the watchdog's.
 pub fn install(machine: &dyn Machine, service: &Service, programs: &Programs) -> Result<Settings, RunError> {
@@ -31,14 +31,31 @@ pub fn install(machine: &dyn Machine, service: &Service, programs: &Programs) ->
         machine.put(&path, drop_in.as_bytes(), 0o644)?;
     }
     machine.run(&["systemctl", "daemon-reload"], COMMAND)?;
-    settings(machine, &unit)
+    settings(machine, &unit, false)
 }
 
-/// Reads the unit's settings. systemd shows `WatchdogUSec` only from the first start on
+/// What the machine's tree does not bring of that which the service requires; `None` if there is all of it.
+pub fn missing(machine: &dyn Machine, service: &Service) -> Result<Option<String>, RunError> {
+    for (path, package) in &service.requires {
+        if !machine.run(&["test", "-e", path], COMMAND)?.status.success() {
+            return Ok(Some(format!("needs {path}: apt-get install {package}")));
+        }
+    }
+    Ok(None)
+}
+
+/// Reads the unit's settings; of a service that is up, also how it is guarded. systemd shows `WatchdogUSec` only from the first start on
 /// (`service_get_watchdog_usec` in systemd's src/core/dbus-service.c).
-pub fn settings(machine: &dyn Machine, unit: &str) -> Result<Settings, RunError> {
-    let shown = machine.run(&["systemctl", "show", &format!("--property={PROPERTIES}"), unit], COMMAND)?;
-    Settings::parse(unit, &shown.stdout).map_err(|error| RunError::Unit(error, said_of(machine, unit)))
+pub fn settings(machine: &dyn Machine, unit: &str, is_up: bool) -> Result<Settings, RunError> {
+    let shown =
+        machine.run(&["systemctl", "show", &format!("--property={PROPERTIES}"), unit], COMMAND)?.stdout;
+    let cmdline = match property(&shown, "MainPID") {
+        Some(pid) if is_up && pid != "0" => {
+            machine.run(&["cat", &format!("/proc/{pid}/cmdline")], COMMAND)?.stdout
+        }
+        _ => String::new(),
+    };
+    Settings::parse(unit, &shown, &cmdline).map_err(|error| RunError::Unit(error, said_of(machine, unit)))
 }
 
 fn resolve(service: &Service, path: &str) -> PathBuf {

@@ -34,11 +34,12 @@ impl Story {
                 by: Some(By::Watchdog),
                 recovery_within: Some("WatchdogSec".into()),
                 undisturbed_for: None,
+                hang_report: None,
             },
             settings: settings("trigger"),
         };
         for (ms, kind) in [
-            (0, Kind::Injected { fault: "mute".into() }),
+            (0, Kind::Injected { fault: "mute".into(), within_usec: None }),
             (1650, Kind::WatchdogTrigger { status: None }),
             (1651, Kind::Killed { pid: None, signal: None }),
             (1655, Kind::Exited(Exit::Signal("SIGABRT".into()))),
@@ -134,6 +135,17 @@ fn the_right_end_for_the_wrong_reason_fails() {
     let mut hung = Story::recovered();
     hung.expect.by = Some(By::Exit);
     assert_eq!(hung.reasons(), "it was restarted because of the watchdog, not of the process's own exit");
+}
+
+#[test]
+fn an_ask_that_was_open_at_the_injection_says_nothing_of_the_time_before() {
+    let mut story = Story::recovered();
+    let open =
+        |known| Ask { asked: at(-134), known: at(known), outcome: Seen::Bad("connection reset".into()) };
+    story.witness.add(open(5));
+    assert_eq!(story.reasons(), "");
+    story.witness.add(open(-100));
+    assert!(story.reasons().contains("clients were not served already 134 ms before the injection"));
 }
 
 #[test]
@@ -279,4 +291,67 @@ fn a_trial_without_its_injection_is_no_proof() {
             .reasons()
             .starts_with("the service was disturbed before anything was done to it: watchdog trigger")
     );
+}
+
+fn report() -> Kind {
+    Kind::HangReport { id: None, reason: None, diagnosis: Some("all 8 threads wait in futex".into()) }
+}
+
+#[test]
+fn a_hang_report_must_be_in_the_journal_before_systemd_acts() {
+    let mut story = Story::recovered();
+    story.expect.hang_report = Some(true);
+    assert_eq!(story.reasons(), "sd-watchdog put no hang report into the journal");
+    story.events.push(Event { at: at(1649), kind: report() });
+    assert!(story.verdict().is_pass(), "{}", story.reasons());
+    story.events.pop();
+    story.events.push(Event { at: at(1652), kind: report() });
+    assert_eq!(story.reasons(), "the hang report came 2 ms after systemd had begun to end the service");
+}
+
+#[test]
+fn a_guard_that_widened_its_deadline_has_until_watchdog_sec() {
+    let slow = || Story::recovered().later(|kind| matches!(kind, Kind::WatchdogTrigger { .. }), 3200);
+    let mut story = slow();
+    assert!(story.reasons().contains("more than its bound"), "{}", story.reasons());
+    story.events.push(Event { at: at(1600), kind: Kind::DeadlineWidened });
+    assert!(story.verdict().is_pass(), "{}", story.reasons());
+    let mut story = Story::recovered().later(|kind| matches!(kind, Kind::WatchdogTrigger { .. }), 3700);
+    story.events.push(Event { at: at(1600), kind: Kind::DeadlineWidened });
+    let expected = "detect took 5.35 s, more than its bound WatchdogSec 5 s: the deadline was widened = 5 s";
+    assert!(story.reasons().contains(expected), "{}", story.reasons());
+}
+
+#[test]
+fn a_hang_report_that_was_not_to_be_fails_the_trial() {
+    let mut story = Story::recovered();
+    story.events.push(Event { at: at(1649), kind: report() });
+    assert!(story.verdict().is_pass(), "nothing was said about one");
+    story.expect.hang_report = Some(false);
+    let expected = "there was to be no hang report, but: hang report: all 8 threads wait in futex";
+    assert_eq!(story.reasons(), expected);
+}
+
+#[test]
+fn a_healthy_service_that_is_called_hung_fails_unless_that_is_the_question() {
+    let mut story = Story::recovered().without(|_| true);
+    story.expect = Expectation { outcome: Outcome::Undisturbed, by: None, ..story.expect };
+    story.asks(&[(-900, true), (0, true)]);
+    story.events.push(Event { at: at(-500), kind: report() });
+    assert!(story.reasons().contains("yet after 500 ms: hang report: all 8 threads"), "{}", story.reasons());
+    story.expect.hang_report = Some(true);
+    assert!(story.verdict().is_pass(), "{}", story.reasons());
+}
+
+#[test]
+fn who_is_served_before_the_fault_took_effect_contradicts_nothing() {
+    let mut story = Story::recovered();
+    let injected = |within_usec| Kind::Injected { fault: "sigstop".into(), within_usec };
+    story.asks(&[(-10, true), (5, true), (20, false), (1700, true)]);
+    story.events[0].kind = injected(None);
+    assert!(story.reasons().contains("a client was served"), "{}", story.reasons());
+    story.events[0].kind = injected(Some(8000));
+    assert!(story.verdict().is_pass(), "{}", story.reasons());
+    story.asks(&[(-10, true), (9, true), (20, false), (1700, true)]);
+    assert!(story.reasons().contains("a client was served"), "{}", story.reasons());
 }

@@ -12,7 +12,7 @@ use harness::scenario::Scenario;
 use rustix::process::{Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::lab::{Backend, eventually, hangproof, only_trial, run_on, scenario, set};
+use crate::lab::{Backend, eventually, hangproof, only_trial, programs, run_on, scenario, set};
 
 const WATCHED: &str = "/usr/local/bin/sd-watchdog --http http://127.0.0.1:8080/healthz -- ";
 
@@ -28,6 +28,8 @@ fn failure(backend: Backend, scenario: &Scenario) -> (String, String) {
 }
 
 pub fn a_command_that_does_not_exist_is_reported_at_once(backend: Backend) {
+    // Building takes its own time.
+    programs();
     let begin = Instant::now();
     let (reasons, lines) = failure(backend, &watching("/no/such/program"));
     assert!(reasons.contains("the service did not start: exited with code 127"), "{reasons}");

@@ -10,9 +10,11 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 mod bad_input;
 mod containers;
 mod controls;
+mod guard;
 mod install_script;
 mod lab;
 mod leftovers;
+mod peers;
 mod recovery;
 
 /// Most of a test is waiting for a hang to be noticed, so more of them run at once than there are cores.
@@ -53,6 +55,12 @@ fn main() {
         bad_input::a_unit_without_exec_start_is_refused_with_systemds_words,
         bad_input::an_address_that_nobody_serves_is_named,
         install_script::the_installed_unit_recovers_from_a_hang_and_is_uninstalled_to_the_last_file,
+        peers::what_a_machine_does_not_bring_is_skipped_with_the_package_to_install,
+        peers::options_with_spaces_in_them_are_understood,
+        peers::a_stopped_service_is_stopped_whole_but_for_its_guard_and_can_be_healed,
+        peers::a_command_that_was_stopped_gets_the_watchdogs_sigabrt_and_is_waited_for,
+        peers::daemon_reload_and_reexec_do_not_disturb_a_guarded_service,
+        peers::the_journal_says_why_a_deadlocked_server_hung,
     ];
     let in_namespaces = tests![
         leftovers::nothing_is_left_after_success,
@@ -63,6 +71,14 @@ fn main() {
         leftovers::no_process_outlives_a_harness_that_is_killed_and_the_next_run_sweeps_its_cgroup,
         bad_input::the_evidence_of_a_failure_is_kept_when_asked_for,
         bad_input::a_machine_that_dies_in_a_run_breaks_the_run,
+        guard::a_service_that_is_not_wrapped_comes_back_as_its_own_restart_says,
+        guard::a_unit_that_does_not_exist_yet_is_waited_for,
+        guard::a_stopped_process_dies_of_the_watchdogs_signal,
+        guard::a_hung_service_that_is_stopped_stays_down_and_is_guarded_when_it_is_started_again,
+        guard::a_service_that_was_ended_too_often_is_left_alone_and_loudly_so,
+        guard::a_guard_outlives_daemon_reexec_and_respects_maintenance,
+        guard::the_system_bus_serves_where_the_private_socket_does_not,
+        guard::the_options_in_the_example_file_arrive_as_they_are_meant,
     ];
     let in_containers = tests![
         containers::the_same_scenario_has_the_same_events_on_every_backend,
@@ -80,10 +96,33 @@ fn main() {
         let prefix = format!("{backend:?}").to_lowercase();
         Trial::ignorable_test(format!("{prefix}::{name}"), move || on(backend, name, test))
     });
-    libtest_mimic::run(&arguments, tests.collect()).exit();
+    // The image has none of these programs; a namespace machine has what its host has.
+    let peers = [
+        ("nginx_that_is_stopped_is_restarted", "nginx-guarded"),
+        ("redis_that_is_stopped_is_restarted", "redis-relayed"),
+        ("a_python_server_that_is_stopped_is_restarted", "python-guarded"),
+        ("a_grpc_server_that_is_stopped_is_restarted", "grpc-guarded"),
+    ];
+    let peers = peers.map(|(name, scenario)| {
+        Trial::ignorable_test(format!("namespace::{name}"), move || on_peer(name, scenario))
+    });
+    libtest_mimic::run(&arguments, tests.chain(peers).collect()).exit();
 }
 
-fn on(backend: Backend, name: &str, test: fn(Backend)) -> Result<Completion, Failed> {
+fn on_peer(name: &str, scenario: &str) -> Result<Completion, Failed> {
+    let requires = lab::scenario(scenario).service.requires;
+    match requires.iter().find(|(path, _)| !std::path::Path::new(path).exists()) {
+        None => on(Backend::Namespace, name, |_| peers::is_recovered(scenario)),
+        Some((path, package)) if std::env::var_os("CI").is_some() => {
+            Err(format!("in CI there must be {path}: apt-get install {package}").into())
+        }
+        Some((path, package)) => {
+            Ok(Completion::ignored_with(format!("needs {path}: apt-get install {package}")))
+        }
+    }
+}
+
+fn on(backend: Backend, name: &str, test: impl Fn(Backend)) -> Result<Completion, Failed> {
     match backend.available() {
         Ok(()) => {
             if name.contains("spinning") || name.contains("withheld") {

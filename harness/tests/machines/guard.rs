@@ -1,0 +1,266 @@
+//! `sd-watchdog guard` beside a service that knows nothing of it, by the unit template that ships.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use harness::machine::{Machine, Output};
+
+use crate::lab::{Backend, eventually, programs};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+/// A hang is noticed within 0.42 of it.
+const OPTIONS: &str = "--http http://127.0.0.1:8080/healthz --watchdog 2s";
+
+fn sh(machine: &dyn Machine, command: &str) -> Output {
+    machine.run(&["sh", "-c", command], PATIENCE).expect("the shell runs")
+}
+
+fn ok(machine: &dyn Machine, command: &str) -> String {
+    let output = sh(machine, command);
+    assert!(output.status.success(), "{command}: {output:?}");
+    output.stdout.trim().to_owned()
+}
+
+/// A machine with `patient.service`, unguarded as yet, and its guard.
+struct Ward(Box<dyn Machine>);
+
+impl Ward {
+    fn open(backend: Backend, options: &str) -> Self {
+        let ward = Self(backend.boot());
+        let units = Path::new(env!("CARGO_MANIFEST_DIR")).join("../watchdog/units");
+        let template = fs::read_to_string(units.join("sd-watchdog@.service")).expect("it ships");
+        ward.put("/etc/systemd/system/sd-watchdog@.service", &template);
+        for name in ["buggy_server", "sd-watchdog"] {
+            let content = fs::read(programs().path(name)).expect("it is built");
+            ward.0.put(&format!("/usr/local/bin/{name}"), &content, 0o755).expect("put");
+        }
+        let conf = format!("SD_WATCHDOG_OPTIONS=\"--verbose {options}\"\n");
+        ward.put("/etc/sd-watchdog/patient.conf", &conf);
+        ward
+    }
+
+    fn put(&self, path: &str, content: &str) {
+        self.0.put(path, content.as_bytes(), 0o644).expect("put");
+    }
+
+    /// (Re)writes the service's settings and starts it.
+    fn patient(&self, service: &str) {
+        let unit = format!(
+            "[Service]\nTimeoutStopSec=2\nRestartSec=0\n{service}\n[Install]\nWantedBy=multi-user.target\n"
+        );
+        self.put("/etc/systemd/system/patient.service", &unit);
+        ok(
+            self.0.as_ref(),
+            "systemctl daemon-reload && systemctl enable patient && systemctl restart patient",
+        );
+    }
+
+    fn guard(&self) {
+        let started = sh(self.0.as_ref(), "systemctl start sd-watchdog@patient");
+        assert!(started.status.success(), "{}", self.journal());
+        self.is_healthy();
+    }
+
+    /// Waits until the guard has had a healthy answer of the main process that runs now, and returns that.
+    fn is_healthy(&self) -> String {
+        let pid = self.shown("patient", "MainPID");
+        self.says(&format!("(active, pid {pid}): healthy, answered in "));
+        pid
+    }
+
+    fn shown(&self, unit: &str, property: &str) -> String {
+        ok(self.0.as_ref(), &format!("systemctl show -P {property} {unit}"))
+    }
+
+    /// Waits until the guard's status has this in it.
+    fn says(&self, wanted: &str) {
+        let mut last = String::new();
+        let mut says = || {
+            last = self.shown("sd-watchdog@patient", "StatusText");
+            last.contains(wanted)
+        };
+        let deadline = std::time::Instant::now() + Duration::from_secs(15);
+        while !says() {
+            assert!(std::time::Instant::now() < deadline, "{wanted:?}, but: {last:?}\n{}", self.journal());
+        }
+    }
+
+    fn inject(&self, fault: &str) {
+        ok(self.0.as_ref(), &format!("buggy_server inject {fault}"));
+    }
+
+    /// Waits until another main process serves than `before`.
+    fn recovers(&self, before: &str, what: &str) {
+        eventually(&format!("{what} is back"), || {
+            let pid = self.shown("patient", "MainPID");
+            pid != before
+                && pid != "0"
+                && sh(self.0.as_ref(), "buggy_server status").stdout.contains("healthy")
+        });
+    }
+
+    fn journal(&self) -> String {
+        ok(
+            self.0.as_ref(),
+            "journalctl --no-pager -o short-monotonic -u 'sd-watchdog@*' -u patient | tail -n 60",
+        )
+    }
+
+    fn close(mut self) {
+        self.0.close().expect("closes");
+    }
+}
+
+const DIRECT: &str = "ExecStart=/usr/local/bin/buggy_server";
+const FORKING: &str = "Type=forking\nPIDFile=/run/patient.pid\n\
+    ExecStart=/bin/sh -c '/usr/local/bin/buggy_server & echo $! >/run/patient.pid'";
+
+pub fn a_service_that_is_not_wrapped_comes_back_as_its_own_restart_says(backend: Backend) {
+    let ward = Ward::open(backend, OPTIONS);
+    ward.patient(&format!("{DIRECT}\nRestart=always"));
+    ward.guard();
+    let guard = ward.shown("sd-watchdog@patient", "MainPID");
+    for (service, by_systemd) in [
+        (format!("Type=exec\n{DIRECT}\nRestart=on-failure"), true),
+        (format!("Type=simple\n{DIRECT}\nRestart=on-watchdog\nKillMode=mixed"), false),
+        (format!("{FORKING}\nRestart=on-abnormal"), true),
+    ] {
+        ward.patient(&service);
+        let before = ward.is_healthy();
+        ward.inject("mute");
+        ward.recovers(&before, &service);
+        assert_eq!(ward.shown("patient", "NRestarts"), if by_systemd { "1" } else { "0" }, "{service}");
+        ward.is_healthy();
+    }
+    ward.says("3 restarts");
+    assert_eq!(
+        ward.shown("sd-watchdog@patient", "MainPID"),
+        guard,
+        "daemon-reload does not disturb the guard"
+    );
+    ward.close();
+}
+
+pub fn a_unit_that_does_not_exist_yet_is_waited_for(backend: Backend) {
+    let ward = Ward::open(backend, OPTIONS);
+    ok(ward.0.as_ref(), "systemctl start sd-watchdog@patient");
+    ward.says("(not there): left alone");
+    ok(ward.0.as_ref(), "systemd-run --unit=patient /usr/local/bin/buggy_server");
+    ward.is_healthy();
+    ok(ward.0.as_ref(), "systemctl stop patient");
+    ward.says("(inactive): left alone");
+    ward.close();
+}
+
+pub fn a_stopped_process_dies_of_the_watchdogs_signal(backend: Backend) {
+    let ward = Ward::open(backend, OPTIONS);
+    ward.patient(&format!("{DIRECT}\nRestart=always\nTimeoutAbortSec=1h"));
+    ward.guard();
+    let before = ward.shown("patient", "MainPID");
+    ok(ward.0.as_ref(), &format!("kill -STOP {before}"));
+    ward.recovers(&before, "the stopped process");
+    ward.close();
+}
+
+pub fn a_hung_service_that_is_stopped_stays_down_and_is_guarded_when_it_is_started_again(backend: Backend) {
+    let ward = Ward::open(backend, OPTIONS);
+    // SIGURG does nothing to it, so that the stop comes while the guard waits for its end.
+    ward.patient(&format!("{DIRECT}\nRestart=always\nTimeoutAbortSec=1h\nWatchdogSignal=SIGURG"));
+    ward.guard();
+    ward.inject("mute");
+    ward.says("was sent the watchdog's signal");
+    ok(ward.0.as_ref(), "systemctl stop patient");
+    ward.says("(inactive): left alone");
+    assert_eq!(ward.shown("patient", "ActiveState"), "inactive", "{}", ward.journal());
+    ward.patient(&format!("{DIRECT}\nRestart=always"));
+    let before = ward.is_healthy();
+    ward.inject("mute");
+    ward.recovers(&before, "the service");
+    ward.close();
+}
+
+pub fn a_service_that_was_ended_too_often_is_left_alone_and_loudly_so(backend: Backend) {
+    let ward = Ward::open(backend, &format!("{OPTIONS} --max-restarts 1"));
+    ward.patient(&format!("{DIRECT}\nRestart=always"));
+    ward.guard();
+    let before = ward.shown("patient", "MainPID");
+    ward.inject("mute");
+    ward.recovers(&before, "the service");
+    let before = ward.is_healthy();
+    ward.inject("mute");
+    ward.says("hung, and ended too often already");
+    assert_eq!(ward.shown("patient", "MainPID"), before);
+    assert_eq!(ward.journal().matches("HANGS AND IS LEFT ALONE").count(), 1, "{}", ward.journal());
+    ward.close();
+}
+
+pub fn a_guard_outlives_daemon_reexec_and_respects_maintenance(backend: Backend) {
+    let ward = Ward::open(backend, OPTIONS);
+    ward.patient(&format!("{DIRECT}\nRestart=always"));
+    ward.guard();
+    let (guard, before) = (ward.shown("sd-watchdog@patient", "MainPID"), ward.shown("patient", "MainPID"));
+    ok(ward.0.as_ref(), "systemctl daemon-reexec");
+    ok(ward.0.as_ref(), "touch /run/sd-watchdog/patient.service.maintenance");
+    ward.says("left alone: maintenance");
+    ward.inject("mute");
+    assert_eq!(ward.shown("patient", "MainPID"), before);
+    ok(ward.0.as_ref(), "rm /run/sd-watchdog/patient.service.maintenance");
+    ward.recovers(&before, "the service");
+    assert_eq!(ward.shown("sd-watchdog@patient", "MainPID"), guard, "{}", ward.journal());
+    ward.close();
+}
+
+pub fn the_system_bus_serves_where_the_private_socket_does_not(backend: Backend) {
+    let ward = Ward::open(backend, OPTIONS);
+    if !sh(ward.0.as_ref(), "command -v dbus-daemon").status.success() {
+        return ward.close();
+    }
+    ok(
+        ward.0.as_ref(),
+        "getent passwd messagebus || echo 'messagebus:x:100:100::/nonexistent:/bin/false' >>/etc/passwd",
+    );
+    ok(ward.0.as_ref(), "getent group messagebus || echo 'messagebus:x:100:' >>/etc/group");
+    ok(ward.0.as_ref(), "systemctl start dbus.socket");
+    ward.put(
+        "/etc/systemd/system/sd-watchdog@.service.d/bus.conf",
+        "[Service]\nInaccessiblePaths=/run/systemd/private\n",
+    );
+    ward.patient(&format!("{DIRECT}\nRestart=on-watchdog"));
+    ward.guard();
+    for command in ["true", "systemctl daemon-reexec", "systemctl restart dbus"] {
+        ok(ward.0.as_ref(), command);
+        let before = ward.is_healthy();
+        ward.inject("mute");
+        ward.recovers(&before, command);
+        ward.is_healthy();
+    }
+    ward.close();
+}
+
+pub fn the_options_in_the_example_file_arrive_as_they_are_meant(backend: Backend) {
+    let ward = Ward::open(backend, OPTIONS);
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../watchdog/units/sd-watchdog.env.example");
+    let example = fs::read_to_string(example).expect("it ships");
+    let lines = example.lines().map(|line| line.trim_start_matches('#'));
+    let mut arrived = Vec::new();
+    for line in lines.filter(|line| line.starts_with("SD_WATCHDOG_OPTIONS=")) {
+        ward.put("/run/options", line);
+        let unit = "[Service]\nType=oneshot\nEnvironmentFile=/run/options\n\
+            ExecStart=/bin/sh -c 'printf \"<%%s>\" \"$$@\" >/run/words' sh $SD_WATCHDOG_OPTIONS\n";
+        ward.put("/etc/systemd/system/words.service", unit);
+        ok(ward.0.as_ref(), "systemctl daemon-reload && systemctl start words");
+        arrived.push(ok(ward.0.as_ref(), "cat /run/words"));
+    }
+    assert_eq!(
+        arrived,
+        [
+            "<--http><http://127.0.0.1:8080/healthz><--watchdog><10s>",
+            "<--exec><pg_isready --quiet><--watchdog><1min><--dry-run>",
+            r"<--tcp><127.0.0.1:6379><--send><PING\r\n><--expect><+PONG>",
+            "<--tcp><127.0.0.1:25><--expect><220><--max-restarts><2><--restart-window><1day>\
+             <--on-hang-exec><gdb -p %p -batch -ex \"thread apply all bt\">",
+        ]
+    );
+    ward.close();
+}
