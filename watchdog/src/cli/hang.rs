@@ -21,12 +21,17 @@ pub struct HangArgs {
     )]
     #[arg(
         long_help = "trigger: tell systemd at once, which restarts the service. withhold: only stop pinging; systemd \
-        restarts the service when WatchdogSec= has passed, unless it is healthy again before [default: trigger]"
+        restarts the service when WatchdogSec= has passed since the last ping, unless it is healthy again before; not \
+        with guard [default: trigger]"
     )]
     pub on_hang: OnHang,
 
     /// Only say what would be done, and go on pinging
     #[arg(long)]
+    #[arg(
+        long_help = "Only say what would be done, and go on pinging whatever the probes find. The hang report is made all \
+        the same (not by guard), and READY=1 is still said after the first healthy probe only"
+    )]
     pub dry_run: bool,
 
     /// How long the hang report may take; 0s: no report [default: 500ms, or what W leaves]
@@ -37,7 +42,8 @@ pub struct HangArgs {
     #[arg(long, value_name = "CMD")]
     #[arg(
         long_help = "Run this command for the hang report too, within its budget; its output goes to the journal. %p stands \
-        for the process id of the service. No shell. Example: 'gdb -p %p -batch -ex \"thread apply all bt\"'"
+        for the process id of the service, %% for a percent sign. No shell. A debugger needs more than the default \
+        budget: --report-budget 2s --on-hang-exec 'gdb -p %p -batch -ex \"thread apply all bt\"'"
     )]
     pub on_hang_exec: Option<String>,
 }

@@ -47,7 +47,7 @@ pub struct ProbeArgs {
     )]
     pub exec: Vec<String>,
 
-    /// With --http and --http-unix: the method
+    /// With --http and --http-unix: the method [default: GET]
     #[arg(
         long,
         value_name = "METHOD",
@@ -77,7 +77,7 @@ pub struct ProbeArgs {
     )]
     pub status: Option<String>,
 
-    /// With --http and --http-unix: text that the answer's body must contain
+    /// With --http and --http-unix: text that the answer's body must contain, in its first MiB
     #[arg(
         long,
         value_name = "TEXT",
@@ -86,7 +86,7 @@ pub struct ProbeArgs {
     )]
     pub body: Option<String>,
 
-    /// With --http and --http-unix: a regular expression that the answer's body must match
+    /// With --http and --http-unix: a regular expression that the answer's body must match, in its first 64 KiB
     #[cfg(feature = "regex")]
     #[arg(
         long,
@@ -130,6 +130,10 @@ pub struct ProbeArgs {
         value_name = "TEXT",
         hide_short_help = true,
         help_heading = "What the probes send and expect"
+    )]
+    #[arg(
+        long_help = "With --tcp and --unix: text that the answer must contain, in its first 64 KiB; escapes as in \
+        --send. Where it begins with a dash: --expect=-ERR"
     )]
     pub expect: Option<String>,
 }

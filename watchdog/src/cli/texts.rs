@@ -90,8 +90,8 @@ pub const WRAP: Texts = Texts {
     ],
     environment: &[
         ("NOTIFY_SOCKET", "where systemd listens; without it COMMAND runs unguarded"),
-        ("WATCHDOG_USEC", "W in microseconds, from the unit's WatchdogSec="),
-        ("WATCHDOG_PID", "whom it is meant for; another process: COMMAND runs unguarded"),
+        ("WATCHDOG_USEC", "W in microseconds; without it, unguarded once ready"),
+        ("WATCHDOG_PID", "whom that is meant for; another process: as without it"),
         ("LISTEN_FDS", "sockets of socket activation, passed on to COMMAND"),
         ("JOURNAL_STREAM", "whether the log goes to the journal, as structured entries"),
     ],

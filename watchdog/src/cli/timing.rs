@@ -25,19 +25,23 @@ pub struct TimingArgs {
     /// Unhealthy probes in a row that make a hang
     #[arg(long, value_name = "N")]
     #[arg(help = "Unhealthy probes in a row that make a hang [3]")]
-    #[arg(long_help = "Unhealthy probes in a row that make a hang [default: 3]")]
+    #[arg(
+        long_help = "Unhealthy probes in a row that make a hang, if the row has lasted as long as --retry-interval says \
+        [default: 3]"
+    )]
     pub failures: Option<u32>,
 
     /// Healthy probes in a row that end a row of unhealthy ones [default: 1]
     #[arg(long, value_name = "N", hide_short_help = true)]
     pub rise: Option<u32>,
 
-    /// The same, from an unhealthy one's deadline [W/100]
+    /// From an unhealthy probe's end to the next probe [W/100]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, hide_short_help = true)]
     #[arg(
-        long_help = "From the deadline of an unhealthy probe to the next probe [default: W/100]. A probe that fails \
-        before its deadline (connection refused) is still given that long before the next, so that a listener that \
-        is away for a moment is not taken for a hang"
+        long_help = "From the end of an unhealthy probe to the next probe; with guard, from its deadline [default: \
+        W/100]. A row of unhealthy probes is a hang only when it has lasted N - 1 times \
+        timeout and retry-interval (N: --failures), as long as probes that run into their deadlines take: a listener that is away for a moment, \
+        and refuses at once, is soon asked again but not taken for a hang"
     )]
     pub retry_interval: Option<Duration>,
 
@@ -49,15 +53,16 @@ pub struct TimingArgs {
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     #[arg(long_help = "How long a start may take. Until then systemd's TimeoutStartSec= is extended \
         (EXTEND_TIMEOUT_USEC) while the start makes progress, that is, uses CPU or reads and writes. Afterwards, \
-        what still is not healthy counts as hung [default: TimeoutStartSec= alone decides]")]
+        what still is not healthy counts as hung [default: TimeoutStartSec= alone decides]. With guard: for how long \
+        after a start unhealthy probes do not count, if none was healthy before [default there: W]")]
     pub start_timeout: Option<Duration>,
 
     /// Widen the last deadline once while others keep the service from running; PERCENT of the time, or off [default: 40]
     #[arg(long, value_name = "PERCENT|off", hide_short_help = true)]
     #[arg(
         long_help = "Starved is not hung: where all processes of the unit waited for CPU or memory (PSI, full) \
-        for more than PERCENT of the time since the first unhealthy probe, one more probe is made before a hang is \
-        called, with as long a deadline as WatchdogSec= leaves [default: 40]"
+        for PERCENT of the time or more since the first unhealthy probe, one more probe is made before a hang is \
+        called, once in a row, with as long a deadline as WatchdogSec= leaves. Not with guard [default: 40]"
     )]
     pub pressure: Option<PressureLimit>,
 
@@ -65,7 +70,7 @@ pub struct TimingArgs {
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, hide_short_help = true)]
     #[arg(
         long_help = "Say RESTART_RESET=1 after this long without a failure, so that RestartSteps= begins anew \
-        (systemd 258 and later) [default: 10 W, at least 1min]"
+        (systemd 258 and later). Not with guard [default: 10 W, at least 1min]"
     )]
     pub reset_after: Option<Duration>,
 }

@@ -32,7 +32,7 @@ pub struct WrapperArgs {
     )]
     pub child_pings: ChildPings,
 
-    /// A further signal that asks COMMAND to stop (KillSignal=), beside TERM, INT and QUIT
+    /// A further signal that asks COMMAND to stop (KillSignal=), beside TERM
     #[arg(long, value_name = "SIGNAL", hide_short_help = true)]
     pub stop_signal: Vec<String>,
 
