@@ -72,7 +72,7 @@ stage() {
     cp -- "$1" "$2/bin/sd-watchdog"
     for unit in "$here"/units/*.service; do
         [ -e "$unit" ] || continue
-        sed "s|/usr/bin/sd-watchdog|$PREFIX/bin/sd-watchdog|g" "$unit" >"$2/lib/systemd/system/${unit##*/}"
+        sed "s|^ExecStart=sd-watchdog |ExecStart=$PREFIX/bin/sd-watchdog |" "$unit" >"$2/lib/systemd/system/${unit##*/}"
     done
     for example in "$here"/units/*.example; do
         [ -e "$example" ] || continue

@@ -8,9 +8,9 @@
 //! says what it found.
 //!
 //! ```text
-//!           Starting ── healthy ──► Watching ── N unhealthy in a row ──► Hung
-//!        polls every few ms        a probe every P; healthy: ping      says nothing more; systemd
-//!        says READY=1 at the end   unhealthy: no ping, again after r   kills and restarts the service
+//!           Starting ── healthy ──► Watching ── a row of unhealthy ──► Reporting ─────► Hung
+//!        polls every few ms        a probe every P; healthy: ping      why does it      WATCHDOG=trigger; systemd
+//!        says READY=1 at the end   unhealthy: no ping, again after r   hang?            kills and restarts it
 //! ```
 //!
 //! Three rules carry the weight:

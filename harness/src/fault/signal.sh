@@ -1,3 +1,4 @@
+#!/bin/sh
 # Sends a signal to every process in a cgroup and below it, but for a guard: signal.sh STOP|CONT CGROUP MAINPID
 #
 # Runs in the machine, as the argument of `sh -c`; needs a POSIX shell and nothing else. Prints /proc/uptime's first
