@@ -18,6 +18,8 @@ pub fn release_startup() -> io::Result<usize> {
     for mapping in &mappings {
         raw::forget_clean_pages(mapping)?;
     }
+    // The command line's grammar, mostly, and the file read above.
+    raw::trim_heap();
     Ok(mappings.iter().map(ExactSizeIterator::len).sum())
 }
 

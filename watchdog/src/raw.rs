@@ -226,6 +226,15 @@ pub(crate) fn forget_clean_pages(mapping: &std::ops::Range<usize>) -> io::Result
     Errno::result(result).map(drop).map_err(Into::into)
 }
 
+/// Gives freed memory that the allocator keeps back to the kernel, where the allocator is one that can (glibc).
+pub(crate) fn trim_heap() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: malloc_trim(3) asks nothing of its caller, and touches memory only that is free.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// Descriptors whose owner answers as_raw_fd with the same one for as long as it lives, and keeps it open.
 pub(crate) trait Steady: AsRawFd {}
 impl Steady for OwnedFd {}
