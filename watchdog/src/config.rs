@@ -74,13 +74,16 @@ impl Timing {
         self.interval.saturating_add(timeouts).saturating_add(retries)
     }
 
-    /// How long a row of unhealthy probes lasts at least before it is a hang: (N−1)·(T+r), which is what it lasts where
-    /// every probe runs into its deadline.
+    /// How long a row of unhealthy probes lasts at least before it is a hang: (N−1)·T + (N−2)·r.
+    ///
+    /// Where every probe runs into its deadline, that is the time before the last of N. A row that is not that old yet has
+    /// one more probe after r, at the latest; so it is decided about within N·T + (N−1)·r, however quick its failures.
     ///
     /// A probe that fails at once (connection refused) is repeated after r all the same, so a return is soon seen; but
     /// a listener that is away for a moment, as in a reload, is not a hang for being asked quickly.
     pub fn shortest_spell(&self) -> Duration {
-        self.timeout.saturating_add(self.retry_interval).saturating_mul(self.failures.saturating_sub(1))
+        let timeouts = self.timeout.saturating_mul(self.failures.saturating_sub(1));
+        timeouts.saturating_add(self.retry_interval.saturating_mul(self.failures.saturating_sub(2)))
     }
 
     /// The longest time between two pings of a service that recovers just before it counts as hung: each failure can be
@@ -155,10 +158,9 @@ pub enum ConfigError {
         Span(timing.interval), timing.rise + 1, Span(timing.timeout), timing.rise, Span(timing.retry_interval),
         Span(timing.gap_of_one_failure()), Span(*watchdog))]
     PingTooLate { timing: Timing, watchdog: Duration },
-    #[error("{} without COMMAND's ping + interval {} + {} for {} more failures = {}, but WatchdogSec is {}: \
+    #[error("{} without COMMAND's ping + {} to find that it hangs = {}, but WatchdogSec is {}: \
         lower --failures, --timeout or --interval, or raise WatchdogSec=",
-        Span(*watchdog / 2), Span(timing.interval), Span(timing.shortest_spell()), timing.failures - 1,
-        Span(silence_bound(timing, *watchdog)), Span(*watchdog))]
+        Span(*watchdog / 2), Span(timing.detect_bound()), Span(silence_bound(timing, *watchdog)), Span(*watchdog))]
     SilenceTooLate { timing: Timing, watchdog: Duration },
     #[error("--{option} {name:?} is not a signal; write it as USR1 or SIGUSR1, as RTMIN+3, or as a number")]
     Signal { option: &'static str, name: String },
@@ -189,10 +191,10 @@ fn trigger_sum(timing: &Timing) -> String {
     )
 }
 
-/// The longest from COMMAND's last ping to the decision, where its pings are one more probe: W/2 without one, noticed at
-/// the next probe, and N−1 further failures, none of which need take longer than [`Timing::shortest_spell`].
+/// The longest from COMMAND's last ping to the decision, where its pings are one more probe: W/2 without one, and then it
+/// is a hang like any other.
 fn silence_bound(timing: &Timing, watchdog: Duration) -> Duration {
-    (watchdog / 2).saturating_add(timing.interval).saturating_add(timing.shortest_spell())
+    (watchdog / 2).saturating_add(timing.detect_bound())
 }
 
 impl Config {

@@ -39,9 +39,9 @@ pub struct TimingArgs {
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, hide_short_help = true)]
     #[arg(
         long_help = "From the end of an unhealthy probe to the next probe; with guard, from its deadline [default: \
-        W/100]. A row of unhealthy probes is a hang only when it has lasted N - 1 times \
-        timeout and retry-interval (N: --failures), as long as probes that run into their deadlines take: a listener that is away for a moment, \
-        and refuses at once, is soon asked again but not taken for a hang"
+        W/100]. A row of unhealthy probes is a hang only when it has lasted (N - 1) timeouts and \
+        (N - 2) retry-intervals (N: --failures), as probes that run into their deadlines do: a listener that is away for \
+        a moment, and refuses at once, is soon asked again but not taken for a hang"
     )]
     pub retry_interval: Option<Duration>,
 

@@ -114,7 +114,7 @@ fn a_childs_own_pings_must_be_missed_in_time() {
     let options = ["--child-pings=require", "--failures=5"];
     assert_eq!(
         refusal(&options, W5),
-        "2.5 s without COMMAND's ping + interval 500 ms + 2.2 s for 4 more failures = 5.2 s, but WatchdogSec is 5 s: \
+        "2.5 s without COMMAND's ping + 3.2 s to find that it hangs = 5.7 s, but WatchdogSec is 5 s: \
          lower --failures, --timeout or --interval, or raise WatchdogSec="
     );
     assert!(config(&options[..1], W5).is_ok());

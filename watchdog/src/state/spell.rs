@@ -39,7 +39,7 @@ impl Spell {
         Some(std::mem::take(self).failures)
     }
 
-    /// N failures, over as long a time as N that run into their deadlines would take at least.
+    /// N failures, over [`Timing::shortest_spell`] at least.
     pub(super) fn is_hang(&self, timing: &Timing, now: Instant) -> bool {
         self.failures >= timing.failures && self.lasted(now) >= timing.shortest_spell()
     }

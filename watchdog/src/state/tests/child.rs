@@ -97,7 +97,7 @@ fn a_healthy_probe_without_its_required_ping_is_unhealthy() {
         report.reason
     );
     let took = bench.ms() - silent_since;
-    assert!((700..850).contains(&took), "W/2, an interval, (N−1)·(T+r): {took}");
+    assert!((700..850).contains(&took), "W/2, up to an interval, (N−1)·T + (N−2)·r: {took}");
 }
 
 #[test]
