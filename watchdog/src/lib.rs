@@ -30,6 +30,7 @@
 //! | [`cli`]: the command line | [`supervise`]: the one `select!`, I/O to events and actions to I/O |
 //! | [`config`]: the timing, and whether it can work | [`probe`]: one health check, with a deadline |
 //! | [`state`]: event in, actions out | [`child`]: COMMAND, from its start to its end |
+//! | [`spell`]: a row of unhealthy probes, and when it is a hang | |
 //! | [`environment`]: what systemd asks of us, and what COMMAND sees of it | [`children`]: every process that is ours to wait for; [`command`]: helpers, within a deadline |
 //! | [`message`]: one datagram's content | [`notify`]: the way to systemd, never blocking; [`barrier`]: it has read it |
 //! | | [`relay`]: what COMMAND itself says to systemd |
@@ -77,6 +78,7 @@ pub mod relay;
 pub mod restarts;
 pub mod signals;
 pub mod span;
+pub mod spell;
 pub mod starvation;
 pub mod state;
 pub mod supervise;

@@ -8,13 +8,21 @@
 use std::time::{Duration, Instant};
 
 use crate::cgroup::{Cgroup, Resource};
-use crate::state::Pressure;
 
 /// What can keep a unit from running.
 const RESOURCES: [Resource; 2] = [Resource::Cpu, Resource::Memory];
 
 /// In less time than this the kernel's totals say little.
 const SHORTEST: Duration = Duration::from_millis(100);
+
+/// How far others kept a unit from running.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pressure {
+    /// What was waited for: `CPU`, `memory`.
+    pub resource: &'static str,
+    /// The share of the time in which all of the unit's processes that wanted to run waited for it.
+    pub percent: u8,
+}
 
 /// Measures a unit.
 #[derive(Debug)]
@@ -33,6 +41,11 @@ impl Starvation {
     /// Begins anew: the first of a row of unhealthy probes has just ended.
     pub fn begin(&mut self, now: Instant) {
         self.since = Some((now, self.totals()));
+    }
+
+    /// [`begin`](Self::begin) was called.
+    pub fn has_begun(&self) -> bool {
+        self.since.is_some()
     }
 
     /// The greatest pressure since [`begin`](Self::begin), or in the last 10 s where that was only just now;

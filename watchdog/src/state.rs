@@ -22,7 +22,6 @@ use std::time::{Duration, Instant};
 
 use self::child::Child;
 use self::reload::Reload;
-use self::spell::Spell;
 use self::start::Start;
 use self::status::{Kind, Status};
 use crate::config::Config;
@@ -30,23 +29,18 @@ use crate::message::{Message, Verdict};
 use crate::probe::{Cause, Outcome, Reason};
 use crate::relay::Said;
 use crate::span::rounded;
+use crate::spell::{self, Spell};
+use crate::starvation::Pressure;
 
 mod child;
 mod event;
 mod hang;
 mod reload;
-mod spell;
 mod start;
 mod starting;
 mod status;
 
-pub use self::event::{Actions, Event, Note, Pressure, ReportRequest};
-
-/// This process ran late if it came to look at a probe's deadline later than the larger of this and T/4.
-const LATE: Duration = Duration::from_millis(20);
-/// What stays of W for sending the trigger: a hang report or a widened deadline ends this long before systemd's own timer
-/// does, or W/20 where that is less.
-const MARGIN: Duration = Duration::from_millis(100);
+pub use self::event::{Actions, Event, Note, ReportRequest};
 
 /// See the table above.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -246,7 +240,7 @@ impl State {
                 None => self.healthy(now),
                 Some(reason) => self.unhealthy(reason, pressure, now),
             },
-            (Outcome::Unhealthy(_), _) if late >= LATE.max(self.config.timing.timeout / 4) => {
+            (Outcome::Unhealthy(_), _) if spell::is_too_late(late, &self.config.timing) => {
                 self.next_probe = Some(now);
                 Actions {
                     message: self.maybe_ping(false, now),
@@ -317,8 +311,7 @@ impl State {
 
     /// When systemd's own timer is about to act.
     fn last_call(&self) -> Instant {
-        let watchdog = self.config.watchdog.unwrap_or_default();
-        self.vouched + watchdog.saturating_sub(MARGIN.min(watchdog / 20))
+        spell::last_call(self.vouched, self.config.watchdog.unwrap_or_default())
     }
 
     fn after_interval(&mut self, now: Instant) -> Instant {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::message::Message;
 use crate::probe::{Outcome, Reason};
 use crate::relay::Said;
+use crate::starvation::Pressure;
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,15 +53,6 @@ pub enum Event {
         /// For the status: how.
         how: String,
     },
-}
-
-/// How far others kept the unit from running.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pressure {
-    /// What was waited for: `CPU`, `memory`.
-    pub resource: &'static str,
-    /// The share of the time in which all of the unit's processes that wanted to run waited for it.
-    pub percent: u8,
 }
 
 /// What to do about it.

@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use super::status::Kind;
-use super::{Actions, Note, Phase, Pressure, ReportRequest, State};
+use super::{Actions, Note, Phase, ReportRequest, State};
 use crate::config::OnHang;
 use crate::message::{Message, Verdict};
 use crate::probe::Reason;
-use crate::span::rounded;
+use crate::starvation::Pressure;
 
 impl State {
     pub(super) fn unhealthy(&mut self, reason: Reason, pressure: Option<Pressure>, now: Instant) -> Actions {
@@ -21,13 +21,7 @@ impl State {
         let may_stop = self.lenient_until.is_some_and(|until| now < until);
         if !may_stop && self.spell.is_hang(&self.config.timing, now) {
             if let Some((pressure, timeout)) = self.widened(pressure, now) {
-                let text = format!(
-                    "{}: {reason}; but {} % of the time it waited for {}, so one more gets {}",
-                    self.spell.text(&self.config.timing),
-                    pressure.percent,
-                    pressure.resource,
-                    rounded(timeout)
-                );
+                let text = self.spell.widened_text(&self.config.timing, &reason, pressure, timeout);
                 self.status.said(Kind::Unhealthy, now);
                 let message = Message { status: Some(self.status.joined(text)), ..message };
                 let note = Some(Note::Widened { pressure, timeout });
@@ -56,13 +50,9 @@ impl State {
         pressure: Option<Pressure>,
         now: Instant,
     ) -> Option<(Pressure, Duration)> {
-        let limit = self.config.pressure_limit?;
-        let pressure = pressure.filter(|pressure| pressure.percent >= limit)?;
         let report = self.config.report_budget.min(self.config.timing.timeout);
         let left = self.last_call().saturating_duration_since(now).saturating_sub(report);
-        // Whole milliseconds, since people read it in the reason.
-        let timeout = Duration::from_millis(u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
-        (timeout > self.config.timing.timeout && self.spell.widen()).then_some((pressure, timeout))
+        self.spell.widen(&self.config.timing, pressure, self.config.pressure_limit, left)
     }
 
     /// It hangs: first a report, unless there is no time for one.

@@ -2,13 +2,13 @@
 
 use std::time::Instant;
 
-use super::spell::Spell;
 use super::status::Kind;
 use super::{Actions, Note, Phase, State};
 use crate::cli::ChildReady;
 use crate::message::Message;
 use crate::probe::{Cause, Reason};
 use crate::span::rounded;
+use crate::spell::Spell;
 
 impl State {
     pub(super) fn not_yet(&mut self, reason: Reason, now: Instant) -> Actions {

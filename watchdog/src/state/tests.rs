@@ -296,7 +296,7 @@ proptest! {
             match &event {
                 Event::ProbeEnded { .. } if before != Phase::Watching => {}
                 Event::ProbeEnded { outcome: Outcome::Unhealthy(_), late, .. } => {
-                    in_a_row += u32::from(*late < LATE);
+                    in_a_row += u32::from(!spell::is_too_late(*late, &bench.state.config.timing));
                 }
                 // COMMAND's own silence makes a probe unhealthy that its answer would have made healthy.
                 Event::ProbeEnded { outcome: Outcome::Healthy, .. }
