@@ -6,9 +6,11 @@
 //! | [`decide`]: event in, actions out | [`drive`]: the loop, for I/O to events and actions to I/O |
 //! | [`mod@unit`]: what UNIT's state means | [`follow`]: UNIT's state as news, whatever happens to the connection |
 //! | [`settings`]: what UNIT's settings say about a hang | [`bus`]: systemd over D-Bus |
-//! | [`detector`]: what makes a hang | [`note`]: the log |
 //! | [`budget`]: how often UNIT may be ended | [`dbus`]: as much of D-Bus as that takes |
-//! | [`name`]: names of units | [`event`]: the words in which all of these speak |
+//! | [`name`]: names of units | [`gauge`]: how far others keep UNIT from running |
+//! | [`event`]: the words in which all of these speak | [`note`]: the log |
+//!
+//! What makes a hang is the same as for a service that is wrapped: [`spell`](crate::spell), [`starvation`](crate::starvation).
 //!
 //! # How UNIT is ended, and why so
 //!
@@ -50,10 +52,10 @@ pub mod budget;
 pub mod bus;
 pub mod dbus;
 pub mod decide;
-pub mod detector;
 pub mod drive;
 pub mod event;
 pub mod follow;
+pub mod gauge;
 pub mod name;
 pub mod note;
 pub mod settings;
@@ -173,13 +175,16 @@ fn rules(args: &GuardArgs, own_watchdog: Option<Duration>) -> Result<Rules, Guar
     if args.hang.on_hang == OnHang::Withhold {
         return Err(GuardError::Withhold);
     }
-    let timing = Config::new(&args.timing, &args.hang, &WrapperArgs::default(), Some(args.watchdog))?.timing;
+    let config = Config::new(&args.timing, &args.hang, &WrapperArgs::default(), Some(args.watchdog))?;
+    let timing = config.timing;
     let report = args.hang.report_budget.unwrap_or_else(|| {
         // Never past what W leaves.
         REPORT_BUDGET.min(args.watchdog.saturating_sub(timing.detect_bound()))
     });
     Ok(Rules {
+        watchdog: args.watchdog,
         timing,
+        pressure_limit: config.pressure_limit,
         start_grace: args.timing.start_timeout.unwrap_or(args.watchdog),
         restart: args.restart,
         budget: (args.max_restarts, args.restart_window),

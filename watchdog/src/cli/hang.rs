@@ -30,7 +30,7 @@ pub struct HangArgs {
     #[arg(long)]
     #[arg(
         long_help = "Only say what would be done, and go on pinging whatever the probes find. The hang report is made all \
-        the same (not by guard), and READY=1 is still said after the first healthy probe only"
+        the same, and READY=1 is still said after the first healthy probe only"
     )]
     pub dry_run: bool,
 

@@ -38,10 +38,10 @@ pub struct TimingArgs {
     /// From an unhealthy probe's end to the next probe [W/100]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, hide_short_help = true)]
     #[arg(
-        long_help = "From the end of an unhealthy probe to the next probe; with guard, from its deadline [default: \
-        W/100]. A row of unhealthy probes is a hang only when it has lasted (N - 1) timeouts and \
-        (N - 2) retry-intervals (N: --failures), as probes that run into their deadlines do: a listener that is away for \
-        a moment, and refuses at once, is soon asked again but not taken for a hang"
+        long_help = "From the end of an unhealthy probe to the next probe [default: W/100]. A row of unhealthy probes is \
+        a hang only when it has lasted (N - 1) timeouts and (N - 2) retry-intervals (N: --failures), as probes that run \
+        into their deadlines do: a listener that is away for a moment, and refuses at once, is soon asked again but not \
+        taken for a hang"
     )]
     pub retry_interval: Option<Duration>,
 
@@ -62,7 +62,7 @@ pub struct TimingArgs {
     #[arg(
         long_help = "Starved is not hung: where all processes of the unit waited for CPU or memory (PSI, full) \
         for PERCENT of the time or more since the first unhealthy probe, one more probe is made before a hang is \
-        called, once in a row, with as long a deadline as WatchdogSec= leaves. Not with guard [default: 40]"
+        called, once in a row, with as long a deadline as WatchdogSec= (with guard: --watchdog) leaves [default: 40]"
     )]
     pub pressure: Option<PressureLimit>,
 

@@ -225,6 +225,15 @@ impl Bus {
         Ok(settings)
     }
 
+    /// UNIT's control group now, as below the root of the hierarchy; [`None`] where it has none.
+    pub async fn control_group(&self, handle: &Handle) -> Result<Option<String>, BusError> {
+        let value = self.property(handle, "Service", "ControlGroup").await?;
+        Ok(match value {
+            Some(Property::Text(path)) if !path.is_empty() => Some(path),
+            _ => None,
+        })
+    }
+
     /// [`None`] for one that this systemd does not know.
     async fn property(
         &self,

@@ -5,9 +5,13 @@
 //! | Away | unknown: systemd does not answer | do nothing, and connect again |
 //! | Resting | not running, reloading, frozen, or under maintenance | do nothing: a probe could wake it |
 //! | Starting | running; no healthy probe yet | probe; unhealthy ones do not count before `--start-timeout` |
-//! | Watching | running | probe; N unhealthy in a row are a hang |
+//! | Watching | running | probe; a row of N unhealthy ones is a hang ([`Spell`]) |
 //! | Acting | hangs | read its settings, report, signal, wait for its end, start it if systemd does not |
 //! | Ended | | do nothing: we were asked to stop |
+//!
+//! Starved is not hung, here as in front of a service: a probe that this process came late to does not count, and where UNIT
+//! was kept from running, the Nth failure is followed by one more probe with as long a deadline as W leaves. But no timer
+//! of systemd's is the net below UNIT: so who comes late N times in a row counts what it sees.
 //!
 //! Whatever somebody else does about UNIT comes first: a job, a new main process or a start ends what we were at.
 //!
@@ -17,20 +21,22 @@
 use std::time::{Duration, Instant};
 
 use crate::guard::budget::Budget;
-use crate::guard::detector::{Detector, Verdict};
 use crate::guard::event::{Actions, CALL_TIMEOUT, Event, Moment, Rules, Task};
 use crate::guard::name::ServiceName;
 use crate::guard::note::Note;
 use crate::guard::settings::Settings;
-use crate::guard::unit::{Instance, Standing, Unit};
+use crate::guard::unit::{Instance, Unit};
 use crate::message::{self, Message};
 use crate::metrics;
-use crate::probe::{Outcome, Reason};
+use crate::probe::Reason;
+use crate::spell::Spell;
 
 use self::status::Said;
 
 mod hang;
+mod stand;
 mod status;
+mod watch;
 
 /// What may be late by this much is not stuck yet.
 const OVERDUE: Duration = Duration::from_secs(2);
@@ -74,7 +80,15 @@ pub struct State {
     instance: Option<Instance>,
     /// It has answered, or its grace is over.
     settled: bool,
-    detector: Detector,
+    spell: Spell,
+    /// Unhealthy probes in a row that did not count, since we came late to them.
+    discounted: u32,
+    /// Why the last probe could not be made.
+    blind: Option<Reason>,
+    /// What is said of the deadline while a widened one runs.
+    widened: Option<String>,
+    /// When the last probe was started that found UNIT healthy, or its grace over.
+    vouched: Instant,
     budget: Budget,
     probe_started: Instant,
     due: Option<Instant>,
@@ -82,8 +96,6 @@ pub struct State {
     /// What is under way should have ended by then.
     overdue: Option<Instant>,
     ready: bool,
-    /// The hang that goes on was said to be one.
-    called: bool,
     latency: Option<Duration>,
     reason: Option<Reason>,
     /// We have ended UNIT, and it may come back for that.
@@ -109,13 +121,16 @@ impl State {
             unit: Unit::default(),
             instance: None,
             settled: false,
-            detector: Detector::default(),
+            spell: Spell::default(),
+            discounted: 0,
+            blind: None,
+            widened: None,
+            vouched: now,
             budget: Budget::new(limit, window),
             probe_started: now,
             due: None,
             overdue: None,
             ready: false,
-            called: false,
             latency: None,
             reason: None,
             was_ended: false,
@@ -138,7 +153,17 @@ impl State {
 
     /// Unhealthy probes in a row.
     pub fn failures(&self) -> u32 {
-        self.detector.failures()
+        self.spell.failures()
+    }
+
+    /// Whether an unhealthy probe is worth measuring what keeps UNIT from running.
+    pub fn is_watching(&self) -> bool {
+        matches!(self.phase, Phase::Watching)
+    }
+
+    /// The life of UNIT that is probed.
+    pub fn instance(&self) -> Option<&Instance> {
+        self.instance.as_ref()
     }
 
     /// How often UNIT came back after we ended it.
@@ -151,7 +176,7 @@ impl State {
     pub fn figure(&self) -> metrics::State {
         match self.phase {
             Phase::Starting { .. } => metrics::State::Starting,
-            Phase::Watching if self.called => metrics::State::Hung,
+            Phase::Watching if self.spell.is_said() => metrics::State::Hung,
             Phase::Watching if self.failures() > 0 => metrics::State::Unhealthy,
             Phase::Watching => metrics::State::Watching,
             Phase::Acting(..) => metrics::State::Hung,
@@ -165,7 +190,7 @@ impl State {
         self.maintenance = at.maintenance;
         if matches!(
             event,
-            Event::Probed(_) | Event::Read(_) | Event::Reported | Event::Called(_) | Event::Looked(_)
+            Event::Probed { .. } | Event::Read(_) | Event::Reported | Event::Called(_) | Event::Looked(_)
         ) {
             self.overdue = None;
             // Where it was overdue, the turns had ended.
@@ -184,14 +209,11 @@ impl State {
             Event::Lost { why } => self.lost(why, at.now, &mut actions),
             Event::Due => self.is_due(at, &mut actions),
             Event::Turn => self.take_turn(at, &mut actions),
-            Event::Probed(outcome) => self.probed(outcome, at, &mut actions),
-            Event::Read(settings) => self.read(settings, at, &mut actions),
-            Event::Reported => {
-                if let Phase::Acting(Act::Reporting(settings)) = &self.phase {
-                    let settings = settings.clone();
-                    self.signal(settings, at, &mut actions);
-                }
+            Event::Probed { outcome, late, pressure } => {
+                self.probed(outcome, late, pressure, at, &mut actions);
             }
+            Event::Read(settings) => self.read(settings, at, &mut actions),
+            Event::Reported => self.reported(at, &mut actions),
             Event::Called(result) => self.called(result, at, &mut actions),
             Event::Looked(looked) => self.looked(looked, at, &mut actions),
         }
@@ -210,7 +232,7 @@ impl State {
 
     fn begin(&mut self, task: Task, now: Instant, actions: &mut Actions) {
         let takes = match &task {
-            Task::Probe => self.rules.timing.timeout,
+            Task::Probe { timeout } => *timeout,
             Task::Report(hang) => hang.budget,
             // A kill is two calls.
             Task::ReadSettings | Task::Kill { .. } | Task::Look | Task::Start => 2 * CALL_TIMEOUT,
@@ -219,122 +241,12 @@ impl State {
         actions.task = Some(task);
     }
 
-    fn seen(&mut self, unit: Unit, at: Moment, actions: &mut Actions) {
-        let job = unit.job != 0;
-        // `ready` follows at the end of this very step. Later it may go away, which is for others to know.
-        if !self.ready && unit.load == "not-found" {
-            actions.notes.push(Note::NotThere);
-        }
-        self.unit = unit;
-        if let Phase::Away(before) = &mut self.phase {
-            self.remark = None;
-            (self.phase, self.due) = match before.take() {
-                Some((act, due)) => (Phase::Acting(act), due),
-                None => (Phase::Resting, None),
-            };
-        }
-        match (&self.phase, self.unit.standing()) {
-            // Somebody has ended its coming back; who starts it later does not do so for the hang.
-            (Phase::Resting, Standing::Dead) if !job => self.was_ended = false,
-            _ => {}
-        }
-        match (&self.phase, self.unit.standing()) {
-            (Phase::Acting(Act::Starting), Standing::Dead) => {}
-            (Phase::Acting(_), _) if job => self.give_way(at, actions),
-            (Phase::Acting(Act::Dead | Act::Looking), Standing::Dead) => {}
-            (Phase::Acting(Act::Signalled(settings) | Act::Killed(settings)), Standing::Dead) => {
-                let settings = settings.clone();
-                self.died(&settings, at, actions);
-            }
-            (Phase::Acting(Act::Signalled(_) | Act::Killed(_)), Standing::Between)
-                if self.unit.is_going() =>
-            {
-                // TimeoutStopSec= is systemd's to keep now.
-                self.due = None;
-            }
-            (Phase::Acting(_), Standing::Serving(instance)) if self.instance.as_ref() == Some(&instance) => {}
-            _ => self.stand(at, actions),
-        }
-    }
-
-    /// Takes UNIT as it stands.
-    fn stand(&mut self, at: Moment, actions: &mut Actions) {
-        let Standing::Serving(instance) = self.unit.standing() else {
-            return self.rest(actions);
-        };
-        if at.maintenance {
-            self.rest(actions);
-            self.due = Some(at.now + self.rules.timing.interval);
-            return;
-        }
-        let known = self.instance.as_ref() == Some(&instance);
-        if known && matches!(self.phase, Phase::Starting { .. } | Phase::Watching) {
-            return;
-        }
-        self.forget();
-        if !known && std::mem::take(&mut self.was_ended) {
-            self.restarts += 1;
-        }
-        self.instance = Some(instance);
-        self.remark = None;
-        // One that we watched already, before systemd was out of reach, needs no grace.
-        let phase = if known && self.settled {
-            Phase::Watching
-        } else {
-            self.settled = false;
-            Phase::Starting { until: at.now + self.rules.start_grace }
-        };
-        self.enter(phase, actions);
-        self.due = Some(at.now);
-    }
-
-    fn rest(&mut self, actions: &mut Actions) {
-        self.forget();
-        self.instance = None;
-        self.enter(Phase::Resting, actions);
-    }
-
-    fn forget(&mut self) {
-        self.detector = Detector::default();
-        self.called = false;
-        self.reason = None;
-        self.latency = None;
-    }
-
-    /// Whoever wants something done to UNIT knows more than we do.
-    fn give_way(&mut self, at: Moment, actions: &mut Actions) {
-        let ours = matches!(self.phase, Phase::Acting(Act::Starting));
-        if matches!(self.phase, Phase::Acting(_)) && !ours {
-            actions.notes.push(Note::GaveWay);
-            self.stand(at, actions);
-        }
-    }
-
-    fn lost(&mut self, why: String, now: Instant, actions: &mut Actions) {
-        let before = match &self.phase {
-            Phase::Acting(act @ (Act::Signalled(_) | Act::Killed(_) | Act::Dead)) => {
-                Some((act.clone(), self.due))
-            }
-            // Whether it was started shows when systemd is back.
-            Phase::Acting(Act::Looking | Act::Starting) => Some((Act::Dead, Some(now))),
-            Phase::Away(_) => return,
-            _ => None,
-        };
-        if before.is_none() {
-            self.forget();
-        }
-        actions.notes.push(Note::Lost { why: why.clone() });
-        self.remark = Some(why);
-        self.enter(Phase::Away(before), actions);
-    }
-
     fn is_due(&mut self, at: Moment, actions: &mut Actions) {
         self.due = None;
         match &self.phase {
             Phase::Starting { .. } | Phase::Watching if at.maintenance => self.stand_aside(at, actions),
             Phase::Starting { .. } | Phase::Watching => {
-                self.probe_started = at.now;
-                self.begin(Task::Probe, at.now, actions);
+                self.probe(self.rules.timing.timeout, at.now, actions);
             }
             // Maintenance may be over.
             Phase::Resting => self.stand(at, actions),
@@ -372,53 +284,6 @@ impl State {
             actions.message.watchdog = Some(message::Verdict::Ping);
             self.turn = Some(now + turn);
         }
-    }
-
-    fn probed(&mut self, outcome: Outcome, at: Moment, actions: &mut Actions) {
-        self.ping(at.now, actions);
-        let took = at.now - self.probe_started;
-        let interval = self.rules.timing.interval;
-        match (&self.phase, &outcome) {
-            (Phase::Starting { .. }, Outcome::Healthy) => {
-                self.settle();
-                actions.notes.push(Note::Answers { target: self.target.clone(), took });
-            }
-            (Phase::Starting { until }, Outcome::Unhealthy(reason)) if at.now < *until => {
-                self.reason = Some(reason.clone());
-                self.due = Some((self.probe_started + interval).max(at.now));
-                return;
-            }
-            (Phase::Starting { .. }, Outcome::Unhealthy(_)) => self.settle(),
-            (Phase::Watching, _) => {}
-            (Phase::Away(_) | Phase::Resting | Phase::Acting(_) | Phase::Ended, _) => return,
-        }
-        let verdict = self.detector.judge(&self.rules.timing, &outcome, took);
-        let next = self.detector.next(&self.rules.timing, verdict, self.probe_started, at.dice);
-        self.due = Some(next.max(at.now));
-        match (verdict, outcome) {
-            (Verdict::Healthy { after }, _) => {
-                (self.latency, self.reason, self.called) = (Some(took), None, false);
-                if after > 0 {
-                    actions.notes.push(Note::Recovered { failures: after });
-                }
-            }
-            (Verdict::Doubtful, Outcome::Unhealthy(reason)) => {
-                if self.detector.failures() == 1 {
-                    actions.notes.push(Note::Unhealthy { reason: reason.clone() });
-                }
-                self.reason = Some(reason);
-            }
-            (Verdict::Hung, Outcome::Unhealthy(reason)) => {
-                self.reason = Some(reason);
-                self.hung(at, actions);
-            }
-            (Verdict::Doubtful | Verdict::Hung | Verdict::Void, _) => {}
-        }
-    }
-
-    fn settle(&mut self) {
-        self.settled = true;
-        self.phase = Phase::Watching;
     }
 }
 

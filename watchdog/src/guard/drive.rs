@@ -20,13 +20,15 @@ use crate::guard::bus::{Bus, BusError, Changes};
 use crate::guard::decide::State;
 use crate::guard::event::{Actions, Event, Moment, Rules, Task};
 use crate::guard::follow::{Line, News, follow};
+use crate::guard::gauge::{Gauge, Reading};
 use crate::guard::name::ServiceName;
+use crate::guard::note::Note;
 use crate::guard::{GuardError, Reporter, note};
 use crate::hang_report::Recent;
 use crate::log;
 use crate::metrics::{self, Exporter, Metrics};
 use crate::notify::Notifier;
-use crate::probe::Probes;
+use crate::probe::{Outcome, Probes};
 use crate::raw;
 use crate::span::Span;
 
@@ -97,7 +99,14 @@ fn stop_signals() -> io::Result<AsyncFd<SignalFd>> {
     raw::readable(descriptor)
 }
 
-type Underway<'a> = Pin<Box<dyn Future<Output = Event> + 'a>>;
+type Underway<'a> = Pin<Box<dyn Future<Output = End> + 'a>>;
+
+/// How a task has ended.
+enum End {
+    /// What a probe found; the rest of that event is measured when it is there.
+    Probe(Outcome),
+    Other(Event),
+}
 
 async fn drive(guard: Guard<'_>, bus: (Bus, Changes), stop: &AsyncFd<SignalFd>) -> Result<(), GuardError> {
     let Guard { name, rules, probes, notifier, maintenance, report, watchdog, outside } = guard;
@@ -106,11 +115,10 @@ async fn drive(guard: Guard<'_>, bus: (Bus, Changes), stop: &AsyncFd<SignalFd>) 
     let _structured = log::structured();
     log_start(&name, &rules, probes);
     let (sender, mut news) = unbounded_channel();
-    let timeout = rules.timing.timeout;
+    let gauge = rules.pressure_limit.map(|_| Gauge::default());
     let state = State::new(rules, name.clone(), &probes.to_string(), Instant::now());
     let mut driver = Driver {
         name: &name,
-        timeout,
         probes,
         report,
         maintenance,
@@ -118,7 +126,8 @@ async fn drive(guard: Guard<'_>, bus: (Bus, Changes), stop: &AsyncFd<SignalFd>) 
         state,
         line: None,
         underway: None,
-        probe_started: Instant::now(),
+        probe: (Instant::now(), Duration::ZERO),
+        gauge,
         recent: Recent::new(),
         figure: metrics::State::Stopping,
         metrics: &metrics,
@@ -140,11 +149,8 @@ async fn drive(guard: Guard<'_>, bus: (Bus, Changes), stop: &AsyncFd<SignalFd>) 
             () = at(driver.notifier.as_ref().and_then(Notifier::retry_at)) => driver.flush(),
             () = &mut follower => {}
             Some(news) = news.recv() => driver.hear(news),
-            event = end_of(&mut driver.underway) => {
-                driver.underway = None;
-                tracing::debug!("{event:?}");
-                driver.step(event);
-            }
+            end = end_of(&mut driver.underway) => driver.ended(end),
+            () = found(&mut driver.gauge) => {}
             () = at(driver.state.due()) => driver.step(Event::Due),
             () = at(driver.state.turn()) => driver.step(Event::Turn),
             never = &mut serving => match never {},
@@ -154,7 +160,6 @@ async fn drive(guard: Guard<'_>, bus: (Bus, Changes), stop: &AsyncFd<SignalFd>) 
 
 struct Driver<'a> {
     name: &'a ServiceName,
-    timeout: Duration,
     probes: &'a Probes,
     report: &'a Reporter,
     maintenance: PathBuf,
@@ -163,7 +168,10 @@ struct Driver<'a> {
     /// [`None`] while there is no connection.
     line: Option<Rc<Line>>,
     underway: Option<Underway<'a>>,
-    probe_started: Instant,
+    /// When the last one was started, and its deadline.
+    probe: (Instant, Duration),
+    /// [`None`] with `--pressure off`.
+    gauge: Option<Gauge<'a>>,
     recent: Recent,
     figure: metrics::State,
     metrics: &'a Metrics,
@@ -186,13 +194,33 @@ impl<'a> Driver<'a> {
         }
     }
 
+    fn ended(&mut self, end: End) {
+        self.underway = None;
+        let event = match end {
+            End::Probe(outcome) => self.probed(outcome),
+            End::Other(event) => event,
+        };
+        tracing::debug!("{event:?}");
+        self.step(event);
+    }
+
+    fn probed(&mut self, outcome: Outcome) -> Event {
+        let (now, (started, timeout)) = (Instant::now(), self.probe);
+        let took = now - started;
+        self.recent.remember(now, took, &outcome);
+        self.metrics.probe(took, &outcome);
+        if outcome == Outcome::Healthy {
+            return Event::Probed { outcome, late: Duration::ZERO, pressure: None };
+        }
+        let mut pressure = None;
+        if let Some(gauge) = self.gauge.as_mut().filter(|_| self.state.is_watching()) {
+            pressure = gauge.measure(self.state.failures(), now, || control_group(self.line.clone()));
+        }
+        Event::Probed { outcome, late: took.saturating_sub(timeout), pressure }
+    }
+
     fn step(&mut self, event: Event) {
         let now = Instant::now();
-        if let Event::Probed(outcome) = &event {
-            let took = now - self.probe_started;
-            self.recent.remember(now, took, outcome);
-            self.metrics.probe(took, outcome);
-        }
         // In /run, so this takes microseconds.
         let moment = Moment { now, maintenance: self.maintenance.exists(), dice: fastrand::f32() };
         let Actions { drop_task, task, message, notes } = self.state.step(event, moment);
@@ -200,12 +228,13 @@ impl<'a> Driver<'a> {
             self.underway = None;
         }
         if let Some(task) = task {
-            match task {
-                Task::Probe => self.probe_started = now,
-                Task::Report(_) => self.metrics.hang(),
-                _ => {}
+            if let Task::Probe { timeout } = task {
+                self.probe = (now, timeout);
             }
             self.underway = Some(self.begin(task));
+        }
+        if let Some(gauge) = &mut self.gauge {
+            gauge.follow(self.state.instance(), || control_group(self.line.clone()));
         }
         self.metrics.failures(self.state.failures());
         self.metrics.restarts(self.state.restarts());
@@ -217,16 +246,26 @@ impl<'a> Driver<'a> {
             notifier.send(message, now);
         }
         for note in &notes {
+            self.count(note);
             note::log(self.name, note);
+        }
+    }
+
+    fn count(&self, note: &Note) {
+        match note {
+            Note::Hung { .. } | Note::DryRun { .. } | Note::Exhausted { .. } => self.metrics.hang(),
+            Note::Discounted { .. } => self.metrics.discounted(),
+            Note::Widened { .. } => self.metrics.widened(),
+            _ => {}
         }
     }
 
     fn begin(&self, task: Task) -> Underway<'a> {
         let (name, line) = (self.name, self.line.clone());
         match task {
-            Task::Probe => {
-                let (probes, timeout) = (self.probes, self.timeout);
-                Box::pin(async move { Event::Probed(probes.run(timeout).await) })
+            Task::Probe { timeout } => {
+                let probes = self.probes;
+                Box::pin(async move { End::Probe(probes.run(timeout).await) })
             }
             Task::Report(hang) => {
                 let budget = hang.budget;
@@ -235,32 +274,32 @@ impl<'a> Driver<'a> {
                     if timeout(budget, report).await.is_err() {
                         tracing::warn!("the hang report was not done in {}: going on", Span(budget));
                     }
-                    Event::Reported
+                    End::Other(Event::Reported)
                 })
             }
             Task::ReadSettings => Box::pin(async move {
-                Event::Read(match line {
+                End::Other(Event::Read(match line {
                     Some(line) => line.bus.settings(&line.handle).await.map_err(|error| error.to_string()),
                     None => Err(NO_LINE.to_owned()),
-                })
+                }))
             }),
             Task::Look => Box::pin(async move {
-                Event::Looked(match line {
+                End::Other(Event::Looked(match line {
                     Some(line) => line.bus.look(&line.handle).await.map_err(|error| error.to_string()),
                     None => Err(NO_LINE.to_owned()),
-                })
+                }))
             }),
             Task::Kill { whom, signal } => Box::pin(async move {
-                Event::Called(match line {
+                End::Other(Event::Called(match line {
                     Some(line) => line.bus.kill(name, whom, signal).await,
                     None => Err(NO_LINE.to_owned()),
-                })
+                }))
             }),
             Task::Start => Box::pin(async move {
-                Event::Called(match line {
+                End::Other(Event::Called(match line {
                     Some(line) => line.bus.start(name).await,
                     None => Err(NO_LINE.to_owned()),
-                })
+                }))
             }),
         }
     }
@@ -289,7 +328,22 @@ async fn at(time: Option<Instant>) {
     }
 }
 
-async fn end_of(underway: &mut Option<Underway<'_>>) -> Event {
+async fn found(gauge: &mut Option<Gauge<'_>>) {
+    match gauge {
+        Some(gauge) => gauge.found().await,
+        None => pending().await,
+    }
+}
+
+fn control_group<'a>(line: Option<Rc<Line>>) -> Reading<'a> {
+    Box::pin(async move {
+        let line = line?;
+        let read = line.bus.control_group(&line.handle).await;
+        read.inspect_err(|error| tracing::debug!("its control group is not known: {error}")).ok()?
+    })
+}
+
+async fn end_of(underway: &mut Option<Underway<'_>>) -> End {
     match underway {
         Some(underway) => underway.await,
         None => pending().await,

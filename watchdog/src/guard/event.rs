@@ -9,14 +9,19 @@ use crate::guard::settings::{Settings, Whom};
 use crate::guard::unit::Unit;
 use crate::message::Message;
 use crate::probe::Outcome;
+use crate::starvation::Pressure;
 
 /// What a call to systemd may take. During `daemon-reload` on a big host it does not answer for seconds.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// From the command line and our own unit.
 #[derive(Debug, Clone)]
 pub struct Rules {
+    /// W: within what time a hang must be noticed.
+    pub watchdog: Duration,
     /// When to probe, and what makes a hang.
     pub timing: Timing,
+    /// When others keep UNIT from running: a share of the time in percent, or never.
+    pub pressure_limit: Option<u8>,
     /// How long after its start UNIT need not answer.
     pub start_grace: Duration,
     /// Whether UNIT is started again.
@@ -48,7 +53,15 @@ pub enum Event {
     /// The time [`State::turn`](super::decide::State::turn) named has come.
     Turn,
     /// [`Task::Probe`] has ended.
-    Probed(Outcome),
+    Probed {
+        /// What it found.
+        outcome: Outcome,
+        /// How long after the probe's deadline this process came to look: it was itself kept from running.
+        late: Duration,
+        /// How far others kept UNIT from running since the first unhealthy probe; [`None`] where that was not asked or
+        /// cannot be known.
+        pressure: Option<Pressure>,
+    },
     /// [`Task::ReadSettings`] has ended.
     Read(Result<Settings, String>),
     /// [`Task::Report`] has ended.
@@ -76,7 +89,10 @@ pub struct Moment {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Task {
     /// Probe once.
-    Probe,
+    Probe {
+        /// With this deadline.
+        timeout: Duration,
+    },
     /// Read UNIT's settings.
     ReadSettings,
     /// Make the hang report.

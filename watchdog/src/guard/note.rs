@@ -7,6 +7,7 @@ use crate::guard::settings::Whom;
 use crate::probe::Reason;
 use crate::signals;
 use crate::span::{Span, rounded};
+use crate::starvation::Pressure;
 
 /// A line of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +18,10 @@ pub enum Note {
     Unhealthy { reason: Reason },
     Recovered { failures: u32 },
     Hung { reason: String },
-    DryRun { reason: String },
+    CannotProbe { reason: Reason },
+    Discounted { late: Duration },
+    Widened { pressure: Pressure, timeout: Duration },
+    DryRun { reason: String, plan: String },
     Exhausted { reason: String, limit: u32, window: Duration },
     Signalling { signal: i32, whom: Whom },
     Killing { after: Duration },
@@ -42,13 +46,27 @@ pub fn log(unit: &ServiceName, note: &Note) {
             tracing::info!("{unit} is healthy: {target} answered in {}", rounded(*took));
         }
         Note::Unhealthy { reason } => tracing::warn!("{unit} is unhealthy: {reason}"),
+        Note::CannotProbe { reason } => {
+            tracing::warn!("cannot probe {unit}, which does not count: {reason}");
+        }
+        Note::Discounted { late } => tracing::warn!(
+            "an unhealthy probe of {unit} does not count: sd-watchdog itself came {} late to see its end",
+            rounded(*late)
+        ),
+        Note::Widened { pressure, timeout } => tracing::warn!(
+            event = "deadline_widened",
+            "{unit} waited for {} {} % of the time: one more probe gets {}",
+            pressure.resource,
+            pressure.percent,
+            rounded(*timeout)
+        ),
         Note::Recovered { failures: 1 } => tracing::info!("{unit} is healthy again after 1 unhealthy probe"),
         Note::Recovered { failures } => {
             tracing::info!("{unit} is healthy again after {failures} unhealthy probes");
         }
         Note::Hung { reason } => tracing::error!("{unit} hangs: {reason}"),
-        Note::DryRun { reason } => {
-            tracing::error!("{unit} hangs and would have been ended, but for --dry-run: {reason}");
+        Note::DryRun { reason, plan } => {
+            tracing::error!("{unit} hangs and would be {plan}, but for --dry-run: {reason}");
         }
         Note::Exhausted { reason, limit, window } => tracing::error!(
             "{unit} HANGS AND IS LEFT ALONE: it was ended {limit} times within {} already (--max-restarts). \

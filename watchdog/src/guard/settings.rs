@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use crate::cli::RestartRule;
 use crate::guard::unit::{Property, Unit};
+use crate::signals;
+use crate::span::Span;
 
 /// `CLD_KILLED` and `CLD_DUMPED` of waitid(2).
 const BY_SIGNAL: [i32; 2] = [2, 3];
@@ -149,6 +151,27 @@ impl Settings {
         }
     }
 
+    /// What is done about a hang of UNIT, as a dry run says it:
+    /// `sent SIGABRT (all its processes; SIGKILL after 90s) and started again`
+    pub fn plan(&self, rule: RestartRule, unit: &Unit) -> String {
+        let signal = signals::name(self.watchdog_signal);
+        let whom = match self.whom(unit) {
+            Whom::Main => "its main process",
+            Whom::All => "all its processes",
+        };
+        let kill = match self.kill_after() {
+            Some(after) => format!("; SIGKILL after {}", Span(after)),
+            None => String::new(),
+        };
+        // As it most likely dies.
+        let dead = Unit { exit: (BY_SIGNAL[0], self.watchdog_signal), ..unit.clone() };
+        let then = match self.objection(rule, &dead) {
+            None => "started again".to_owned(),
+            Some(why) => format!("not started again ({why})"),
+        };
+        format!("sent {signal} ({whom}{kill}) and {then}")
+    }
+
     /// systemd.service(5), the table under Restart=, the column "Watchdog".
     fn restarts_after_watchdog(&self) -> bool {
         matches!(self.restart.as_str(), "always" | "on-failure" | "on-abnormal" | "on-watchdog")
@@ -169,6 +192,30 @@ mod tests {
 
     fn restart(restart: &str) -> Settings {
         Settings { restart: restart.into(), ..Settings::default() }
+    }
+
+    #[test]
+    fn a_dry_run_says_what_would_be_done() {
+        let plan = |settings: Settings, unit: &Unit| settings.plan(RestartRule::Unit, unit);
+        let kept = Settings { prevent: (Vec::new(), vec![nix::libc::SIGABRT]), ..restart("always") };
+        let mixed = Settings { kill_mode: "mixed".into(), send_sigkill: false, ..restart("no") };
+        for (settings, unit, expected) in [
+            (
+                restart("on-watchdog"),
+                running(7),
+                "sent SIGABRT (all its processes; SIGKILL after 90 s) and started again",
+            ),
+            (mixed.clone(), running(7), "sent SIGABRT (its main process) and not started again (Restart=no)"),
+            (mixed, running(0), "sent SIGABRT (all its processes) and not started again (Restart=no)"),
+            (
+                kept,
+                running(7),
+                "sent SIGABRT (all its processes; SIGKILL after 90 s) and not started again \
+                 (RestartPreventExitStatus=)",
+            ),
+        ] {
+            assert_eq!(plan(settings, &unit), expected);
+        }
     }
 
     #[test]

@@ -1,37 +1,31 @@
 //! What is done about a hang, step by step: [`Act`] says which is next.
 
 use super::{Act, Phase, State};
-use crate::guard::detector::Detector;
 use crate::guard::event::{Actions, Hang, Moment, Task};
 use crate::guard::note::Note;
 use crate::guard::settings::Settings;
 use crate::guard::unit::{Standing, Unit};
+use crate::spell::Spell;
 
 impl State {
+    /// It hangs. Where that was called already, it is left alone.
     pub(super) fn hung(&mut self, at: Moment, actions: &mut Actions) {
-        let reason = self.hang_text();
-        let left_alone = if self.rules.dry_run {
-            Some(Note::DryRun { reason: reason.clone() })
-        } else if !self.budget.has_room(at.now) {
-            let (limit, window) = self.rules.budget;
-            Some(Note::Exhausted { reason: reason.clone(), limit, window })
+        if self.rules.dry_run {
+            if !self.spell.say() {
+                return;
+            }
+        } else if self.budget.has_room(at.now) {
+            actions.notes.push(Note::Hung { reason: self.hang_text() });
         } else {
-            None
-        };
-        match left_alone {
-            Some(note) => {
-                if !std::mem::replace(&mut self.called, true) {
-                    actions.notes.push(note);
-                }
+            if self.spell.say() {
+                let (limit, window) = self.rules.budget;
+                actions.notes.push(Note::Exhausted { reason: self.hang_text(), limit, window });
             }
-            None if at.maintenance => self.stand_aside(at, actions),
-            None => {
-                actions.notes.push(Note::Hung { reason });
-                self.phase = Phase::Acting(Act::ReadingSettings);
-                self.due = None;
-                self.begin(Task::ReadSettings, at.now, actions);
-            }
+            return;
         }
+        self.phase = Phase::Acting(Act::ReadingSettings);
+        self.due = None;
+        self.begin(Task::ReadSettings, at.now, actions);
     }
 
     pub(super) fn read(&mut self, settings: Result<Settings, String>, at: Moment, actions: &mut Actions) {
@@ -41,24 +35,42 @@ impl State {
         match settings {
             Err(why) => self.cannot(Note::CannotRead { why }, at, actions),
             Ok(_) if at.maintenance => self.stand_aside(at, actions),
-            Ok(settings) => match self.rules.report {
-                None => self.signal(settings, at, actions),
-                Some(budget) => {
-                    let hang = Hang {
-                        unit: self.unit.id.clone(),
-                        main_pid: Some(self.unit.main_pid).filter(|&pid| pid > 0),
-                        control_group: settings.control_group.clone(),
-                        reason: self.hang_text(),
-                        budget,
-                    };
-                    self.phase = Phase::Acting(Act::Reporting(settings));
-                    self.begin(Task::Report(hang), at.now, actions);
+            Ok(settings) => {
+                let mut reason = self.hang_text();
+                if self.rules.dry_run {
+                    let plan = settings.plan(self.rules.restart, &self.unit);
+                    let note = Note::DryRun { reason: reason.clone(), plan: plan.clone() };
+                    actions.notes.push(note);
+                    reason = format!("{reason}; but for --dry-run, it would be {plan}");
                 }
-            },
+                let hang = self.rules.report.map(|budget| Hang {
+                    unit: self.unit.id.clone(),
+                    main_pid: Some(self.unit.main_pid).filter(|&pid| pid > 0),
+                    control_group: settings.control_group.clone(),
+                    reason,
+                    budget,
+                });
+                self.phase = Phase::Acting(Act::Reporting(settings));
+                match hang {
+                    Some(hang) => self.begin(Task::Report(hang), at.now, actions),
+                    None => self.reported(at, actions),
+                }
+            }
         }
     }
 
-    pub(super) fn signal(&mut self, settings: Settings, at: Moment, actions: &mut Actions) {
+    pub(super) fn reported(&mut self, at: Moment, actions: &mut Actions) {
+        let Phase::Acting(Act::Reporting(settings)) = &self.phase else { return };
+        let settings = settings.clone();
+        if self.rules.dry_run {
+            self.phase = Phase::Watching;
+            self.no_hurry(at.now);
+        } else {
+            self.signal(settings, at, actions);
+        }
+    }
+
+    fn signal(&mut self, settings: Settings, at: Moment, actions: &mut Actions) {
         if at.maintenance {
             return self.stand_aside(at, actions);
         }
@@ -86,7 +98,7 @@ impl State {
     /// It hangs on. The next try comes after as many failures again, as long as the budget lasts.
     fn cannot(&mut self, note: Note, at: Moment, actions: &mut Actions) {
         actions.notes.push(note);
-        self.detector = Detector::default();
+        self.spell = Spell::default();
         self.phase = Phase::Watching;
         self.due = Some(at.now + self.rules.timing.interval);
     }
@@ -140,8 +152,6 @@ impl State {
 
     fn hang_text(&self) -> String {
         let reason = self.reason.as_ref().map(ToString::to_string).unwrap_or_default();
-        let failures = self.detector.failures();
-        let probes = if failures == 1 { "probe" } else { "probes" };
-        format!("{failures} {probes} in a row unhealthy: {reason}")
+        format!("{}: {reason}", self.spell.text(&self.rules.timing))
     }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{Act, Phase, State};
 use crate::guard::event::Actions;
+use crate::probe::Reason;
 use crate::span::rounded;
 
 /// Another state of the same unhealthy service is said at most this often …
@@ -29,7 +30,8 @@ impl State {
 
     /// What the status is about, and its middle part; figures are left out, for they change all the time.
     fn status(&self) -> (Kind, String) {
-        let reason = || self.reason.as_ref().map(ToString::to_string).unwrap_or_default();
+        let words = |reason: &Option<Reason>| reason.as_ref().map(ToString::to_string).unwrap_or_default();
+        let reason = || words(&self.reason);
         let remark = self.remark.as_ref().map(|remark| format!(": {remark}")).unwrap_or_default();
         match &self.phase {
             Phase::Away(_) => (Kind::Plain, format!("systemd is out of reach{remark}")),
@@ -38,11 +40,17 @@ impl State {
             Phase::Starting { .. } if self.reason.is_some() => {
                 (Kind::Figures, format!("no healthy answer yet: {}", reason()))
             }
-            Phase::Watching if self.called && self.rules.dry_run => {
+            Phase::Watching if self.spell.is_said() && self.rules.dry_run => {
                 (Kind::Figures, format!("hung, and would have been ended: {}", reason()))
             }
-            Phase::Watching if self.called => {
+            Phase::Watching if self.spell.is_said() => {
                 (Kind::Figures, format!("hung, and ended too often already: {}", reason()))
+            }
+            Phase::Watching if self.widened.is_some() => {
+                (Kind::Plain, self.widened.clone().unwrap_or_default())
+            }
+            Phase::Watching if self.blind.is_some() => {
+                (Kind::Figures, format!("cannot probe: {}", words(&self.blind)))
             }
             Phase::Watching if self.reason.is_some() => (Kind::Figures, format!("unhealthy: {}", reason())),
             Phase::Watching if self.latency.is_some() => (Kind::Healthy, "healthy".to_owned()),
@@ -54,12 +62,12 @@ impl State {
 
     fn figures(&self, main: &str) -> String {
         let answered = match (&self.phase, self.latency) {
-            (Phase::Watching, Some(took)) if self.reason.is_none() => {
+            (Phase::Watching, Some(took)) if self.reason.is_none() && self.blind.is_none() => {
                 format!(", answered in {}", rounded(took))
             }
             _ => String::new(),
         };
-        let (failures, restarts) = (self.detector.failures(), self.restarts);
+        let (failures, restarts) = (self.spell.failures(), self.restarts);
         let plural = |count: u32| if count == 1 { "" } else { "s" };
         format!(
             "guarding {} {main}{answered}, {failures} failure{}, {restarts} restart{}",

@@ -5,10 +5,13 @@ use crate::cli::RestartRule;
 use crate::config::Timing;
 use crate::guard::event::Hang;
 use crate::guard::settings::Whom;
+use crate::guard::unit::Standing;
 use crate::guard::unit::tests::{running, unit};
-use crate::probe::Cause;
+use crate::probe::{Cause, Outcome};
+use crate::starvation::Pressure;
 
 mod hang;
+mod lenience;
 mod watch;
 
 const MS: Duration = Duration::from_millis(1);
@@ -19,7 +22,9 @@ fn rules() -> Rules {
     let timing =
         Timing { interval: S, timeout: S, failures: 3, rise: 1, jitter: 0, retry_interval: 100 * MS };
     Rules {
+        watchdog: 10 * S,
         timing,
+        pressure_limit: Some(40),
         start_grace: 10 * S,
         restart: RestartRule::Unit,
         budget: (2, 3600 * S),
@@ -29,14 +34,38 @@ fn rules() -> Rules {
     }
 }
 
+fn probed(outcome: Outcome) -> Event {
+    Event::Probed { outcome, late: Duration::ZERO, pressure: None }
+}
+
+fn healthy() -> Event {
+    probed(Outcome::Healthy)
+}
+
+fn mute() -> Outcome {
+    Outcome::Unhealthy(Reason::new(Cause::Timeout, "http://127.0.0.1/: no answer in 1 s"))
+}
+
+/// Noticed so many milliseconds after its deadline.
+fn late(millis: u64) -> Event {
+    Event::Probed { outcome: mute(), late: Duration::from_millis(millis), pressure: None }
+}
+
+/// All of UNIT waited for the CPU in so much of the time.
+fn starved(percent: u8) -> Event {
+    let pressure = Some(Pressure { resource: "CPU", percent });
+    Event::Probed { outcome: mute(), late: Duration::ZERO, pressure }
+}
+
 fn unhealthy() -> Event {
-    Event::Probed(Outcome::Unhealthy(Reason::new(Cause::Timeout, "http://127.0.0.1/: no answer in 1 s")))
+    probed(mute())
 }
 
 fn settings(restart: &str) -> Settings {
     Settings { restart: restart.into(), abort_timeout: Some(2 * S), ..Settings::default() }
 }
 
+const PROBE: Task = Task::Probe { timeout: S };
 const ABORT: Task = Task::Kill { whom: Whom::All, signal: 6 };
 const SIGKILL: Task = Task::Kill { whom: Whom::All, signal: 9 };
 
@@ -61,7 +90,7 @@ impl Play {
     fn watching(rules: Rules) -> Self {
         let mut play = Self::new(rules);
         play.step(Event::Seen(running(7)));
-        assert_eq!(play.probe(Event::Probed(Outcome::Healthy)), None);
+        assert_eq!(play.probe(healthy()), None);
         play
     }
 
@@ -100,17 +129,27 @@ impl Play {
         self.step(Event::Due)
     }
 
-    /// The next probe, with this outcome after 10 ms.
+    /// The next probe: a healthy one ends after 10 ms, another one at its deadline.
     fn probe(&mut self, outcome: Event) -> Option<Task> {
-        assert_eq!(self.due(), Some(Task::Probe));
-        self.now += 10 * MS;
+        let took = if outcome == healthy() { 10 * MS } else { S };
+        self.probe_in(took, outcome)
+    }
+
+    fn probe_in(&mut self, took: Duration, outcome: Event) -> Option<Task> {
+        assert_eq!(self.due(), Some(PROBE));
+        self.now += took;
         self.step(outcome)
+    }
+
+    /// How long after now the next thing is due.
+    fn due_in(&self) -> Duration {
+        self.state.due().expect("something is due") - self.now
     }
 
     /// An end needs what ends.
     fn can_happen(&mut self, event: &Event) -> bool {
         let ends = match event {
-            Event::Probed(_) => matches!(self.underway, Some(Task::Probe)),
+            Event::Probed { .. } => matches!(self.underway, Some(Task::Probe { .. })),
             Event::Read(_) => matches!(self.underway, Some(Task::ReadSettings)),
             Event::Reported => matches!(self.underway, Some(Task::Report(_))),
             Event::Called(_) => matches!(self.underway, Some(Task::Kill { .. } | Task::Start)),
@@ -160,7 +199,9 @@ fn any_event() -> impl Strategy<Value = Event> {
     prop_oneof![
         3 => units.clone().prop_map(Event::Seen),
         8 => Just(unhealthy()),
-        1 => Just(Event::Probed(Outcome::Healthy)),
+        1 => Just(late(300)),
+        1 => Just(starved(60)),
+        1 => Just(healthy()),
         8 => Just(Event::Due),
         1 => Just(Event::JobQueued),
         1 => Just(Event::Turn),
@@ -179,10 +220,12 @@ proptest! {
     fn the_unit_is_signalled_only_after_n_unhealthy_probes_and_within_the_budget_and_started_only_when_dead(
         events in proptest::collection::vec((any_event(), 0_u64..1500, any::<bool>()), 0..300),
         report: bool,
+        dry_run: bool,
     ) {
-        let rules = Rules { report: report.then_some(S), ..rules() };
+        let rules = Rules { report: report.then_some(S), dry_run, ..rules() };
         let mut play = Play::new(rules);
         let (mut unhealthy_probes, mut signals, mut last_seen) = (0, 0, Unit::default());
+        let mut vouched = play.now;
         for (event, millis, maintenance) in events {
             play.now += Duration::from_millis(millis);
             play.maintenance = maintenance && millis < 100;
@@ -190,15 +233,18 @@ proptest! {
                 continue;
             }
             match &event {
-                Event::Probed(Outcome::Healthy) => unhealthy_probes = 0,
-                Event::Probed(Outcome::Unhealthy(_)) => unhealthy_probes += 1,
+                Event::Probed { outcome: Outcome::Healthy, .. } => {
+                    unhealthy_probes = 0;
+                    vouched = play.state.vouched;
+                }
+                Event::Probed { .. } => unhealthy_probes += 1,
                 Event::Seen(unit) | Event::Looked(Ok(unit)) => last_seen = unit.clone(),
                 _ => {}
             }
             let task = play.step(event.clone());
             match task {
                 Some(Task::Kill { signal: 6, .. }) => {
-                    prop_assert!(unhealthy_probes >= 3 && !play.maintenance);
+                    prop_assert!(unhealthy_probes >= 3 && !play.maintenance && !dry_run);
                     unhealthy_probes = 0;
                     signals += 1;
                 }
@@ -206,7 +252,9 @@ proptest! {
                     prop_assert!(signals > 0 && !play.maintenance);
                     prop_assert_eq!(last_seen.standing(), Standing::Dead);
                 }
-                Some(Task::Probe) => {
+                Some(Task::Probe { timeout }) => {
+                    let end = vouched.max(play.state.vouched) + play.state.rules.watchdog;
+                    prop_assert!(timeout == S || play.now + timeout < end);
                     prop_assert!(matches!(play.state.unit.standing(), Standing::Serving(_)) && !play.maintenance);
                 }
                 _ => {}

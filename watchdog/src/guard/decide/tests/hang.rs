@@ -22,7 +22,7 @@ fn a_hang_is_reported_signalled_and_left_to_systemd_where_it_restarts_by_itself(
     assert_eq!(play.step(Event::Seen(unit("activating", "auto-restart"))), None);
     assert_eq!(play.state.due(), None, "systemd does it");
     play.step(Event::Seen(Unit { invocation: vec![2], ..running(8) }));
-    play.probe(Event::Probed(Outcome::Healthy));
+    play.probe(healthy());
     let status = "guarding nginx.service (active, pid 8): healthy, answered in 10 ms, 0 failures, 1 restart";
     assert_eq!(play.status(), status);
 }
@@ -42,7 +42,7 @@ fn a_unit_that_systemd_leaves_dead_is_started_when_its_restart_sec_is_over() {
         assert_eq!(play.step(Event::Called(Ok(()))), None);
         assert_eq!(play.step(Event::Seen(unit("activating", "start"))), None);
         play.step(Event::Seen(Unit { invocation: vec![2], ..running(8) }));
-        assert_eq!(play.probe(Event::Probed(Outcome::Healthy)), None);
+        assert_eq!(play.probe(healthy()), None);
         assert_eq!(play.has(|note| *note == Note::GaveWay), 0);
     }
 }
@@ -158,7 +158,7 @@ fn the_budget_is_kept_said_to_be_exhausted_once_and_slides() {
         assert_eq!(play.hang(), Some(Task::ReadSettings));
         play.step(Event::Read(Ok(settings("always"))));
         play.step(Event::Seen(Unit { invocation: vec![2], ..running(pid) }));
-        play.probe(Event::Probed(Outcome::Healthy));
+        play.probe(healthy());
     }
     let began = play.now;
     assert_eq!(play.hang(), None);
@@ -172,17 +172,48 @@ fn the_budget_is_kept_said_to_be_exhausted_once_and_slides() {
 }
 
 #[test]
-fn a_dry_run_only_says_what_it_would_do() {
-    let mut play = Play::watching(Rules { dry_run: true, ..rules() });
-    assert_eq!(play.hang(), None);
-    for _ in 0..10 {
-        assert_eq!(play.probe(unhealthy()), None);
+fn a_dry_run_reports_each_hang_once_says_what_it_would_do_and_does_not_do_it() {
+    let mut play = Play::watching(Rules { dry_run: true, report: Some(500 * MS), ..rules() });
+    for row in 1..=2 {
+        assert_eq!(play.hang(), Some(Task::ReadSettings));
+        let Some(Task::Report(hang)) = play.step(Event::Read(Ok(settings("always")))) else {
+            panic!("{row}")
+        };
+        let then = "sent SIGABRT (all its processes; SIGKILL after 2 s) and started again";
+        let reason = "3 probes in a row unhealthy: http://127.0.0.1/: no answer in 1 s";
+        assert_eq!(hang.reason, format!("{reason}; but for --dry-run, it would be {then}"));
+        let note = Note::DryRun { reason: reason.to_owned(), plan: then.to_owned() };
+        assert_eq!(play.has(|said| *said == note), row);
+        assert_eq!(play.step(Event::Reported), None, "no signal");
+        assert!(play.status().contains(": hung, and would have been ended: "), "{}", play.status());
+        for _ in 0..10 {
+            assert_eq!(play.probe(unhealthy()), None);
+        }
+        assert_eq!(play.state.figure(), metrics::State::Hung);
+        play.probe(healthy());
+        assert_eq!(play.has(|note| matches!(note, Note::Recovered { failures: 13 })), row);
     }
-    assert_eq!(play.has(|note| matches!(note, Note::DryRun { .. })), 1);
-    play.probe(Event::Probed(Outcome::Healthy));
-    assert_eq!(play.has(|note| matches!(note, Note::Recovered { failures: 13 })), 1);
-    play.hang();
-    assert_eq!(play.has(|note| matches!(note, Note::DryRun { .. })), 2);
+}
+
+#[test]
+fn a_dry_run_without_a_report_says_the_same() {
+    let (mut play, task) = Play::hung(Rules { dry_run: true, ..rules() }, settings("no"));
+    assert_eq!(task, None);
+    let said = |note: &Note| matches!(note, Note::DryRun { plan, .. } if plan.ends_with("not started again (Restart=no)"));
+    assert_eq!(play.has(said), 1);
+    assert_eq!(play.probe(unhealthy()), None);
+}
+
+#[test]
+fn what_hangs_and_is_left_alone_is_probed_without_hurry() {
+    let timing = Timing { interval: 3 * S, ..rules().timing };
+    let (mut play, _) = Play::hung(Rules { dry_run: true, timing, ..rules() }, settings("no"));
+    assert_eq!(play.due_in(), 2 * S, "an interval after the start of the last");
+    play.probe_in(Duration::ZERO, unhealthy());
+    assert_eq!(play.due_in(), 3 * S);
+    let mut play = Play::watching(Rules { budget: (0, S), ..rules() });
+    assert_eq!(play.hang(), None);
+    assert_eq!(play.due_in(), 100 * MS, "T + r where that is more");
 }
 
 #[test]
@@ -270,5 +301,5 @@ fn systemd_out_of_reach_in_the_middle_of_a_hang_delays_what_comes_next() {
     assert_eq!(play.step(Event::Looked(Ok(dead()))), Some(Task::Start));
     play.step(lost());
     play.step(Event::Seen(Unit { invocation: vec![2], ..running(8) }));
-    assert_eq!(play.probe(Event::Probed(Outcome::Healthy)), None);
+    assert_eq!(play.probe(healthy()), None);
 }

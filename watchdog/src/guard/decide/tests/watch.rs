@@ -18,7 +18,7 @@ fn only_a_running_unit_is_probed() {
         assert_eq!(play.step(Event::Seen(unit(active, sub))), None);
         assert_eq!(play.state.due(), None, "{active} {sub}: it could be woken by a probe");
         play.step(Event::Seen(running(7)));
-        assert_eq!(play.due(), Some(Task::Probe));
+        assert_eq!(play.due(), Some(PROBE));
         let moment = Moment { now: play.now, maintenance: false, dice: 0.0 };
         let actions = play.state.step(Event::Seen(unit(active, sub)), moment);
         assert!(actions.drop_task, "{active} {sub}: the probe under way is dropped");
@@ -54,7 +54,7 @@ fn a_service_that_has_never_answered_is_given_its_grace() {
     while play.now < began + 9 * S {
         assert_eq!(play.probe(unhealthy()), None);
     }
-    assert_eq!(play.state.detector.failures(), 0);
+    assert_eq!(play.state.spell.failures(), 0);
     assert!(
         play.status().contains("no healthy answer yet: http://127.0.0.1/: no answer in 1 s"),
         "{}",
@@ -66,6 +66,54 @@ fn a_service_that_has_never_answered_is_given_its_grace() {
 #[test]
 fn a_service_that_has_answered_has_no_grace_left() {
     assert_eq!(Play::watching(rules()).hang(), Some(Task::ReadSettings));
+}
+
+#[test]
+fn an_unhealthy_probe_is_repeated_soon_after_its_end_and_a_healthy_one_an_interval_after_its_start() {
+    let mut play = Play::watching(rules());
+    assert_eq!(play.due_in(), 990 * MS);
+    play.probe_in(Duration::ZERO, unhealthy());
+    assert_eq!(play.due_in(), 100 * MS);
+    play.probe_in(S, unhealthy());
+    assert_eq!(play.due_in(), 100 * MS);
+    play.probe_in(10 * MS, healthy());
+    assert_eq!(play.due_in(), 990 * MS);
+}
+
+#[test]
+fn jitter_shortens_an_interval() {
+    let timing = Timing { jitter: 50, ..rules().timing };
+    let mut play = Play::watching(Rules { timing, ..rules() });
+    play.due();
+    play.state.step(healthy(), Moment { now: play.now, maintenance: false, dice: 1.0 });
+    assert_eq!(play.due_in(), 500 * MS);
+}
+
+#[test]
+fn a_listener_that_is_away_for_a_moment_is_no_hang_and_one_that_stays_away_is_one_within_the_bound() {
+    let mut play = Play::watching(rules());
+    for _ in 0..20 {
+        assert_eq!(play.probe_in(Duration::ZERO, unhealthy()), None);
+    }
+    play.probe(healthy());
+    let began = play.state.due().expect("a probe");
+    while play.probe_in(Duration::ZERO, unhealthy()).is_none() {}
+    // (N−1)·T + (N−2)·r
+    assert_eq!(play.now - began, 2100 * MS);
+    assert_eq!(play.underway, Some(Task::ReadSettings));
+}
+
+#[test]
+fn it_takes_as_many_healthy_probes_as_rise_says_to_end_a_row() {
+    let timing = Timing { rise: 2, ..rules().timing };
+    let mut play = Play::watching(Rules { timing, ..rules() });
+    play.probe(unhealthy());
+    play.probe(unhealthy());
+    play.probe(healthy());
+    assert_eq!((play.state.failures(), play.due_in()), (2, 100 * MS));
+    assert_eq!(play.probe(unhealthy()), Some(Task::ReadSettings));
+    let said = "3 probes unhealthy, without 2 healthy in a row: http://127.0.0.1/: no answer in 1 s";
+    assert_eq!(play.has(|note| matches!(note, Note::Hung { reason } if reason == said)), 1);
 }
 
 #[test]
@@ -145,7 +193,7 @@ fn a_guard_that_is_stuck_does_not_ping() {
     assert_eq!(play.messages.last().expect("a message").watchdog, None);
     assert_eq!(play.state.turn(), None);
     assert_eq!(play.has(|note| *note == Note::Stuck), 1);
-    play.step(Event::Probed(Outcome::Healthy));
+    play.step(healthy());
     assert!(play.state.turn().is_some(), "it was not, after all");
 }
 
@@ -175,7 +223,7 @@ fn a_healthy_unit_is_spoken_of_once_a_minute() {
     let mut play = Play::watching(rules());
     let before = play.messages.len();
     for _ in 0..120 {
-        play.probe(Event::Probed(Outcome::Healthy));
+        play.probe(healthy());
     }
     let said = play.messages[before..].iter().filter(|message| message.status.is_some()).count();
     assert_eq!(said, 2);
