@@ -195,6 +195,53 @@ pub fn a_service_that_was_ended_too_often_is_left_alone_and_loudly_so(backend: B
     ward.close();
 }
 
+/// An HTTP server each answer of which takes 100 ms of CPU.
+const SLOW_SERVER: &str = r#"
+use strict;
+use IO::Socket::INET;
+$SIG{PIPE} = 'IGNORE';
+sub used { my ($user, $system) = times; $user + $system }
+my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1:8080', Listen => 64, ReuseAddr => 1) or die $!;
+while (1) {
+    my $client = $listener->accept or next;
+    while (defined(my $line = <$client>)) { last unless $line =~ /\S/ }
+    my $enough = used() + 0.1;
+    1 while used() < $enough;
+    print $client "HTTP/1.0 200 OK\r\n\r\n";
+}
+"#;
+
+pub fn a_starved_service_is_not_taken_for_one_that_hangs(backend: Backend) {
+    // Within 3.7 s a hang would be called; the widened deadline leaves the rest of W.
+    let ward = Ward::open(
+        backend,
+        "--http http://127.0.0.1:8080/ --watchdog 30s --interval 500ms --timeout 1s --retry-interval 100ms",
+    );
+    let machine = ward.0.as_ref();
+    if !sh(machine, "command -v perl").status.success() {
+        return ward.close();
+    }
+    let cpu = ok(machine, "sed -n 's/^Cpus_allowed_list:[^0-9]*\\([0-9]*\\).*/\\1/p' /proc/self/status");
+    ward.put("/usr/local/bin/slow_server", SLOW_SERVER);
+    ward.patient(&format!("ExecStart=perl /usr/local/bin/slow_server\nCPUAffinity={cpu}\nRestart=always"));
+    ward.guard();
+    let before = ward.is_healthy();
+    ok(machine, &format!("systemd-run --unit=hog --property=CPUAffinity={cpu} sh -c 'while :; do :; done'"));
+    // Whichever the kernel goes by: the process, its session (autogroup), or its control group.
+    let share = |policy: &str, nice: u8, weight: u8| {
+        ok(machine, &format!("chrt --{policy} --pid 0 {before}"));
+        sh(machine, &format!("echo {nice} >/proc/{before}/autogroup"));
+        ok(machine, &format!("systemctl set-property --runtime patient CPUWeight={weight}"));
+    };
+    share("idle", 19, 1);
+    ward.says("% of the time it waited for CPU, so one more gets ");
+    ok(machine, "systemctl stop hog");
+    share("other", 0, 100);
+    assert_eq!(ward.is_healthy(), before, "{}", ward.journal());
+    assert!(!ward.journal().contains("patient.service hangs"), "{}", ward.journal());
+    ward.close();
+}
+
 pub fn a_guard_outlives_daemon_reexec_and_respects_maintenance(backend: Backend) {
     let ward = Ward::open(backend, OPTIONS);
     ward.patient(&format!("{DIRECT}\nRestart=always"));

@@ -164,12 +164,14 @@ async fn beside<T>(systemd: &Systemd, test: impl Future<Output = T>) -> T {
 #[tokio::test]
 async fn what_there_is_to_know_of_a_unit_is_read_whatever_its_type_and_systemds_age() {
     let (systemd, bus, _changes) = Systemd::with_bus().await;
-    let (unit, settings) = beside(&systemd, async {
+    let (unit, settings, control_group) = beside(&systemd, async {
         let handle = bus.load(&nginx()).await.expect("loaded");
-        (bus.look(&handle).await.expect("seen"), bus.settings(&handle).await.expect("read"))
+        let control_group = bus.control_group(&handle).await.expect("read");
+        (bus.look(&handle).await.expect("seen"), bus.settings(&handle).await.expect("read"), control_group)
     })
     .await;
     assert_eq!(unit, running());
+    assert_eq!(control_group.as_deref(), Some("/system.slice/nginx.service"));
     let expected = Settings {
         restart: "on-failure".into(),
         restart_after: Duration::from_millis(250),

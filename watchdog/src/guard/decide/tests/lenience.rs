@@ -80,6 +80,19 @@ fn a_starved_unit_gets_one_more_probe_with_what_w_leaves_and_the_status_says_so(
 }
 
 #[test]
+fn that_a_unit_is_starved_is_said_at_once() {
+    let timing = Timing { timeout: 100 * MS, ..rules().timing };
+    let mut play = Play::new(Rules { timing, ..rules() });
+    play.step(Event::Seen(running(7)));
+    for event in [healthy(), unhealthy(), unhealthy(), starved(62)] {
+        play.due();
+        play.now += 100 * MS;
+        play.step(event);
+    }
+    assert!(play.status().contains("62 % of the time it waited for CPU"), "{}", play.status());
+}
+
+#[test]
 fn a_starved_unit_that_answers_after_all_is_left_alone() {
     let mut play = nearly_hung(rules());
     play.probe(starved(100));
