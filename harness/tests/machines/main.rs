@@ -76,6 +76,7 @@ fn main() {
         guard::a_stopped_process_dies_of_the_watchdogs_signal,
         guard::a_hung_service_that_is_stopped_stays_down_and_is_guarded_when_it_is_started_again,
         guard::a_service_that_was_ended_too_often_is_left_alone_and_loudly_so,
+        guard::a_dry_run_reports_a_hang_in_the_units_journal_and_does_nothing_about_it,
         guard::a_starved_service_is_not_taken_for_one_that_hangs,
         guard::a_guard_outlives_daemon_reexec_and_respects_maintenance,
         guard::the_system_bus_serves_where_the_private_socket_does_not,
