@@ -25,6 +25,8 @@ use crate::starvation::Starvation;
 use crate::state::{Actions, Event, Note, Phase, ReportRequest, State};
 use crate::{memory, restarts, signals};
 
+mod heard;
+
 /// From the third ping on, the loop does little else than to probe.
 const PINGS_TO_SETTLE: u8 = 3;
 
@@ -224,39 +226,6 @@ impl<'a> Supervisor<'a> {
             self.child.pass_on(signal);
         }
         Ok(None)
-    }
-
-    /// Takes in what COMMAND has said already.
-    fn drain(&mut self) {
-        let Some(relay) = &self.relay else { return };
-        let heard: Vec<Heard> = relay.last_words(self.first_pid, self.named).collect();
-        for heard in heard {
-            self.heard(heard);
-        }
-    }
-
-    fn heard(&mut self, heard: Heard) {
-        tracing::debug!("process {} says {:?}", heard.pid, heard.said);
-        let mut said = heard.said.clone();
-        if heard.pid != self.first_pid && Some(heard.pid) != self.named {
-            // As with NotifyAccess=main: a worker that ends, or thinks that it hangs, is not COMMAND. What it says of
-            // itself it may: a daemon says MAINPID= of its own process, and a script has READY=1 said for it.
-            said.stopping = false;
-            said.watchdog = said.watchdog.filter(|verdict| *verdict != Verdict::Trigger);
-            said.mainpid = said.mainpid.filter(|pid| i32::try_from(*pid) == Ok(heard.pid));
-        }
-        if let Some(pid) = said.mainpid.and_then(|pid| i32::try_from(pid).ok()) {
-            match self.child.follow(pid) {
-                Ok(()) => self.named = Some(pid),
-                Err(error) => tracing::warn!("COMMAND says MAINPID={pid}: {error}"),
-            }
-        }
-        if let (Some(notifier), Some(datagram)) = (&mut self.notifier, heard.pass_on) {
-            notifier.pass_on(datagram, Instant::now());
-        }
-        if !heard.said.barrier {
-            self.step(Event::Said(said));
-        }
     }
 
     fn probed(&mut self, outcome: Outcome) {
