@@ -289,7 +289,7 @@ impl Guarded {
         let child = Command::new(env!("CARGO_BIN_EXE_sd-watchdog"))
             .arg(format!("--http=http://{}/", peer.address))
             .args(options)
-            .args(["--", "sleep", "1000"])
+            .args(["--", "sleep", "infinity"])
             .env("NOTIFY_SOCKET", &manager.path)
             .env("WATCHDOG_USEC", "60000000")
             .env_remove("WATCHDOG_PID")
