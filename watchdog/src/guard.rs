@@ -9,6 +9,7 @@
 //! | [`budget`]: how often UNIT may be ended | [`dbus`]: as much of D-Bus as that takes |
 //! | [`name`]: names of units | [`gauge`]: how far others keep UNIT from running |
 //! | [`event`]: the words in which all of these speak | [`note`]: the log |
+//! | | [`ledger`]: when UNIT was ended, for the next guard |
 //!
 //! What makes a hang is the same as for a service that is wrapped: [`spell`](crate::spell), [`starvation`](crate::starvation).
 //!
@@ -46,6 +47,7 @@ use crate::probe::{ProbeError, Probes, exec};
 
 use self::bus::BusError;
 use self::event::{Hang, Rules};
+use self::ledger::Ledger;
 use self::name::{NameError, ServiceName};
 
 pub mod budget;
@@ -56,13 +58,15 @@ pub mod drive;
 pub mod event;
 pub mod follow;
 pub mod gauge;
+pub mod ledger;
 pub mod name;
 pub mod note;
 pub mod settings;
 pub mod unit;
 
-/// Where the files are by which an operator keeps us off a unit; `sd-watchdog@.service` makes it (RuntimeDirectory=).
-const MAINTENANCE_DIRECTORY: &str = "/run/sd-watchdog";
+/// Where the file is by which an operator keeps us off a unit, and the one that says when we ended it;
+/// `sd-watchdog@.service` makes it (RuntimeDirectory=).
+const DIRECTORY: &str = "/run/sd-watchdog";
 /// As the command line's long help has it.
 const REPORT_BUDGET: Duration = Duration::from_millis(500);
 
@@ -81,7 +85,8 @@ pub enum GuardError {
     Probe(#[from] ProbeError),
     #[error(
         "{source}; sd-watchdog@{name}.service takes its options from SD_WATCHDOG_OPTIONS=\"...\" in \
-         /etc/sd-watchdog/{name}.conf"
+         /etc/sd-watchdog/{}.conf",
+        without_escapes(name)
     )]
     NoOptions { name: String, source: ProbeError },
     #[error(transparent)]
@@ -130,16 +135,23 @@ pub fn run(args: &GuardArgs) -> Result<ExitCode, GuardError> {
         move |hang: Hang, probes: Vec<ProbeRecord>| report(hang, probes, exec.clone(), Rc::clone(&children));
     let notifier = environment.notify_socket.as_deref().map(Notifier::new).transpose()?;
     let maintenance = maintenance_file(args, &name);
+    let ledger = Ledger::new(PathBuf::from(format!("{DIRECTORY}/{name}.restarts")));
     drive::run(drive::Guard {
         name,
         rules,
         probes: &probes,
         notifier,
         maintenance,
+        ledger,
         report: &report,
         watchdog: args.watchdog,
         outside: &args.outside,
     })
+}
+
+/// How systemd finds the file of `EnvironmentFile=`, which is a pattern: to glob(3) a backslash is an escape.
+fn without_escapes(name: &str) -> String {
+    name.replace('\\', "")
 }
 
 /// Run by systemd, it most likely is the template without its file.
@@ -196,7 +208,7 @@ fn rules(args: &GuardArgs, own_watchdog: Option<Duration>) -> Result<Rules, Guar
 }
 
 fn maintenance_file(args: &GuardArgs, name: &ServiceName) -> PathBuf {
-    let default = || PathBuf::from(format!("{MAINTENANCE_DIRECTORY}/{name}.maintenance"));
+    let default = || PathBuf::from(format!("{DIRECTORY}/{name}.maintenance"));
     args.maintenance_file.clone().unwrap_or_else(default)
 }
 
@@ -264,6 +276,10 @@ mod tests {
             "{}",
             text(true)
         );
+        let name = ServiceName::new(r"a@x-y\x2dz").expect("a name");
+        let text = nothing_to_probe(ProbeError::Nothing, &name, true).to_string();
+        assert!(text.contains(r"sd-watchdog@a@x-y\x2dz.service"), "{text}");
+        assert!(text.ends_with("/etc/sd-watchdog/a@x-yx2dz.conf"), "{text}");
     }
 
     #[test]

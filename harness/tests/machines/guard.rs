@@ -47,7 +47,7 @@ impl Ward {
     /// (Re)writes the service's settings and starts it.
     fn patient(&self, service: &str) {
         let unit = format!(
-            "[Service]\nTimeoutStopSec=2\nRestartSec=0\n{service}\n[Install]\nWantedBy=multi-user.target\n"
+            "[Unit]\nStartLimitIntervalSec=0\n[Service]\nTimeoutStopSec=2\nRestartSec=0\n{service}\n[Install]\nWantedBy=multi-user.target\n"
         );
         self.put("/etc/systemd/system/patient.service", &unit);
         ok(
@@ -325,5 +325,37 @@ pub fn the_options_in_the_example_file_arrive_as_they_are_meant(backend: Backend
              <--on-hang-exec><gdb -p %p -batch -ex \"thread apply all bt\">",
         ]
     );
+    ward.close();
+}
+
+/// The guard comes back with what is left of its budget, whoever restarts it.
+pub fn a_guard_that_is_restarted_has_no_new_budget(backend: Backend) {
+    let ward = Ward::open(backend, &format!("{OPTIONS} --max-restarts 1"));
+    ward.patient(&format!("{DIRECT}\nRestart=always"));
+    ward.guard();
+    let before = ward.is_healthy();
+    ward.inject("mute");
+    ward.recovers(&before, "the service");
+    let survivor = ward.is_healthy();
+    ok(ward.0.as_ref(), "systemctl restart sd-watchdog@patient");
+    ward.is_healthy();
+    ward.inject("mute");
+    ward.says("hung, and ended too often already");
+    assert_eq!(ward.shown("patient", "MainPID"), survivor, "{}", ward.journal());
+    ward.close();
+}
+
+pub fn a_service_that_systemd_gives_up_is_said_to_stay_down(backend: Backend) {
+    let ward = Ward::open(backend, OPTIONS);
+    for restart in ["always", "on-watchdog"] {
+        let limit = "[Unit]\nStartLimitBurst=1\nStartLimitIntervalSec=1h";
+        ward.patient(&format!("{DIRECT}\nRestart={restart}\n{limit}"));
+        ward.guard();
+        ward.inject("mute");
+        ward.says("left alone: stays down after its hang");
+        assert!(ward.journal().contains("patient.service STAYS DOWN"), "{}", ward.journal());
+        // Its starts so far are forgotten, for the next one here.
+        ok(ward.0.as_ref(), "systemctl stop sd-watchdog@patient; systemctl reset-failed patient");
+    }
     ward.close();
 }

@@ -76,6 +76,8 @@ fn main() {
         guard::a_stopped_process_dies_of_the_watchdogs_signal,
         guard::a_hung_service_that_is_stopped_stays_down_and_is_guarded_when_it_is_started_again,
         guard::a_service_that_was_ended_too_often_is_left_alone_and_loudly_so,
+        guard::a_guard_that_is_restarted_has_no_new_budget,
+        guard::a_service_that_systemd_gives_up_is_said_to_stay_down,
         guard::a_dry_run_reports_a_hang_in_the_units_journal_and_does_nothing_about_it,
         guard::a_starved_service_is_not_taken_for_one_that_hangs,
         guard::a_guard_outlives_daemon_reexec_and_respects_maintenance,

@@ -13,9 +13,14 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// Nothing is spent yet.
-    pub fn new(limit: u32, window: Duration) -> Self {
-        Self { limit, window, spent: VecDeque::new() }
+    /// Of which so much is spent, the oldest first.
+    pub fn new(limit: u32, window: Duration, spent: Vec<Instant>) -> Self {
+        Self { limit, window, spent: spent.into() }
+    }
+
+    /// What is spent and still counts, the oldest first.
+    pub fn spent(&self) -> Vec<Instant> {
+        self.spent.iter().copied().collect()
     }
 
     /// Whether there is room for one more.
@@ -44,7 +49,7 @@ mod tests {
     fn the_window_slides() {
         let began = Instant::now();
         let at = |secs| began + Duration::from_secs(secs);
-        let mut budget = Budget::new(2, Duration::from_secs(100));
+        let mut budget = Budget::new(2, Duration::from_secs(100), Vec::new());
         for (secs, room) in [
             (0, true),
             (60, true),
@@ -64,9 +69,19 @@ mod tests {
     }
 
     #[test]
+    fn what_was_spent_before_counts() {
+        let began = Instant::now();
+        let at = |secs| began + Duration::from_secs(secs);
+        let mut budget = Budget::new(2, Duration::from_secs(100), vec![at(0), at(50)]);
+        assert!(!budget.has_room(at(60)));
+        assert!(budget.has_room(at(101)));
+        assert_eq!(budget.spent(), [at(50)]);
+    }
+
+    #[test]
     fn a_limit_of_zero_never_has_room() {
         let now = Instant::now();
-        let mut budget = Budget::new(0, Duration::from_secs(1));
+        let mut budget = Budget::new(0, Duration::from_secs(1), Vec::new());
         assert!(!budget.has_room(now));
         assert_eq!(budget.room_in(now), None);
     }

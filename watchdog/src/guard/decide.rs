@@ -100,6 +100,8 @@ pub struct State {
     reason: Option<Reason>,
     /// We have ended UNIT, and it may come back for that.
     was_ended: bool,
+    /// It was on its way back then.
+    is_returning: bool,
     /// How often it came back then.
     restarts: u32,
     maintenance: bool,
@@ -110,7 +112,9 @@ pub struct State {
 
 impl State {
     /// Before anything is known of UNIT.
-    pub fn new(rules: Rules, name: ServiceName, target: &str, now: Instant) -> Self {
+    ///
+    /// `ends` is when it was ended before, the oldest first.
+    pub fn new(rules: Rules, name: ServiceName, target: &str, ends: Vec<Instant>, now: Instant) -> Self {
         let (limit, window) = rules.budget;
         Self {
             turn: rules.turn.map(|turn| now + turn),
@@ -126,7 +130,7 @@ impl State {
             blind: None,
             widened: None,
             vouched: now,
-            budget: Budget::new(limit, window),
+            budget: Budget::new(limit, window, ends),
             probe_started: now,
             due: None,
             overdue: None,
@@ -134,6 +138,7 @@ impl State {
             latency: None,
             reason: None,
             was_ended: false,
+            is_returning: false,
             restarts: 0,
             maintenance: false,
             remark: None,

@@ -21,6 +21,7 @@ use crate::guard::decide::State;
 use crate::guard::event::{Actions, Event, Moment, Rules, Task};
 use crate::guard::follow::{Line, News, follow};
 use crate::guard::gauge::{Gauge, Reading};
+use crate::guard::ledger::Ledger;
 use crate::guard::name::ServiceName;
 use crate::guard::note::Note;
 use crate::guard::{GuardError, Reporter, note};
@@ -56,6 +57,8 @@ pub struct Guard<'a> {
     pub notifier: Option<Notifier>,
     /// While it exists, UNIT is left alone.
     pub maintenance: PathBuf,
+    /// Where it is kept when UNIT was ended.
+    pub ledger: Ledger,
     /// Makes hang reports.
     pub report: &'a Reporter,
     /// W
@@ -109,19 +112,20 @@ enum End {
 }
 
 async fn drive(guard: Guard<'_>, bus: (Bus, Changes), stop: &AsyncFd<SignalFd>) -> Result<(), GuardError> {
-    let Guard { name, rules, probes, notifier, maintenance, report, watchdog, outside } = guard;
+    let Guard { name, rules, probes, notifier, maintenance, ledger, report, watchdog, outside } = guard;
     let exporter = Exporter::open(outside)?;
     let metrics = Metrics::new(Some(name.as_str()), Some(watchdog));
     let _structured = log::structured();
     log_start(&name, &rules, probes);
     let (sender, mut news) = unbounded_channel();
     let gauge = rules.pressure_limit.map(|_| Gauge::default());
-    let state = State::new(rules, name.clone(), &probes.to_string(), Instant::now());
+    let state = State::new(rules, name.clone(), &probes.to_string(), ledger.read(), Instant::now());
     let mut driver = Driver {
         name: &name,
         probes,
         report,
         maintenance,
+        ledger,
         notifier,
         state,
         line: None,
@@ -163,6 +167,7 @@ struct Driver<'a> {
     probes: &'a Probes,
     report: &'a Reporter,
     maintenance: PathBuf,
+    ledger: Ledger,
     notifier: Option<Notifier>,
     state: State,
     /// [`None`] while there is no connection.
@@ -223,9 +228,15 @@ impl<'a> Driver<'a> {
         let now = Instant::now();
         // In /run, so this takes microseconds.
         let moment = Moment { now, maintenance: self.maintenance.exists(), dice: fastrand::f32() };
-        let Actions { drop_task, task, message, notes } = self.state.step(event, moment);
+        let Actions { drop_task, task, message, notes, ends } = self.state.step(event, moment);
         if drop_task {
             self.underway = None;
+        }
+        if let Some(ends) = ends
+            && let Err(error) = self.ledger.write(&ends)
+        {
+            // By hand, without the template's RuntimeDirectory=.
+            tracing::debug!("when UNIT was ended is forgotten when this guard ends: {error}");
         }
         if let Some(task) = task {
             if let Task::Probe { timeout } = task {

@@ -136,4 +136,6 @@ pub struct Actions {
     pub message: Message,
     /// Log these.
     pub notes: Vec<Note>,
+    /// UNIT is about to be ended; keep when that was done, this time and before, as far as it counts.
+    pub ends: Option<Vec<Instant>>,
 }

@@ -29,6 +29,7 @@ pub enum Note {
     CannotKill { why: String },
     CannotStart { why: String },
     NotStarted { why: String },
+    StaysDown { result: String },
     Starting,
     GaveWay,
     Maintenance,
@@ -92,6 +93,11 @@ pub fn log(unit: &ServiceName, note: &Note) {
                 "{unit} was ended and is not started again ({why}); `systemctl start {unit}` does it"
             );
         }
+        Note::StaysDown { result } => tracing::error!(
+            "{unit} STAYS DOWN after its hang (Result={result}): its start failed, or was one too many (StartLimitBurst=), as \
+             `systemctl status {unit}` says. Look into it, then run `systemctl reset-failed {unit}` and \
+             `systemctl start {unit}`"
+        ),
         Note::Starting => tracing::info!("starting {unit} again: systemd did not, after its end by a signal"),
         Note::GaveWay => {
             tracing::info!("somebody else wants something done to {unit}: leaving it to them");

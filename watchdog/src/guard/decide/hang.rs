@@ -76,6 +76,7 @@ impl State {
         }
         let (whom, signal) = (settings.whom(&self.unit), settings.watchdog_signal);
         self.budget.spend(at.now);
+        actions.ends = Some(self.budget.spent());
         self.was_ended = true;
         actions.notes.push(Note::Signalling { signal, whom });
         self.due = settings.kill_after().map(|after| at.now + after);
@@ -86,7 +87,14 @@ impl State {
     pub(super) fn called(&mut self, result: Result<(), String>, at: Moment, actions: &mut Actions) {
         match (&self.phase, result) {
             // It is on its way, and systemd says so.
-            (Phase::Acting(Act::Starting), Ok(())) => self.stand(at, actions),
+            (Phase::Acting(Act::Starting), Ok(())) => {
+                self.stand(at, actions);
+                // News of the job may come before the answer to the order, or after it.
+                let was_seen = std::mem::replace(&mut self.is_returning, self.was_ended);
+                if was_seen && self.unit.job == 0 && self.unit.standing() == Standing::Dead {
+                    self.stays_down(actions);
+                }
+            }
             (Phase::Acting(Act::Starting), Err(why)) => self.cannot_start(why, actions),
             (Phase::Acting(Act::Signalled(_) | Act::Killed(_)), Err(why)) => {
                 self.cannot(Note::CannotKill { why }, at, actions);

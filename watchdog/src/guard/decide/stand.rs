@@ -24,8 +24,7 @@ impl State {
             };
         }
         match (&self.phase, self.unit.standing()) {
-            // Somebody has ended its coming back; who starts it later does not do so for the hang.
-            (Phase::Resting, Standing::Dead) if !job => self.was_ended = false,
+            (Phase::Resting, Standing::Dead) if !job => self.stays_down(actions),
             _ => {}
         }
         match (&self.phase, self.unit.standing()) {
@@ -44,6 +43,25 @@ impl State {
             }
             (Phase::Acting(_), Standing::Serving(instance)) if self.instance.as_ref() == Some(&instance) => {}
             _ => self.stand(at, actions),
+        }
+        let is_on_its_way = job || self.unit.standing() == Standing::Between;
+        self.is_returning |= self.was_ended && is_on_its_way && self.is_waiting();
+    }
+
+    /// For its return, or for the answer to our own order to start it.
+    fn is_waiting(&self) -> bool {
+        matches!(self.phase, Phase::Resting | Phase::Acting(Act::Starting))
+    }
+
+    /// It does not come back; who starts it later does not do so for the hang.
+    ///
+    /// Where somebody stopped it, it is `inactive`. Before it was on its way, `failed` is old news of its end.
+    pub(super) fn stays_down(&mut self, actions: &mut Actions) {
+        self.was_ended = false;
+        if std::mem::take(&mut self.is_returning) && self.unit.active == "failed" {
+            let result = self.unit.result.clone();
+            self.remark = Some(format!("stays down after its hang, Result={result}"));
+            actions.notes.push(Note::StaysDown { result });
         }
     }
 
@@ -64,6 +82,7 @@ impl State {
         self.forget();
         if !known && std::mem::take(&mut self.was_ended) {
             self.restarts += 1;
+            self.is_returning = false;
         }
         self.instance = Some(instance);
         self.remark = None;

@@ -77,13 +77,23 @@ struct Play {
     notes: Vec<Note>,
     messages: Vec<Message>,
     underway: Option<Task>,
+    /// As kept last.
+    ends: Option<Vec<Instant>>,
 }
 
 impl Play {
     fn new(rules: Rules) -> Self {
         let (now, name) = (Instant::now(), ServiceName::new("nginx").expect("a name"));
-        let state = State::new(rules, name, "http://127.0.0.1/", now);
-        Self { state, now, maintenance: false, notes: Vec::new(), messages: Vec::new(), underway: None }
+        let state = State::new(rules, name, "http://127.0.0.1/", Vec::new(), now);
+        Self {
+            state,
+            now,
+            maintenance: false,
+            notes: Vec::new(),
+            messages: Vec::new(),
+            underway: None,
+            ends: None,
+        }
     }
 
     /// UNIT runs and has answered.
@@ -115,6 +125,7 @@ impl Play {
         let actions = self.state.step(event, moment);
         self.notes.extend(actions.notes);
         self.messages.push(actions.message);
+        self.ends = actions.ends.or(self.ends.take());
         if actions.drop_task {
             self.underway = None;
         }

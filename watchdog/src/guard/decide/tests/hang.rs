@@ -79,6 +79,84 @@ fn what_somebody_starts_long_after_its_end_is_no_restart_of_ours() {
 }
 
 #[test]
+fn a_unit_that_systemd_gives_up_is_spoken_of_once_and_one_that_somebody_stops_is_not() {
+    let waiting = || unit("activating", "auto-restart");
+    let failed = |result: &str| Unit { result: result.into(), ..unit("failed", "failed") };
+    for (end, spoken) in [
+        (failed("start-limit-hit"), true),
+        (failed("exit-code"), true),
+        // What the first failure was, where the start limit is hit on the way back.
+        (failed("signal"), true),
+        (unit("inactive", "dead"), false),
+    ] {
+        let mut play = Play::signalled(settings("always"));
+        for unit in [waiting(), end.clone(), end.clone()] {
+            play.step(Event::Seen(unit));
+        }
+        assert_eq!(play.has(|note| matches!(note, Note::StaysDown { .. })), usize::from(spoken), "{end:?}");
+        let expected = format!("left alone: stays down after its hang, Result={}", end.result);
+        assert_eq!(play.status().contains(&expected), spoken, "{}", play.status());
+        // Started by somebody, it is guarded as ever.
+        play.step(Event::Seen(Unit { invocation: vec![2], ..running(8) }));
+        assert_eq!(play.probe(healthy()), None);
+        assert!(!play.status().contains("stays down"), "{}", play.status());
+    }
+}
+
+#[test]
+fn the_end_before_a_start_of_ours_is_not_taken_for_its_failure() {
+    let mut play = Play::signalled(settings("on-watchdog"));
+    play.step(Event::Seen(dead()));
+    assert_eq!(play.due(), Some(Task::Look));
+    assert_eq!(play.step(Event::Looked(Ok(dead()))), Some(Task::Start));
+    // Old news, before systemd has taken the order.
+    play.step(Event::Seen(dead()));
+    play.step(Event::Called(Ok(())));
+    assert_eq!(play.has(|note| matches!(note, Note::StaysDown { .. })), 0);
+}
+
+#[test]
+fn a_start_of_ours_that_is_one_too_many_is_spoken_of_whether_its_job_was_seen_or_not() {
+    let called = Event::Called(Ok(()));
+    let (queued, over) = (Event::Seen(Unit { job: 7, ..dead() }), Event::Seen(dead()));
+    for events in [
+        [called.clone(), queued.clone(), over.clone()],
+        [queued.clone(), called.clone(), over.clone()],
+        [queued, over.clone(), called.clone()],
+        [called, over.clone(), over],
+    ] {
+        let mut play = Play::signalled(settings("on-watchdog"));
+        play.step(Event::Seen(dead()));
+        play.due();
+        play.step(Event::Looked(Ok(dead())));
+        for event in events.clone() {
+            play.step(event);
+        }
+        assert_eq!(play.has(|note| matches!(note, Note::StaysDown { .. })), 1, "{events:?}");
+    }
+}
+
+#[test]
+fn what_was_ended_before_this_guard_began_counts_and_every_end_is_kept() {
+    let now = Instant::now();
+    let name = ServiceName::new("nginx").expect("a name");
+    let ends = vec![now.checked_sub(60 * S).expect("up for a minute")];
+    let mut play = Play::watching(rules());
+    play.state = State::new(rules(), name, "http://127.0.0.1/", ends.clone(), now);
+    play.now = now;
+    play.step(Event::Seen(running(7)));
+    play.probe(healthy());
+    assert_eq!(play.hang(), Some(Task::ReadSettings));
+    assert!(matches!(play.step(Event::Read(Ok(settings("always")))), Some(Task::Kill { .. })));
+    assert_eq!(play.ends, Some(vec![ends[0], play.now]), "of two an hour, both are spent");
+    play.step(Event::Called(Ok(())));
+    play.step(Event::Seen(Unit { invocation: vec![2], ..running(8) }));
+    play.probe(healthy());
+    assert_eq!(play.hang(), None);
+    assert_eq!(play.has(|note| matches!(note, Note::Exhausted { .. })), 1);
+}
+
+#[test]
 fn what_is_disabled_meanwhile_is_not_started() {
     let mut play = Play::signalled(Settings { file_state: "disabled".into(), ..settings("on-watchdog") });
     play.step(Event::Seen(dead()));
