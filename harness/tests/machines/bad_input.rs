@@ -1,7 +1,7 @@
 //! What a user gets who asks for what cannot work: at once, with the reason, and nothing left.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use harness::scenario::Scenario;
 use rustix::process::{Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::lab::{Backend, eventually, hangproof, only_trial, run_on, scenario, set};
+use crate::lab::{Backend, eventually, hangproof, only_trial, root, run_on, scenario, set};
 
 const WATCHED: &str = "/usr/local/bin/sd-watchdog --http http://127.0.0.1:8080/healthz -- ";
 
@@ -91,7 +91,10 @@ fn program(arguments: &[&str], directory: &TempDir) -> Output {
 pub fn the_evidence_of_a_failure_is_kept_when_asked_for(_: Backend) {
     let directory = TempDir::new().expect("a directory");
     let control = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scenarios/controls/no-watchdog.toml");
-    let output = program(&["run", &control.to_string_lossy(), "--keep-on-failure"], &directory);
+    let output = program(
+        &["run", &control.to_string_lossy(), "--keep-on-failure", "--root", &root().to_string_lossy()],
+        &directory,
+    );
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let kept = directory.path().join("hangproof-no-watchdog");
     let journal = fs::read_to_string(kept.join("journal.txt")).expect("the journal is kept");
@@ -101,7 +104,7 @@ pub fn the_evidence_of_a_failure_is_kept_when_asked_for(_: Backend) {
 }
 
 pub fn a_machine_that_dies_in_a_run_breaks_the_run(_: Backend) {
-    let mut machine = NamespaceMachine::boot(Path::new("/")).expect("a machine boots");
+    let mut machine = NamespaceMachine::boot(&root()).expect("a machine boots");
     machine.put("/etc/motd", b"hello", 0o644).expect("a living machine takes a file");
     kill_process(machine.pid(), Signal::KILL).expect("PID 1 lives");
     eventually("the machine is dead", || machine.run(&["true"], Duration::from_secs(1)).is_err());

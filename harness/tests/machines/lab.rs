@@ -33,6 +33,11 @@ pub fn set(mut scenario: Scenario, directive: &str, value: &str) -> Scenario {
     scenario
 }
 
+/// The tree whose systemd boots in namespaces.
+pub fn root() -> PathBuf {
+    std::env::var_os("HANGPROOF_TEST_ROOT").unwrap_or_else(|| "/".into()).into()
+}
+
 /// Where a test's machines are booted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {
@@ -44,7 +49,7 @@ impl Backend {
     /// Whether machines can be booted here.
     pub fn available(self) -> Result<(), MachineError> {
         match self {
-            Self::Namespace => namespace::available(Path::new("/")).map(drop),
+            Self::Namespace => namespace::available(&root()).map(drop),
             Self::Docker => Engine::connect().map(drop),
         }
     }
@@ -55,7 +60,7 @@ impl Backend {
             Self::Docker => Choice::Docker,
         };
         let image = std::env::var("HANGPROOF_TEST_IMAGE").ok();
-        machine::boot(choice, Path::new("/"), image.as_deref(), &Silent).expect("a machine boots")
+        machine::boot(choice, &root(), image.as_deref(), &Silent).expect("a machine boots")
     }
 
     /// Runs on a machine of its own, with a seed that differs from run to run.

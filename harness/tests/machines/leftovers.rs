@@ -8,7 +8,7 @@ use harness::machine::Machine;
 use harness::machine::namespace::{self, NamespaceMachine};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::lab::{Backend, eventually, hangproof};
+use crate::lab::{Backend, eventually, hangproof, root};
 
 /// Directories of machines that process `owner` made, wherever cgroup2 is mounted.
 fn cgroups(owner: u32) -> Vec<PathBuf> {
@@ -27,7 +27,7 @@ fn cgroups(owner: u32) -> Vec<PathBuf> {
 }
 
 fn boot() -> NamespaceMachine {
-    NamespaceMachine::boot(Path::new("/")).expect("a machine boots")
+    NamespaceMachine::boot(&root()).expect("a machine boots")
 }
 
 fn mounts() -> usize {
@@ -54,7 +54,8 @@ pub fn nothing_is_left_after_success(_: Backend) {
 
 pub fn nothing_is_left_after_a_failed_verdict(_: Backend) {
     let output = Command::new(hangproof())
-        .args(["run", "harness/scenarios/controls/no-watchdog.toml"])
+        .args(["run", "harness/scenarios/controls/no-watchdog.toml", "--root"])
+        .arg(root())
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -81,7 +82,8 @@ pub fn nothing_is_left_after_a_panic(_: Backend) {
 /// Starts `hangproof` in a cgroup (its own parent's unless given) and waits until there is a service in its machine.
 fn hanging(cgroup: Option<&Path>) -> (Child, PathBuf) {
     let child = in_cgroup(cgroup)
-        .args(["run", "withhold", "--machine", "namespace"])
+        .args(["run", "withhold", "--machine", "namespace", "--root"])
+        .arg(root())
         .spawn()
         .expect("hangproof starts");
     eventually("a machine with a service in it", || {
@@ -132,7 +134,7 @@ struct Apart(PathBuf);
 
 impl Apart {
     fn make() -> Self {
-        let own = namespace::available(Path::new("/")).expect("checked");
+        let own = namespace::available(&root()).expect("checked");
         let apart = own.join(format!("test-{}", std::process::id()));
         fs::create_dir(&apart).expect("a cgroup");
         Self(apart)
