@@ -12,6 +12,7 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 mod bad_input;
 mod containers;
 mod controls;
+mod core_dump;
 mod guard;
 mod install_script;
 mod lab;
@@ -80,6 +81,7 @@ fn main() {
         peers::a_command_that_was_stopped_gets_the_watchdogs_sigabrt_and_is_waited_for,
         peers::daemon_reload_and_reexec_do_not_disturb_a_guarded_service,
         peers::the_journal_says_why_a_deadlocked_server_hung,
+        core_dump::the_core_is_the_hung_commands_and_not_sd_watchdogs,
     ];
     let in_namespaces = tests![
         leftovers::nothing_is_left_after_success,
