@@ -19,6 +19,7 @@ mod lab;
 mod leftovers;
 mod peers;
 mod recovery;
+mod starvation;
 
 /// Most of a test is waiting for a hang to be noticed, so more of them run at once than there are cores.
 const AT_ONCE: usize = 4;
@@ -104,6 +105,8 @@ fn main() {
         guard::a_guard_outlives_daemon_reexec_and_respects_maintenance,
         guard::the_system_bus_serves_where_the_private_socket_does_not,
         guard::the_options_in_the_example_file_arrive_as_they_are_meant,
+        starvation::a_starved_service_gets_one_more_probe_each_time_and_is_not_restarted,
+        starvation::a_starved_service_is_restarted_where_pressure_is_not_to_count,
     ];
     let in_containers = tests![
         containers::the_same_scenario_has_the_same_events_on_every_backend,
@@ -151,7 +154,7 @@ fn on_peer(name: &str, scenario: &str) -> Result<Completion, Failed> {
 fn on<R: Returned>(backend: Backend, name: &str, test: impl Fn(Backend) -> R) -> Result<Completion, Failed> {
     match backend.available() {
         Ok(()) => {
-            if name.contains("spinning") || name.contains("withheld") {
+            if ["spinning", "withheld", "starved"].iter().any(|word| name.contains(word)) {
                 let _alone = CPUS.write().unwrap_or_else(PoisonError::into_inner);
                 Ok(test(backend).completion())
             } else {

@@ -1,0 +1,120 @@
+//! Starved is not hung: a service that others keep from running, on a real scheduler.
+
+use std::time::Duration;
+
+use harness::clock::Usec;
+use harness::machine::Machine;
+use libtest_mimic::Completion;
+use rustix::thread::{CpuSet, sched_getaffinity};
+
+use crate::lab::{Backend, eventually, only_trial, run_on, scenario, set};
+
+const UNIT: &str = "buggy_server.service";
+const WATCHDOG: Duration = Duration::from_secs(10);
+
+/// The service has a CPU on which a real-time process never sleeps, so that it runs for the 50 ms of each second that
+/// the kernel keeps for others: three probes in a row come to nothing, and the next second has an answer. Who probes
+/// has another CPU.
+struct Ward {
+    machine: Box<dyn Machine>,
+    pid: String,
+}
+
+impl Ward {
+    /// Up, healthy and starved; or why that cannot be had here.
+    fn open(backend: Backend, options: &str) -> Result<Self, String> {
+        let allowed = sched_getaffinity(None).map_err(|error| error.to_string())?;
+        let mut cpus = (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu));
+        let (Some(cpu), Some(other)) = (cpus.next(), cpus.next()) else {
+            return Err("this computer has one CPU, and a service's prober is to have another".into());
+        };
+        let mut ward = Self { machine: backend.boot(), pid: String::new() };
+        for (command, need) in [
+            ("chrt --fifo 1 true", "a real-time process, which is not allowed here"),
+            (
+                "grep --quiet full /sys/fs/cgroup/init.scope/cpu.pressure",
+                "CPU pressure of a cgroup (PSI), which this kernel does not tell",
+            ),
+        ] {
+            if ward.sh(command).is_none() {
+                ward.close();
+                return Err(format!("needs {need}"));
+            }
+        }
+        let exec = format!(
+            "/usr/local/bin/sd-watchdog --http http://127.0.0.1:8080/healthz --interval 300ms --timeout 200ms \
+             {options} -- /usr/bin/taskset -c {cpu} /usr/local/bin/buggy_server"
+        );
+        let mut scenario = set(scenario("undisturbed"), "ExecStart", &exec);
+        for (directive, value) in [("WatchdogSec", "10s"), ("CPUAffinity", &other.to_string())] {
+            scenario = set(scenario, directive, value);
+        }
+        let trial = only_trial(run_on(ward.machine.as_ref(), &scenario, 1));
+        assert!(trial.verdict.is_pass(), "{:?}\n{}", trial.verdict, trial.last_lines.join("\n"));
+        ward.pid = ward.shown("MainPID");
+        let hog = format!(
+            "systemd-run --quiet --unit=hog -p CPUSchedulingPolicy=fifo -p CPUSchedulingPriority=1 \
+             -p CPUAffinity={cpu} sh -c 'while :; do :; done'"
+        );
+        ward.sh(&hog).expect("it is started");
+        Ok(ward)
+    }
+
+    /// What a command that succeeds prints.
+    fn sh(&self, command: &str) -> Option<String> {
+        let output = self.machine.run(&["sh", "-c", command], Duration::from_secs(20));
+        let output = output.expect("the shell runs");
+        output.status.success().then(|| output.stdout.trim().to_owned())
+    }
+
+    fn shown(&self, property: &str) -> String {
+        self.sh(&format!("systemctl show -P {property} {UNIT}")).expect("systemctl runs")
+    }
+
+    fn journal(&self) -> String {
+        self.sh(&format!("journalctl --quiet --no-pager -u {UNIT}")).expect("journalctl runs")
+    }
+
+    fn close(mut self) {
+        self.machine.close().expect("closes");
+    }
+}
+
+pub fn a_starved_service_gets_one_more_probe_each_time_and_is_not_restarted(backend: Backend) -> Completion {
+    let ward = match Ward::open(backend, "") {
+        Ok(ward) => ward,
+        Err(reason) => return Completion::ignored_with(reason),
+    };
+    eventually("the status says that one more probe gets longer", || {
+        let status = ward.shown("StatusText");
+        status.contains("% of the time it waited for CPU, so one more gets ")
+    });
+    let widened = "% of the time: one more probe gets ";
+    eventually("the deadline is widened three times", || ward.journal().matches(widened).count() >= 3);
+    ward.sh("systemctl stop hog").expect("the hog stops");
+    let begin = Usec::now();
+    eventually("the service is healthy again", || {
+        let pinged = ward.shown("WatchdogTimestampMonotonic").parse().map(Usec);
+        pinged.is_ok_and(|pinged| pinged > begin + WATCHDOG / 2)
+            && ward.shown("StatusText").starts_with("healthy: ")
+    });
+    assert_eq!((ward.shown("MainPID"), ward.shown("NRestarts")), (ward.pid.clone(), "0".into()));
+    assert!(!ward.journal().contains("hung, "), "{}", ward.journal());
+    ward.close();
+    Completion::Completed
+}
+
+pub fn a_starved_service_is_restarted_where_pressure_is_not_to_count(backend: Backend) -> Completion {
+    let ward = match Ward::open(backend, "--pressure off") {
+        Ok(ward) => ward,
+        Err(reason) => return Completion::ignored_with(reason),
+    };
+    eventually("the service is restarted", || ward.shown("NRestarts") != "0");
+    let journal = ward.journal();
+    assert!(
+        journal.contains("Watchdog request (last status: hung, 3 probes in a row unhealthy"),
+        "{journal}"
+    );
+    ward.close();
+    Completion::Completed
+}
