@@ -17,6 +17,7 @@ mod guard;
 mod install_script;
 mod lab;
 mod leftovers;
+mod newer_systemd;
 mod peers;
 mod recovery;
 mod starvation;
@@ -83,6 +84,8 @@ fn main() {
         peers::daemon_reload_and_reexec_do_not_disturb_a_guarded_service,
         peers::the_journal_says_why_a_deadlocked_server_hung,
         core_dump::the_core_is_the_hung_commands_and_not_sd_watchdogs,
+        newer_systemd::a_reload_lasts_until_the_reloaded_service_is_healthy,
+        newer_systemd::systemd_forgets_the_restarts_of_a_service_that_was_sound_for_long_enough,
     ];
     let in_namespaces = tests![
         leftovers::nothing_is_left_after_success,
