@@ -36,7 +36,7 @@
 //! | | [`relay`]: what COMMAND itself says to systemd |
 //! | | [`signals`]: signals as things to read |
 //! | | `launch`, `raw`: fork and exec; all unsafe code is in `raw` |
-//! | | [`starvation`]: kept from running, or hung? [`progress`]: does a start make any? |
+//! | | [`starvation`]: kept from running, or hung? [`progress`]: does a start make any?; [`reloads`]: has systemd forgotten of it? |
 //! | | [`hang_report`]: why it hung; [`cgroup`]: a unit's processes and pressure |
 //! | | [`alarm`]: one timer, to the microsecond; [`memory`]: what the start needed is given back |
 //! | [`span`]: durations as people write them | [`log`]: for people and for journald; [`journal`]: structured entries |
@@ -75,6 +75,7 @@ pub mod probe;
 pub mod progress;
 mod raw;
 pub mod relay;
+pub mod reloads;
 pub mod restarts;
 pub mod signals;
 pub mod span;

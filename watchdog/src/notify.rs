@@ -11,7 +11,7 @@ use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
@@ -89,6 +89,11 @@ pub enum NotifierError {
 }
 
 impl Notifier {
+    /// The directory of systemd's socket; [`None`] for an abstract one.
+    pub fn directory(&self) -> Option<&Path> {
+        self.name.parent().filter(|directory| directory.is_absolute())
+    }
+
     /// Takes the value of `NOTIFY_SOCKET`. Whether anyone listens there shows at the first message.
     pub fn new(notify_socket: &OsStr) -> Result<Self, NotifierError> {
         let name = PathBuf::from(notify_socket);

@@ -163,6 +163,7 @@ impl State {
                 self.probed(outcome, late, pressure, now)
             }
             (Event::Looked { is_progress }, Starting) => self.looked(is_progress, now),
+            (Event::ManagerReloads, Starting) => self.manager_reloads(now),
             (Event::Said(said), Starting | Watching | Unguarded) => self.heard(said, now),
             // It asks for more time to stop.
             (Event::Said(Said { extend, .. }), Stopping) => {
@@ -189,7 +190,10 @@ impl State {
                 Reporting | Hung | Stopping,
             )
             | (Event::Said(_), Reporting | Hung)
-            | (Event::Looked { .. }, Watching | Reporting | Unguarded | Hung | Stopping)
+            | (
+                Event::Looked { .. } | Event::ManagerReloads,
+                Watching | Reporting | Unguarded | Hung | Stopping,
+            )
             | (Event::MayStop, Starting | Reporting | Unguarded | Hung | Stopping)
             | (Event::ReloadAsked { .. }, Starting)
             | (Event::Reported, Starting | Watching | Unguarded | Hung | Stopping)

@@ -20,6 +20,7 @@ mod leftovers;
 mod newer_systemd;
 mod peers;
 mod recovery;
+mod starting;
 mod starvation;
 
 /// Most of a test is waiting for a hang to be noticed, so more of them run at once than there are cores.
@@ -84,6 +85,7 @@ fn main() {
         peers::daemon_reload_and_reexec_do_not_disturb_a_guarded_service,
         peers::the_journal_says_why_a_deadlocked_server_hung,
         core_dump::the_core_is_the_hung_commands_and_not_sd_watchdogs,
+        starting::a_start_that_is_extended_outlives_daemon_reload,
         newer_systemd::a_reload_lasts_until_the_reloaded_service_is_healthy,
         newer_systemd::systemd_forgets_the_restarts_of_a_service_that_was_sound_for_long_enough,
     ];

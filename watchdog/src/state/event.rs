@@ -28,6 +28,8 @@ pub enum Event {
         /// CPU time was used, or something was read or written.
         is_progress: bool,
     },
+    /// systemd itself is being reloaded: it forgets for how long the start was extended.
+    ManagerReloads,
     /// COMMAND has said something to systemd.
     Said(Said),
     /// A signal that asks COMMAND to stop has come.

@@ -9,8 +9,7 @@ use crate::config::Timing;
 const GAP: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(100));
 /// A probe that takes long itself, like a command, is not to be most of what the start's CPU does.
 const GAP_PER_PROBE: u32 = 8;
-/// How often it is looked whether a start makes progress, at most. systemd forgets extensions at `daemon-reload`, and goes
-/// by TimeoutStartSec= again until the next: so it is told often.
+/// How often it is looked whether a start makes progress, at most.
 const LOOK: Duration = Duration::from_secs(1);
 /// How long an extension lasts: a pause in a start is not its end.
 const EXTENSION: Duration = Duration::from_secs(15);
@@ -22,11 +21,13 @@ pub(super) struct Start {
     /// `--start-timeout`
     limit: Option<Duration>,
     next_look: Option<Instant>,
+    /// Until when systemd was asked to wait, at least.
+    extended: Option<Instant>,
 }
 
 impl Start {
     pub(super) fn new(limit: Option<Duration>, now: Instant) -> Self {
-        Self { began: now, limit, next_look: limit.map(|_| now) }
+        Self { began: now, limit, next_look: limit.map(|_| now), extended: None }
     }
 
     /// Since COMMAND was started.
@@ -62,6 +63,14 @@ impl Start {
         let look = LOOK.min(limit / 3).max(GAP.0);
         let left = limit.saturating_sub(self.lasted(now));
         self.next_look = Some(now + look.min(left.max(GAP.0)));
-        (is_progress && !left.is_zero()).then(|| EXTENSION.min(left + look))
+        let extension = (is_progress && !left.is_zero()).then(|| EXTENSION.min(left + look))?;
+        self.extended = Some(now + extension);
+        Some(extension)
+    }
+
+    /// What is left of the last extension.
+    pub(super) fn extended(&self, now: Instant) -> Option<Duration> {
+        let left = self.extended?.saturating_duration_since(now);
+        (!left.is_zero()).then_some(left)
     }
 }

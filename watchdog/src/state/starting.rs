@@ -63,6 +63,11 @@ impl State {
         Actions { message: Message { extend, ..Message::default() }, ..Actions::default() }
     }
 
+    pub(super) fn manager_reloads(&self, now: Instant) -> Actions {
+        let extend = self.start.extended(now);
+        Actions { message: Message { extend, ..Message::default() }, ..Actions::default() }
+    }
+
     pub(super) fn start_overdue(&mut self, reason: &Reason, now: Instant) -> Actions {
         let limit = self.config.start_timeout.unwrap_or_default();
         let hang = format!("hung, not healthy {} after its start: {reason}", rounded(limit));

@@ -263,6 +263,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         3 => said,
         2 => Just(Event::Reported),
         1 => any::<bool>().prop_map(|is_progress| Event::Looked { is_progress }),
+        1 => Just(Event::ManagerReloads),
         1 => Just(Event::ReloadAsked { monotonic_usec: 1 }),
         1 => Just(Event::MayStop),
         1 => any::<bool>().prop_map(|announce| Event::StopAsked { signal: "SIGTERM".to_owned(), announce }),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGABRT, SIGCHLD, SIGINT, SIGQUIT};
 
-use super::wait::{Boxed, at, end_of, next_heard, was_read};
+use super::wait::{Boxed, at, end_of, next_heard, reload_of_manager, was_read, watch_manager};
 use super::{LAST_WORDS, Service, note};
 use crate::alarm::Alarm;
 use crate::barrier::Barrier;
@@ -19,6 +19,7 @@ use crate::notify::{Notifier, monotonic_usec};
 use crate::probe::Outcome;
 use crate::progress::Progress;
 use crate::relay::{Received as Heard, Relay};
+use crate::reloads::Reloads;
 use crate::signals::{Received, Signals};
 use crate::span::{Span, rounded};
 use crate::starvation::Starvation;
@@ -54,6 +55,8 @@ pub(super) struct Supervisor<'a> {
     cgroup: Cgroup,
     starvation: Starvation,
     progress: Progress,
+    /// While the start is extended.
+    reloads: Option<Reloads>,
     metrics: Rc<Metrics>,
 }
 
@@ -73,6 +76,7 @@ enum Woken {
     Reported,
     ReadyRead(bool),
     Restarts(Option<u32>),
+    ManagerReloads,
 }
 
 impl<'a> Supervisor<'a> {
@@ -91,6 +95,7 @@ impl<'a> Supervisor<'a> {
         } else {
             State::unguarded(service.config, &target, now)
         };
+        let reloads = service.config.start_timeout.and(notifier.as_ref()).and_then(watch_manager);
         Self {
             state,
             alarm,
@@ -108,6 +113,7 @@ impl<'a> Supervisor<'a> {
             starvation: Starvation::new(cgroup.clone()),
             progress: Progress::new(cgroup.clone()),
             cgroup,
+            reloads,
             metrics: Rc::new(Metrics::new(metrics::own_unit().as_deref(), service.config.watchdog)),
             service,
         }
@@ -135,6 +141,9 @@ impl<'a> Supervisor<'a> {
             } {
                 return Ok(end);
             }
+            if self.state.phase() != Phase::Starting {
+                self.reloads = None;
+            }
             self.count();
             exporter.update(&self.metrics, Instant::now(), self.state.phase() != before);
         }
@@ -156,6 +165,7 @@ impl<'a> Supervisor<'a> {
             is_read = was_read(self.barrier.as_ref()) => Ok(Woken::ReadyRead(is_read)),
             () = at(&self.alarm, next) => Ok(Woken::TimeCame),
             restarts = end_of(self.restarts.as_mut()) => Ok(Woken::Restarts(restarts)),
+            () = reload_of_manager(&mut self.reloads) => Ok(Woken::ManagerReloads),
         }
     }
 
@@ -174,6 +184,7 @@ impl<'a> Supervisor<'a> {
                     note::ready_read(is_read.then(|| sent.elapsed()));
                 }
             }
+            Woken::ManagerReloads => self.step(Event::ManagerReloads),
             Woken::Restarts(restarts) => {
                 self.restarts = None;
                 if let Some(restarts) = restarts {

@@ -10,7 +10,9 @@ use tokio::time::timeout;
 use super::READY_READ_WITHIN;
 use crate::alarm::Alarm;
 use crate::barrier::Barrier;
+use crate::notify::Notifier;
 use crate::relay::{Received, Relay};
+use crate::reloads::Reloads;
 
 /// Something under way.
 pub(super) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
@@ -41,6 +43,27 @@ pub(super) async fn next_heard(
         Some(relay) => relay.next(started, named).await,
         None => pending().await,
     }
+}
+
+/// Watches the systemd that is notified, where that can be had.
+pub(super) fn watch_manager(notifier: &Notifier) -> Option<Reloads> {
+    let watch = |directory| {
+        let failed = |error: &io::Error| tracing::debug!("systemd's reloads cannot be watched: {error}");
+        Reloads::watch(directory).inspect_err(failed).ok()
+    };
+    notifier.directory().and_then(watch)
+}
+
+/// systemd itself is being reloaded. Who cannot watch it learns nothing of it.
+pub(super) async fn reload_of_manager(reloads: &mut Option<Reloads>) {
+    if let Some(watched) = reloads {
+        match watched.next().await {
+            Ok(()) => return,
+            Err(error) => tracing::debug!("systemd's reloads are watched no more: {error}"),
+        }
+    }
+    *reloads = None;
+    pending::<()>().await;
 }
 
 /// Whether systemd has read what was sent before the barrier, in time.

@@ -68,6 +68,23 @@ fn a_start_that_makes_progress_is_extended_and_one_that_does_not_is_left_to_syst
 }
 
 #[test]
+fn what_is_left_of_an_extension_is_said_again_when_systemd_is_reloaded() {
+    let mut bench = Bench::new(&["--start-timeout=30s"]);
+    let reload = |bench: &mut Bench| bench.step(Event::ManagerReloads).message.extend;
+    assert_eq!(reload(&mut bench), None, "nothing was extended yet");
+    bench.step(Event::Looked { is_progress: true });
+    bench.now += Duration::from_secs(4);
+    bench.step(Event::Looked { is_progress: false });
+    assert_eq!(reload(&mut bench), Some(Duration::from_secs(11)));
+    assert_eq!(reload(&mut bench), Some(Duration::from_secs(11)), "each reload forgets it");
+    bench.now += Duration::from_secs(11);
+    assert_eq!(reload(&mut bench), None, "it is over");
+    bench.step(Event::Looked { is_progress: true });
+    bench.probe(HEALTHY, 0);
+    assert_eq!(reload(&mut bench), None, "the start is");
+}
+
+#[test]
 fn a_start_is_not_extended_beyond_its_own_limit_by_more_than_a_look() {
     let mut bench = Bench::new(&["--start-timeout=12s"]);
     let mut until = Vec::new();
