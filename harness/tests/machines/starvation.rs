@@ -53,10 +53,11 @@ impl Ward {
         assert!(trial.verdict.is_pass(), "{:?}\n{}", trial.verdict, trial.last_lines.join("\n"));
         ward.pid = ward.shown("MainPID");
         let hog = format!(
-            "systemd-run --quiet --unit=hog -p CPUSchedulingPolicy=fifo -p CPUSchedulingPriority=1 \
-             -p CPUAffinity={cpu} sh -c 'while :; do :; done'"
+            "[Service]\nCPUSchedulingPolicy=fifo\nCPUSchedulingPriority=1\nCPUAffinity={cpu}\n\
+             ExecStart=/bin/sh -c 'while :; do :; done'\n"
         );
-        ward.sh(&hog).expect("it is started");
+        ward.machine.put("/etc/systemd/system/hog.service", hog.as_bytes(), 0o644).expect("put");
+        ward.sh("systemctl daemon-reload && systemctl start hog").expect("it is started");
         Ok(ward)
     }
 
