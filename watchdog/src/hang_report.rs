@@ -19,6 +19,7 @@ mod entries;
 mod figures;
 mod gap;
 mod make;
+mod outlet;
 mod proc;
 mod process;
 mod recent;

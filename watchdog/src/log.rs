@@ -58,6 +58,11 @@ pub fn structured() -> Structured {
     Structured(())
 }
 
+/// Whether standard error is the journal, so that what is said here is read there.
+pub fn is_for_journal() -> bool {
+    LOG.get().is_some_and(|log| log.with(|sinks| sinks.lines.for_journal()))
+}
+
 /// See [`structured`].
 #[derive(Debug)]
 pub struct Structured(());
@@ -144,4 +149,4 @@ impl Subscriber for &'static Log {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

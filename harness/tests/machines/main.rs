@@ -88,6 +88,7 @@ fn main() {
         starting::a_start_that_is_extended_outlives_daemon_reload,
         newer_systemd::a_reload_lasts_until_the_reloaded_service_is_healthy,
         newer_systemd::systemd_forgets_the_restarts_of_a_service_that_was_sound_for_long_enough,
+        peers::a_service_that_logs_nowhere_has_its_hang_report_in_the_journal,
     ];
     let in_namespaces = tests![
         leftovers::nothing_is_left_after_success,

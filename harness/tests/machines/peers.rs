@@ -169,3 +169,18 @@ pub fn the_journal_says_why_a_deadlocked_server_hung(backend: Backend) {
     assert!(of_report.len() > 1 && of_report.iter().any(names_server), "one entry for each process: {found}");
     machine.close().expect("closes");
 }
+
+pub fn a_service_that_logs_nowhere_has_its_hang_report_in_the_journal(backend: Backend) {
+    let mut machine = backend.boot();
+    let silent = set(scenario("deadlock"), "StandardOutput", "null");
+    let trial = only_trial(run_on(machine.as_ref(), &silent, 1));
+    assert!(trial.verdict.is_pass(), "{:?}\n{}", trial.verdict, trial.last_lines.join("\n"));
+    let found =
+        sh(machine.as_ref(), "journalctl -u buggy_server -o json | grep '\"_COMM\":\"sd-watchdog\"'").stdout;
+    let entries = found.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+    let entries = entries.collect::<Vec<_>>();
+    let events: Vec<_> = entries.iter().filter_map(|entry| entry["HANGPROOF_EVENT"].as_str()).collect();
+    assert!(events.starts_with(&["hang_report", "hang_report_process"]), "{found}");
+    assert_eq!(events.len(), entries.len(), "its log went where the service's goes: {found}");
+    machine.close().expect("closes");
+}

@@ -93,6 +93,7 @@ pub const WRAP: Texts = Texts {
         ("WATCHDOG_USEC", "W in microseconds; without it, unguarded once ready"),
         ("WATCHDOG_PID", "whom that is meant for; another process: as without it"),
         ("LISTEN_FDS", "sockets of socket activation, passed on to COMMAND"),
+        ("INVOCATION_ID", "systemd runs this: hang reports go to the journal"),
         ("JOURNAL_STREAM", "whether the log goes to the journal, as structured entries"),
     ],
     files: &[("/run/systemd/journal/socket", "where log entries and hang reports go")],
@@ -142,6 +143,7 @@ pub const GUARD: Texts = Texts {
     environment: &[
         ("NOTIFY_SOCKET", "where systemd listens, if guard runs as a unit of its own"),
         ("WATCHDOG_USEC", "its own unit's WatchdogSec=; UNIT's timing is --watchdog"),
+        ("INVOCATION_ID", "systemd runs this: hang reports go to the journal"),
         ("JOURNAL_STREAM", "whether the log goes to the journal, as structured entries"),
     ],
     files: &[

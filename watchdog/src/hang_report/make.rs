@@ -4,10 +4,11 @@ use std::ffi::OsString;
 use std::rc::Rc;
 use std::time::Instant;
 
+use super::outlet::Outlet;
 use super::{COMMAND_MESSAGE_ID, Collector, Context, ProbeRecord, Report, Scope, command_entry};
 use crate::children::Children;
 use crate::command::{self, Finished};
-use crate::journal::{Entry, Journal};
+use crate::journal::Entry;
 
 /// The most of `--on-hang-exec`'s output that goes to the journal, in bytes.
 const MOST_OUTPUT: usize = 256 * 1024;
@@ -31,7 +32,7 @@ pub struct Order {
     pub deadline: Instant,
 }
 
-/// Makes it, and sends it to the journal; to the log, where standard error is somewhere else. Ends at the deadline.
+/// Makes it, and sends it to the journal; to the log too, where standard error is somewhere else. Ends at the deadline.
 ///
 /// First it is looked at, with half of the time at most, then the command runs: a debugger stops what it looks at, and
 /// the report would say just that.
@@ -54,7 +55,7 @@ pub async fn make(order: Order, children: Rc<Children>) {
         };
         entries.push(command_entry(&argv, output, &how, report.id, report.context.unit.as_deref()));
     }
-    publish(&report, &entries, deadline).await;
+    publish(&report, &entries, Outlet::open(), deadline).await;
 }
 
 /// `%p` stands for the main process, `%%` for a percent sign.
@@ -71,13 +72,17 @@ fn ended(finished: &Finished) -> String {
     }
 }
 
-async fn publish(report: &Report, entries: &[Entry], deadline: Instant) {
-    let journal = std::env::var_os("JOURNAL_STREAM").and_then(|_| Journal::connect().ok());
-    if let Some(mut journal) = journal {
+/// To the journal, whatever standard error is; and as text to standard error, unless that is the journal.
+async fn publish(report: &Report, entries: &[Entry], outlet: Outlet, deadline: Instant) {
+    let mut is_filed = false;
+    if let Some(mut journal) = outlet.journal {
         let lost = journal.send_all(entries, deadline).await;
         if lost > 0 {
             tracing::warn!("{lost} entries of the hang report found no room in the journal");
         }
+        is_filed = lost < entries.len() as u64;
+    }
+    if is_filed && outlet.log_is_journal {
         return;
     }
     let is_output = |entry: &&Entry| entry.text("MESSAGE_ID") == Some(COMMAND_MESSAGE_ID);
@@ -89,7 +94,13 @@ async fn publish(report: &Report, entries: &[Entry], deadline: Instant) {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixDatagram;
+    use std::time::Duration;
+
+    use super::super::Snapshot;
     use super::*;
+    use crate::journal::Journal;
+    use crate::log;
 
     #[test]
     fn the_main_process_is_put_in_for_its_sign() {
@@ -98,5 +109,55 @@ mod tests {
             assert_eq!(expand(word, Some(42)), expected);
         }
         assert_eq!(expand("%p", None), "");
+    }
+
+    fn report() -> (Report, Vec<Entry>) {
+        let snapshot = Snapshot { took: Duration::from_millis(3), ..Snapshot::new(Instant::now(), None) };
+        let report =
+            Report::new(snapshot, Context { unit: None, reason: "mute".to_owned(), probes: Vec::new() });
+        let output = command_entry(&["gdb".into()], b"#0 futex_wait", "exited", report.id, None);
+        let entries = report.entries().into_iter().chain([output]).collect();
+        (report, entries)
+    }
+
+    /// Publishes where journald listens, or not, and standard error is the journal, or not; what got there.
+    async fn published(is_journald_there: bool, log_is_journal: bool) -> (Vec<String>, String) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let journal = Some(Journal::connect_to(&path).unwrap());
+        let socket = is_journald_there.then_some(socket);
+        let stderr = tempfile::NamedTempFile::new().unwrap();
+        let _said = log::tests::into(stderr.reopen().unwrap());
+        let (report, entries) = report();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        publish(&report, &entries, Outlet { journal, log_is_journal }, deadline).await;
+        let mut buffer = vec![0; 1 << 16];
+        let mut received = Vec::new();
+        while let Some(length) = socket.as_ref().and_then(|socket| socket.recv(&mut buffer).ok()) {
+            received.push(String::from_utf8_lossy(&buffer[..length]).into_owned());
+        }
+        (received, std::fs::read_to_string(stderr.path()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_report_is_in_the_journal_whatever_standard_error_is_and_once_where_they_are_the_same() {
+        for (is_journald_there, log_is_journal, in_journal, on_stderr) in [
+            (true, true, true, false),
+            (true, false, true, true),
+            (false, true, false, true),
+            (false, false, false, true),
+        ] {
+            let case = format!("journald there: {is_journald_there}, standard error: {log_is_journal}");
+            let (entries, text) = published(is_journald_there, log_is_journal).await;
+            assert_eq!(entries.len(), if in_journal { 2 } else { 0 }, "{case}: {entries:?}");
+            assert_eq!(
+                entries.iter().filter(|entry| entry.contains("HANGPROOF_REPORT_ID=")).count(),
+                entries.len()
+            );
+            assert_eq!(text.contains("sd-watchdog: The service hangs: mute\n"), on_stderr, "{case}: {text}");
+            assert_eq!(text.contains("sd-watchdog: #0 futex_wait\n"), on_stderr, "{case}: {text}");
+        }
     }
 }

@@ -11,6 +11,11 @@ fn log(level: LevelFilter, lines: Lines) -> &'static Log {
     Box::leak(Box::new(Log::new(level, lines)))
 }
 
+/// What this thread says from now on goes into a file, as to a standard error that is not the journal.
+pub(crate) fn into(file: std::fs::File) -> tracing::subscriber::DefaultGuard {
+    tracing::subscriber::set_default(log(LevelFilter::INFO, Lines::to(file.into(), false)))
+}
+
 /// A log for the journal: lines into the file, entries to the socket, once the log is told of it.
 fn for_journal(directory: &Path) -> (&'static Log, std::fs::File, UnixDatagram) {
     let path = directory.join("socket");
