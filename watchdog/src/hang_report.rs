@@ -11,6 +11,9 @@
 //! process as soon as it is complete, and what can block comes last. [`Collector::gather`] returns at its deadline with
 //! what there is, and the [`Snapshot`] says what is missing. From the snapshot on, everything is pure.
 //!
+//! A unit can have more processes than there is time for. What tells of the unit as a whole is read first, then one file of
+//! each process; then process by process, the main one and those that run or are stuck before those that sleep.
+//!
 //! What cannot be read is said once per kind with the reason ([`Gap`]), not left out silently.
 
 mod collector;
@@ -40,7 +43,7 @@ pub use self::make::{Order, make};
 pub use self::process::{MAX_THREADS, Process, Thread};
 pub use self::recent::Recent;
 pub use self::scope::{MAX_PROCESSES, Scope};
-pub use self::snapshot::{Cut, Snapshot};
+pub use self::snapshot::{Cut, Glance, Snapshot};
 pub use self::sockets::Socket;
 pub use self::syscall::{Call, Descriptor};
 

@@ -1,5 +1,6 @@
 //! The thread that reads, and the future that waits for it.
 
+use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,14 +12,18 @@ use super::figures::Figures;
 use super::gap::{Field, Gaps, because};
 use super::process::{Found, Process, Reader, Unseen};
 use super::scope::{MAX_PROCESSES, Scope};
-use super::snapshot::{Cut, Event, Snapshot};
-use super::sockets;
+use super::snapshot::{Cut, Event, Glance, Snapshot};
+use super::sockets::Listeners;
+use super::table::rank;
 
 /// It calls nothing that needs more.
 const STACK: usize = 256 << 10;
 
 /// Over this time it is measured how busy running threads are, if the budget has as much left.
 const MEASURE_FOR: Duration = Duration::from_millis(50);
+
+/// Of the budget, what is kept for the time after the processes: to measure, and to read command lines. A fifth at most.
+const RESERVE: Duration = Duration::from_millis(100);
 
 /// Collects a [`Snapshot`] in the background. Dropped, it lets the thread end at its next step.
 #[derive(Debug)]
@@ -37,8 +42,14 @@ impl Collector {
         let (sender, events) = unbounded_channel();
         let (stop, stopped) = sync_channel(0);
         let mut collector = Self { events, snapshot: Snapshot::new(now, scope.main), stop };
-        let reading =
-            Reading { sender, stopped, gaps: Gaps::default(), deadline: now + budget, scope: scope.clone() };
+        let reading = Reading {
+            sender,
+            stopped,
+            gaps: Gaps::default(),
+            read_until: now + budget.saturating_sub(RESERVE.min(budget / 5)),
+            deadline: now + budget,
+            scope: scope.clone(),
+        };
         let spawned = thread::Builder::new().name("hang-report".to_owned()).stack_size(STACK).spawn(|| {
             // They are for the loop to take; this thread may never wake again.
             let _ = SigSet::all().thread_block();
@@ -83,6 +94,8 @@ struct Reading {
     sender: UnboundedSender<Event>,
     stopped: Receiver<()>,
     gaps: Gaps,
+    /// No further process is read after this.
+    read_until: Instant,
     deadline: Instant,
     scope: Scope,
 }
@@ -114,7 +127,13 @@ impl Reading {
 
     fn all(&mut self) -> Result<(), Stopped> {
         self.send(Event::At(Cut::Listing))?;
-        let (pids, mut total) = self.list()?;
+        let (mut pids, total) = self.list()?;
+        // First what takes no longer with a thousand processes than with one.
+        self.send(Event::At(Cut::Figures))?;
+        let figures = Figures::read(&self.scope.cgroup, &self.scope.proc, &mut self.gaps);
+        self.send(Event::Figures(Box::new(figures)))?;
+
+        self.send(Event::At(Cut::Processes))?;
         let mut reader = match Reader::new(&self.scope.proc) {
             Ok(reader) => reader,
             Err(errno) => {
@@ -122,10 +141,50 @@ impl Reading {
                 return self.end();
             }
         };
-        self.send(Event::At(Cut::Processes))?;
+        self.glance(&mut pids, &mut reader)?;
+        let seen = self.processes(&pids, total, &mut reader)?;
+        self.measure(&seen, &mut reader)?;
+
+        // Last, since these can block for as long as the process hangs.
+        for Seen { pid, .. } in seen {
+            self.send(Event::At(Cut::CommandLine(pid)))?;
+            if let Some(command_line) = reader.command_line(pid, &mut self.gaps) {
+                self.send(Event::CommandLine { pid, command_line })?;
+            }
+        }
+        self.end()
+    }
+
+    /// Looks at all processes, one file of each, and puts the most telling in front.
+    fn glance(&mut self, pids: &mut [i32], reader: &mut Reader) -> Result<(), Stopped> {
+        let mut glance = Glance::default();
+        let mut states = HashMap::new();
+        for &pid in &*pids {
+            let Some((state, threads)) = reader.glance(pid) else { continue };
+            glance.processes += 1;
+            glance.threads += threads;
+            glance.stopped += usize::from(matches!(state, 'T' | 't'));
+            states.insert(pid, state);
+        }
+        let main = self.scope.main;
+        pids.sort_by_key(|pid| (Some(*pid) != main, states.get(pid).map_or(u8::MAX, |&state| rank(state))));
+        self.send(Event::Glance(glance))
+    }
+
+    /// Reads the processes in this order, and with each what it listens on, as long as there is time.
+    fn processes(
+        &mut self,
+        pids: &[i32],
+        mut total: usize,
+        reader: &mut Reader,
+    ) -> Result<Vec<Seen>, Stopped> {
+        let mut listeners = Listeners::new(reader);
         let mut seen = Vec::new();
-        let mut opened = Vec::new();
-        for pid in pids {
+        for (place, &pid) in pids.iter().enumerate() {
+            if place > 0 && Instant::now() >= self.read_until {
+                self.send(Event::Late(pids.len() - place))?;
+                break;
+            }
             let Found { process, sockets } = match reader.process(pid, &mut self.gaps) {
                 Ok(found) => found,
                 Err(unseen) => {
@@ -133,30 +192,21 @@ impl Reading {
                     continue;
                 }
             };
-            opened.push((pid, sockets));
             seen.push(Seen::new(&process));
             self.send(Event::Process(Box::new(process)))?;
-        }
-        self.send(Event::Found(total))?;
-
-        self.send(Event::At(Cut::Figures))?;
-        let figures = Figures::read(&self.scope.cgroup, &self.scope.proc, &mut self.gaps);
-        self.send(Event::Figures(Box::new(figures)))?;
-
-        self.send(Event::At(Cut::Sockets))?;
-        let sockets = sockets::of(&opened, &mut reader, &mut self.gaps);
-        self.send(Event::Sockets(sockets))?;
-
-        self.measure(&seen, &mut reader)?;
-
-        // Last, since these can block for as long as the process hangs.
-        for (pid, _) in opened {
-            self.send(Event::At(Cut::CommandLine(pid)))?;
-            if let Some(command_line) = reader.command_line(pid, &mut self.gaps) {
-                self.send(Event::CommandLine { pid, command_line })?;
+            if place == 0 {
+                self.send(Event::At(Cut::Sockets))?;
+            }
+            if listeners.claim(pid, &sockets, reader, &mut self.gaps) {
+                self.send(Event::Sockets(listeners.sockets()))?;
+            }
+            if place == 0 {
+                self.send(Event::At(Cut::Processes))?;
             }
         }
-        self.end()
+        self.send(Event::Sockets(listeners.sockets()))?;
+        self.send(Event::Found(total))?;
+        Ok(seen)
     }
 
     fn end(&mut self) -> Result<(), Stopped> {

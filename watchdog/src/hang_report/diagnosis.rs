@@ -40,7 +40,15 @@ pub fn diagnose(snapshot: &Snapshot) -> Option<String> {
         queues(snapshot),
     ];
     let said: Vec<String> = evidence.into_iter().flatten().take(MOST).collect();
-    (!said.is_empty()).then(|| said.join("; "))
+    // Otherwise "all threads" would be taken for those that nobody looked at too.
+    let part = (snapshot.late > 0 || snapshot.cut == Some(Cut::Processes)).then(|| {
+        format!(
+            " (read were {} of {})",
+            snapshot.processes.len(),
+            counted(snapshot.total.unwrap_or(0), "process")
+        )
+    });
+    (!said.is_empty()).then(|| said.join("; ") + &part.unwrap_or_default())
 }
 
 fn frozen(snapshot: &Snapshot) -> Option<String> {
@@ -62,7 +70,10 @@ fn stopped(snapshot: &Snapshot) -> Option<String> {
     let stopped: Vec<_> =
         snapshot.processes.iter().filter(|process| matches!(process.state, 'T' | 't')).collect();
     let first = stopped.first()?;
-    let who = match (stopped.len(), snapshot.processes.len()) {
+    // Of those that were not read, at least that is known.
+    let glance = snapshot.glance.filter(|_| snapshot.unread() > 0).unwrap_or_default();
+    let all = snapshot.processes.len().max(glance.processes);
+    let who = match (stopped.len().max(glance.stopped), all) {
         (1, _) => format!("{} is", name(first)),
         (some, all) if some == all => format!("all {all} processes are"),
         (some, all) => format!("{some} of {all} processes are"),

@@ -34,14 +34,14 @@ pub struct Order {
 
 /// Makes it, and sends it to the journal; to the log too, where standard error is somewhere else. Ends at the deadline.
 ///
-/// First it is looked at, with half of the time at most, then the command runs: a debugger stops what it looks at, and
-/// the report would say just that.
+/// First it is looked at, then the command runs, with half of the time each at most: a debugger stops what it looks at,
+/// and the report would say just that. Some time is kept for journald, which may have room for a few entries only.
 pub async fn make(order: Order, children: Rc<Children>) {
     let Order { unit, scope, main, reason, probes, exec, deadline } = order;
     let began = Instant::now();
     let budget = deadline.saturating_duration_since(began);
-    let mut collector = Collector::start(&scope, budget);
-    let look_until = if exec.is_some() { began + budget / 2 } else { deadline };
+    let look_for = if exec.is_some() { budget / 2 } else { budget / 10 * 9 };
+    let (mut collector, look_until) = (Collector::start(&scope, look_for), began + look_for);
     let snapshot = collector.gather(look_until).await;
     let report = Report::new(snapshot, Context { unit, reason, probes });
     let mut entries = report.entries();

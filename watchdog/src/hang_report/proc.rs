@@ -12,6 +12,8 @@ pub(super) struct Stat {
     pub(super) state: char,
     pub(super) ppid: i32,
     pub(super) cpu: Duration,
+    /// Of the process; 0 if it was not told.
+    pub(super) threads: usize,
 }
 
 impl Stat {
@@ -25,7 +27,8 @@ impl Stat {
         let user: u64 = fields.nth(9)?.parse().ok()?;
         let system: u64 = fields.next()?.parse().ok()?;
         let cpu = Duration::from_millis((user + system) * 1_000 / TICKS_PER_SECOND);
-        Some(Self { comm: printable(comm), state, ppid, cpu })
+        let threads = fields.nth(4).and_then(|threads| threads.parse().ok()).unwrap_or(0);
+        Some(Self { comm: printable(comm), state, ppid, cpu, threads })
     }
 }
 
@@ -111,19 +114,19 @@ mod tests {
 
     #[test]
     fn a_name_may_contain_what_comes_behind_it() {
-        let stat = |comm: &str, state, ppid, millis| {
-            Some(Stat { comm: comm.to_owned(), state, ppid, cpu: Duration::from_millis(millis) })
+        let stat = |comm: &str, state, ppid, millis, threads| {
+            Some(Stat { comm: comm.to_owned(), state, ppid, cpu: Duration::from_millis(millis), threads })
         };
         for (text, expected) in [
             (
                 "4242 (buggy_server) S 1 4242 4242 0 -1 4194560 1031 0 7 0 12 34 0 0 20 0 9 0 12 0 0\n",
-                stat("buggy_server", 'S', 1, 460),
+                stat("buggy_server", 'S', 1, 460, 9),
             ),
             (
                 "7 (a) R 1 (b) c) D 3 7 7 0 -1 4194560 1 0 0 0 100 0 0 0 20 0 1 0 12 0 0",
-                stat("a) R 1 (b) c", 'D', 3, 1_000),
+                stat("a) R 1 (b) c", 'D', 3, 1_000, 1),
             ),
-            ("7 (a\nb\x1b) Z 3 7 7 0 -1 4 1 0 0 0 0 0 0 0", stat("a\u{fffd}b\u{fffd}", 'Z', 3, 0)),
+            ("7 (a\nb\x1b) Z 3 7 7 0 -1 4 1 0 0 0 0 0 0 0", stat("a\u{fffd}b\u{fffd}", 'Z', 3, 0, 0)),
             ("7 (a) S 1 7", None),
             ("7 a S 1", None),
             ("", None),

@@ -20,6 +20,8 @@ pub const MAX_THREADS: usize = 256;
 const MAX_THREADS_IN_ALL: usize = 4096;
 /// More descriptors are counted, but not looked at for sockets.
 const MAX_DESCRIPTORS: usize = 4096;
+/// The same, over all processes.
+const MAX_DESCRIPTORS_IN_ALL: usize = 16_384;
 /// Of a command line, in bytes.
 const MAX_COMMAND_LINE: usize = 1024;
 /// Of any other file, in bytes.
@@ -99,12 +101,25 @@ pub(super) struct Reader {
     buffer: Vec<u8>,
     /// Threads that may still be looked at, over all processes.
     threads_left: usize,
+    descriptors_left: usize,
 }
 
 impl Reader {
     pub(super) fn new(proc: &Path) -> Result<Self, Errno> {
         let proc = open(CWD, proc, OFlags::DIRECTORY)?;
-        Ok(Self { proc, buffer: Vec::with_capacity(4096), threads_left: MAX_THREADS_IN_ALL })
+        Ok(Self {
+            proc,
+            buffer: Vec::with_capacity(4096),
+            threads_left: MAX_THREADS_IN_ALL,
+            descriptors_left: MAX_DESCRIPTORS_IN_ALL,
+        })
+    }
+
+    /// The state of a process, and how many threads it has.
+    pub(super) fn glance(&mut self, pid: i32) -> Option<(char, usize)> {
+        read(self.proc.as_fd(), &format!("{pid}/stat"), MAX_FILE, &mut self.buffer).ok()?;
+        let stat = Stat::parse(&String::from_utf8_lossy(&self.buffer))?;
+        Some((stat.state, stat.threads))
     }
 
     /// Everything but the command line, reading which can block.
@@ -219,21 +234,22 @@ impl Reader {
         // Since Linux 6.2 the size of the directory is the number of descriptors; before, it is 0.
         let size = fstat(&directory).ok().and_then(|stat| usize::try_from(stat.st_size).ok());
         let known = size.filter(|&size| size > 0);
+        let most = MAX_DESCRIPTORS.min(self.descriptors_left);
         let mut counted = 0;
         for entry in entries.flatten() {
             let Some(number) = entry.file_name().to_str().ok().filter(|name| !name.starts_with('.')) else {
                 continue;
             };
             counted += 1;
-            if counted <= MAX_DESCRIPTORS {
+            if counted <= most {
+                self.descriptors_left -= 1;
                 let inode = target(directory.as_fd(), number).and_then(|target| proc::socket_inode(&target));
                 into.sockets.extend(inode);
             } else if known.is_some() {
                 break;
             }
         }
-        into.process.descriptors =
-            Some(if counted > MAX_DESCRIPTORS { known.unwrap_or(counted) } else { counted });
+        into.process.descriptors = Some(if counted > most { known.unwrap_or(counted) } else { counted });
         Some(directory)
     }
 
@@ -255,6 +271,7 @@ impl Reader {
             }
         };
         let mut targets = HashMap::new();
+        let mut shows_stacks = true;
         for entry in entries.flatten() {
             let Some(tid) = entry.file_name().to_str().ok().and_then(|name| name.parse().ok()) else {
                 continue;
@@ -266,7 +283,7 @@ impl Reader {
                     let read = || target(descriptors?, &number.to_string());
                     targets.entry(number).or_insert_with(read).clone()
                 };
-                into.threads.extend(self.thread(&tasks, tid, target_of, gaps));
+                into.threads.extend(self.thread(&tasks, tid, target_of, &mut shows_stacks, gaps));
             }
         }
     }
@@ -276,12 +293,12 @@ impl Reader {
         tasks: &OwnedFd,
         tid: i32,
         target: impl FnOnce(i32) -> Option<String>,
+        shows_stacks: &mut bool,
         gaps: &mut Gaps,
     ) -> Option<Thread> {
         let stat = Stat::parse(&self.text(tasks, &format!("{tid}/stat"), MAX_FILE).ok()?)?;
-        let exact = self.text(tasks, &format!("{tid}/schedstat"), MAX_FILE);
-        let cpu = exact.ok().and_then(|text| proc::cpu_time(&text)).unwrap_or(stat.cpu);
-        let mut thread = Thread { tid, comm: stat.comm, state: stat.state, cpu, ..Thread::default() };
+        let mut thread =
+            Thread { tid, comm: stat.comm, state: stat.state, cpu: stat.cpu, ..Thread::default() };
         if matches!(thread.state, 'Z' | 'X') {
             return Some(thread);
         }
@@ -298,11 +315,25 @@ impl Reader {
         }
         // What a running thread is in changes while it is read.
         if thread.state == 'R' {
+            // It is measured how busy it is, for which hundredths of a second are too coarse.
+            let exact = self.text(tasks, &format!("{tid}/schedstat"), MAX_FILE);
+            thread.cpu = exact.ok().and_then(|text| proc::cpu_time(&text)).unwrap_or(thread.cpu);
             return Some(thread);
         }
-        match self.text(tasks, &format!("{tid}/stack"), MAX_FILE) {
-            Ok(text) => thread.stack = proc::stack(&text),
-            Err(errno) => refused(Field::Stacks, errno),
+        if *shows_stacks {
+            match self.text(tasks, &format!("{tid}/stack"), MAX_FILE) {
+                Ok(text) => thread.stack = proc::stack(&text),
+                Err(errno) => {
+                    // Then it does not of its other threads either.
+                    *shows_stacks = !matches!(errno, Errno::ACCESS | Errno::PERM);
+                    refused(Field::Stacks, errno);
+                }
+            }
+        }
+        // The wait channel is where the stack begins: one file less to read.
+        if let Some((place, _)) = thread.stack.first().and_then(|frame| frame.split_once('+')) {
+            thread.wait_channel = Some(place.to_owned());
+            return Some(thread);
         }
         match self.text(tasks, &format!("{tid}/wchan"), MAX_FILE) {
             Ok(text) if text != "0" && !text.is_empty() => thread.wait_channel = Some(text.into_owned()),

@@ -20,7 +20,12 @@ pub struct Snapshot {
     pub main: Option<i32>,
     /// How many processes the unit has, without those left out.
     pub total: Option<usize>,
-    /// The main process first, the others by their ids.
+    /// What a first glance at them showed.
+    pub glance: Option<Glance>,
+    /// Processes for which no time was left.
+    pub late: usize,
+    /// Those that were read: the main process first, then those that run, wait uninterruptibly or are stopped; the others
+    /// by their ids.
     pub processes: Vec<Process>,
     /// What the unit listens on.
     pub sockets: Vec<Socket>,
@@ -30,6 +35,17 @@ pub struct Snapshot {
     pub measured: Option<Duration>,
     /// What could not be read.
     pub gaps: Vec<Gap>,
+}
+
+/// What is known of all processes before any of them is read as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Glance {
+    /// How many could be looked at.
+    pub processes: usize,
+    /// Their threads.
+    pub threads: usize,
+    /// Of the processes, those that are stopped or traced.
+    pub stopped: usize,
 }
 
 /// What the collector was at when the deadline came.
@@ -52,6 +68,8 @@ pub(super) enum Event {
     At(Cut),
     /// That many processes.
     Found(usize),
+    Glance(Glance),
+    Late(usize),
     Process(Box<Process>),
     Figures(Box<Figures>),
     Sockets(Vec<Socket>),
@@ -78,6 +96,8 @@ impl Snapshot {
             cut: Some(Cut::Listing),
             main,
             total: None,
+            glance: None,
+            late: 0,
             processes: Vec::new(),
             sockets: Vec::new(),
             figures: None,
@@ -90,6 +110,8 @@ impl Snapshot {
         match event {
             Event::At(step) => self.cut = Some(step),
             Event::Found(total) => self.total = Some(total),
+            Event::Glance(glance) => self.glance = Some(glance),
+            Event::Late(late) => self.late = late,
             Event::Process(process) => self.processes.push(*process),
             Event::Figures(figures) => self.figures = Some(*figures),
             Event::Sockets(sockets) => self.sockets = sockets,
@@ -114,9 +136,26 @@ impl Snapshot {
         self.processes.iter_mut().find(|process| process.pid == pid)
     }
 
-    /// Threads of all processes, counted.
+    /// Threads of the processes that were read, counted.
     pub fn thread_count(&self) -> usize {
         self.processes.iter().map(|process| process.thread_count).sum()
+    }
+
+    /// Processes that were not read, for want of time or since they are hidden.
+    pub(super) fn unread(&self) -> usize {
+        self.total.map_or(0, |total| total.saturating_sub(self.processes.len()))
+    }
+
+    /// Threads of all processes, also of those that were not read; [`None`] if nothing tells.
+    pub fn thread_total(&self) -> Option<usize> {
+        let read = self.thread_count();
+        if self.unread() == 0 {
+            return Some(read);
+        }
+        let seen = self.glance.filter(|glance| Some(glance.processes) >= self.total);
+        // Our own threads are among the tasks of a unit that we run in: a few too many.
+        let tasks = || usize::try_from(self.figures.as_ref()?.tasks?).ok();
+        seen.map(|glance| glance.threads).or_else(tasks).map(|threads| threads.max(read))
     }
 
     /// What cannot be read, if there is such a gap.
@@ -127,12 +166,14 @@ impl Snapshot {
     /// What is missing because the deadline came first, in words.
     pub(super) fn missing(&self) -> Option<String> {
         let read = self.processes.len();
-        Some(match self.cut? {
+        let of_all = || match self.total {
+            Some(total) => format!("{read} of {total} processes"),
+            None => format!("{read} processes"),
+        };
+        let Some(cut) = self.cut else { return (self.late > 0).then(of_all) };
+        Some(match cut {
             Cut::Listing => "no process yet".to_owned(),
-            Cut::Processes => match self.total {
-                Some(total) => format!("{read} of {total} processes"),
-                None => format!("{read} processes"),
-            },
+            Cut::Processes => of_all(),
             Cut::Figures => "without the figures of its control group".to_owned(),
             Cut::Sockets => "without its listening sockets".to_owned(),
             Cut::CommandLine(pid) => {

@@ -1,6 +1,6 @@
 //! The sockets that a unit listens on, and how many connections wait there to be accepted.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 
 use rustix::io::Errno;
@@ -41,25 +41,56 @@ pub(super) struct Listener {
     pub(super) inode: u64,
 }
 
-/// Those among the sockets (by inode) that processes (by pid) have open, by address.
-pub(super) fn of(opened: &[(i32, Vec<u64>)], reader: &mut Reader, gaps: &mut Gaps) -> Vec<Socket> {
-    // One process for each network namespace; where that cannot be told, each counts as one of its own.
-    let mut namespaces: BTreeMap<String, i32> = BTreeMap::new();
-    let mut owners: HashMap<u64, Vec<i32>> = HashMap::new();
-    for (pid, inodes) in opened.iter().filter(|(_, inodes)| !inodes.is_empty()) {
-        let name = pid.to_string();
-        namespaces.entry(reader.network(&name).unwrap_or(name)).or_insert(*pid);
-        for &inode in inodes {
-            let pids = owners.entry(inode).or_default();
-            if pids.last() != Some(pid) {
-                pids.push(*pid);
-            }
+/// The listening sockets of each network namespace that is met, read once; and those among them that processes of the
+/// unit have open.
+#[derive(Debug)]
+pub(super) struct Listeners {
+    ours: Option<String>,
+    /// Namespaces that were read. Where one cannot be told, the process counts as one of its own.
+    namespaces: HashSet<String>,
+    /// Whoever's they are, by inode.
+    found: HashMap<u64, Listener>,
+    /// The unit's, by inode.
+    claimed: HashMap<u64, Socket>,
+}
+
+impl Listeners {
+    pub(super) fn new(reader: &Reader) -> Self {
+        Self {
+            ours: reader.network("self"),
+            namespaces: HashSet::new(),
+            found: HashMap::new(),
+            claimed: HashMap::new(),
         }
     }
-    let ours = reader.network("self");
-    let mut found = Vec::new();
-    for (namespace, pid) in namespaces {
-        let is_ours = Some(&namespace) == ours.as_ref();
+
+    /// A process has these sockets open, by inode. Whether one of them listens that was not known of the unit.
+    pub(super) fn claim(&mut self, pid: i32, inodes: &[u64], reader: &mut Reader, gaps: &mut Gaps) -> bool {
+        if inodes.is_empty() {
+            return false;
+        }
+        let name = pid.to_string();
+        let namespace = reader.network(&name).unwrap_or(name);
+        if !self.namespaces.contains(&namespace) {
+            self.read(pid, Some(&namespace) == self.ours.as_ref(), reader, gaps);
+            self.namespaces.insert(namespace);
+        }
+        let mut is_news = false;
+        for inode in inodes {
+            if let Some(Listener { address, depth, limit, .. }) = self.found.remove(inode) {
+                self.claimed.insert(*inode, Socket { address, depth, limit, pids: Vec::new() });
+                is_news = true;
+            }
+            if let Some(socket) = self.claimed.get_mut(inode)
+                && socket.pids.last() != Some(&pid)
+            {
+                socket.pids.push(pid);
+            }
+        }
+        is_news
+    }
+
+    fn read(&mut self, pid: i32, is_ours: bool, reader: &mut Reader, gaps: &mut Gaps) {
         if !is_ours {
             gaps.note(Field::AcceptLimits, "not to be had from another network namespace (PrivateNetwork=)");
         }
@@ -67,18 +98,17 @@ pub(super) fn of(opened: &[(i32, Vec<u64>)], reader: &mut Reader, gaps: &mut Gap
             let monitored = is_ours.then(kind.monitor).and_then(|listeners| {
                 listeners.map_err(|errno| gaps.refused(Field::AcceptLimits, errno)).ok()
             });
-            found.extend(monitored.unwrap_or_else(|| tables(pid, &kind, reader, gaps)));
+            let listeners = monitored.unwrap_or_else(|| tables(pid, &kind, reader, gaps));
+            self.found.extend(listeners.into_iter().map(|listener| (listener.inode, listener)));
         }
     }
-    let mut sockets: Vec<Socket> = found
-        .into_iter()
-        .filter_map(|listener| {
-            let pids = owners.remove(&listener.inode)?;
-            Some(Socket { address: listener.address, depth: listener.depth, limit: listener.limit, pids })
-        })
-        .collect();
-    sockets.sort_by(|a, b| a.address.cmp(&b.address));
-    sockets
+
+    /// The unit's, by address.
+    pub(super) fn sockets(&self) -> Vec<Socket> {
+        let mut sockets: Vec<_> = self.claimed.values().cloned().collect();
+        sockets.sort_by(|a, b| a.address.cmp(&b.address));
+        sockets
+    }
 }
 
 /// Where the kernel tells of one kind of sockets.
@@ -191,6 +221,23 @@ mod tests {
         assert_eq!(tables(pid, &Kind { tables: &["none"], ..TCP }, &mut reader, &mut gaps), []);
         let told = gaps.news().unwrap()[0].to_string();
         assert_eq!(told, "accept queues: not readable (No such file or directory)");
+    }
+
+    #[test]
+    fn a_socket_is_the_units_once_and_has_everybody_who_has_it_open() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let inode = fstat(&listener).unwrap().st_ino;
+        let mut reader = Reader::new(Path::new("/proc")).unwrap();
+        let (mut listeners, mut gaps) = (Listeners::new(&reader), Gaps::default());
+        let pid = crate::cgroup::own_pid();
+        assert!(!listeners.claim(pid, &[], &mut reader, &mut gaps));
+        assert!(!listeners.claim(pid, &[u64::MAX], &mut reader, &mut gaps));
+        assert!(listeners.claim(pid, &[inode, inode], &mut reader, &mut gaps));
+        // Its namespace cannot be told; what is known of the socket stays.
+        assert!(!listeners.claim(i32::MAX, &[inode], &mut reader, &mut gaps));
+        let [socket] = &listeners.sockets()[..] else { panic!("{:?}", listeners.sockets()) };
+        assert_eq!(socket.address, listener.local_addr().unwrap().to_string());
+        assert_eq!(socket.pids, [pid, i32::MAX]);
     }
 
     fn listener(address: &str, depth: Option<u32>, inode: u64) -> Listener {

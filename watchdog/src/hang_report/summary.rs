@@ -68,9 +68,13 @@ pub(super) fn probes(probes: &[ProbeRecord], now: Instant) -> Vec<String> {
 }
 
 fn heading(snapshot: &Snapshot) -> String {
-    let total = snapshot.total.unwrap_or(snapshot.processes.len());
-    let processes = counted(total, "process");
-    format!("{processes}, {}", counted(snapshot.thread_count(), "thread"))
+    let (read, threads) = (snapshot.processes.len(), snapshot.thread_count());
+    let all = counted(read + snapshot.unread(), "process");
+    match (snapshot.unread(), snapshot.thread_total()) {
+        (0, _) => format!("{all}, {}", counted(threads, "thread")),
+        (_, Some(total)) => format!("{read} of {all}, {threads} of {}", counted(total, "thread")),
+        (_, None) => format!("{read} of {all}, {}", counted(threads, "thread")),
+    }
 }
 
 fn processes(snapshot: &Snapshot) -> Vec<String> {

@@ -15,7 +15,7 @@ pub(super) struct Group<'a> {
 }
 
 /// The order in which groups are worth reading: running and stuck ones first, the many before the few.
-fn rank(state: char) -> u8 {
+pub(super) fn rank(state: char) -> u8 {
     match state {
         'R' => 0,
         'D' => 1,

@@ -144,6 +144,34 @@ async fn what_was_read_before_a_process_that_blocks_is_reported_at_the_deadline(
     assert!(started.elapsed() >= budget && started.elapsed() < Duration::from_secs(10));
     assert_eq!((pids(&snapshot), snapshot.cut), (vec![3, 4], Some(Cut::Processes)));
     assert_eq!(snapshot.missing().as_deref(), Some("2 of 4 processes"));
+    // These take as long with a thousand processes as with one.
+    assert!(snapshot.figures.is_some());
+    assert_eq!(snapshot.glance, Some(Glance { processes: 4, threads: 4, stopped: 0 }));
+    assert_eq!(snapshot.thread_total(), Some(4));
+}
+
+#[tokio::test]
+async fn processes_that_run_or_are_stuck_are_read_before_those_that_sleep() {
+    let fake = Fake::new(&[3, 4, 5, 6, 7]);
+    for (pid, state) in [(4, 'R'), (6, 'T'), (7, 'D')] {
+        let stat = format!("{pid} (p{pid}) {state} 1 1 1 0 -1 4194560 1 0 0 0 1 0 0 0 20 0 1 0 12 0 0");
+        fake.write(&format!("proc/{pid}/stat"), &stat);
+    }
+    let (snapshot, _) = gather(fake.scope(5), Duration::from_secs(30)).await;
+    assert_eq!(pids(&snapshot), [5, 4, 7, 6, 3]);
+    assert_eq!(snapshot.glance, Some(Glance { processes: 5, threads: 5, stopped: 1 }));
+}
+
+#[tokio::test]
+async fn what_there_is_no_time_for_is_counted_and_what_was_read_is_complete() {
+    let fake = Fake::new(&[3, 4, 5]);
+    let mut collector = Collector::start(&fake.scope(4), Duration::ZERO);
+    let snapshot = collector.gather(Instant::now() + Duration::from_secs(30)).await;
+    assert_eq!((pids(&snapshot), snapshot.total, snapshot.late), (vec![4], Some(3), 2));
+    assert_eq!((snapshot.cut, snapshot.missing().as_deref()), (None, Some("1 of 3 processes")));
+    assert_eq!((snapshot.thread_count(), snapshot.thread_total()), (1, Some(3)));
+    assert_eq!(snapshot.processes[0].command_line.as_deref(), Some("program 4"));
+    assert!(snapshot.figures.is_some());
 }
 
 #[tokio::test]
@@ -161,7 +189,7 @@ async fn a_locked_address_space_costs_command_lines_and_nothing_else() {
 fn a_collector_that_nobody_waits_for_reads_no_further_process() {
     let fake = Fake::new(&[3, 4]);
     let first = fake.block("proc/3/task/3/stat");
-    let _second = fake.block("proc/4/stat");
+    let _second = fake.block("proc/4/task/4/stat");
     let Collector { events, stop, .. } = Collector::start(&fake.scope(3), Duration::from_secs(30));
     drop(events);
     drop(first);

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use crate::cgroup::{Pressure, Stall};
 use crate::hang_report::tests::{call, process, snapshot, thread};
-use crate::hang_report::{Call, Gap, Socket, Throttled};
+use crate::hang_report::{Call, Gap, Glance, Socket, Throttled};
 
 use super::*;
 
@@ -180,6 +180,16 @@ fn stopped_traced_and_ended_processes_are_told() {
     ] {
         assert_eq!(diagnose(&snapshot(processes)).as_deref(), Some(expected));
     }
+    // Of those that there was no time for, a glance still tells.
+    let part = Snapshot {
+        total: Some(401),
+        late: 399,
+        glance: Some(Glance { processes: 401, threads: 2_005, stopped: 401 }),
+        ..snapshot(vec![stopped(1, 'T'), stopped(2, 'T')])
+    };
+    let told = diagnose(&part);
+    let expected = "all 401 processes are stopped by a signal (state T); SIGCONT would let it go on (read were 2 of 401 processes)";
+    assert_eq!(told.as_deref(), Some(expected));
     // A main thread that has ended, while others go on, is not the end of the process.
     let threads = vec![thread(1, 'Z', "", None), events()];
     let told = diagnose(&snapshot(vec![process(1, 'Z', threads)]));

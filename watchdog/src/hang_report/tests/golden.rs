@@ -124,6 +124,32 @@ fn a_report_cut_short_says_what_is_missing() {
 }
 
 #[test]
+fn the_headline_says_how_many_of_all_processes_were_read() {
+    let read = (1..88).map(|pid| process(pid, 'S', vec![thread(pid, 'S', "pipe_read", None); 5])).collect();
+    let part = Snapshot { total: Some(401), late: 314, ..snapshot(read) };
+    let glance = |processes| Some(Glance { processes, threads: 2_005, stopped: 0 });
+    let figures = |tasks| Some(Figures { tasks, ..Figures::default() });
+    for (glance, figures, threads, expected) in [
+        (glance(401), figures(Some(2_007)), Some("2005"), "87 of 401 processes, 435 of 2005 threads:"),
+        (glance(400), figures(Some(2_007)), Some("2007"), "87 of 401 processes, 435 of 2007 threads:"),
+        (None, figures(None), None, "87 of 401 processes, 435 threads:"),
+    ] {
+        let snapshot = Snapshot { glance, figures, ..part.clone() };
+        let report = Report::new(snapshot, deadlock().context);
+        let summary = report.summary();
+        assert!(summary.lines().any(|line| line == expected), "{expected}: {summary}");
+        assert!(summary.contains("  cut short after 4.2 ms: 87 of 401 processes\n"), "{summary}");
+        let entry = &report.entries()[0];
+        let field = |name| entry.text(name);
+        assert_eq!(
+            (field("HANGPROOF_PROCESSES"), field("HANGPROOF_PROCESSES_READ")),
+            (Some("401"), Some("87"))
+        );
+        assert_eq!(field("HANGPROOF_THREADS"), threads);
+    }
+}
+
+#[test]
 fn the_summary_of_a_big_unit_fits_a_screen_still() {
     let threads = |pid: i32| -> Vec<_> {
         (0..300)

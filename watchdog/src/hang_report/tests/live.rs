@@ -68,6 +68,11 @@ fn patient() {
                     scope.spawn(|| drop(lock.lock()));
                 }
             }
+            Ok("five") => {
+                for _ in 0..3 {
+                    scope.spawn(|| drop(lock.lock()));
+                }
+            }
             Ok("ten") => {
                 for _ in 0..8 {
                     scope.spawn(|| drop(lock.lock()));
@@ -196,15 +201,7 @@ async fn what_this_user_may_not_see_is_said_once_with_the_remedy() {
 #[ignore = "a measurement"]
 async fn collecting_ten_processes_of_ten_threads_takes_milliseconds() {
     let patients: Vec<_> = (0..10).map(|_| Patient::start("ten").0).collect();
-    let root = tempfile::tempdir().unwrap();
-    let unit = root.path().join("a.service");
-    std::fs::create_dir_all(&unit).unwrap();
-    std::fs::create_dir_all(root.path().join("self")).unwrap();
-    let mountinfo = format!("1 2 0:3 / {} rw - cgroup2 cgroup2 rw\n", root.path().display());
-    std::fs::write(root.path().join("self/mountinfo"), mountinfo).unwrap();
-    let pids: Vec<_> = patients.iter().map(|patient| patient.pid().to_string()).collect();
-    std::fs::write(unit.join("cgroup.procs"), pids.join("\n")).unwrap();
-    let scope = Scope::of(Cgroup::at_in("/a.service", root.path()), Some(patients[0].pid()));
+    let (_root, scope) = unit_of(&patients);
     until(&scope, |found| in_call(found, "futex") == 90).await;
     let mut took = Vec::new();
     for _ in 0..200 {
@@ -215,4 +212,40 @@ async fn collecting_ten_processes_of_ten_threads_takes_milliseconds() {
     took.sort();
     println!("collected in {:?} (median), {:?} (p99)", took[100], took[198]);
     assert!(took[100] < Duration::from_millis(10), "{:?}", took[100]);
+}
+
+/// As above, with `what_a_report_has_of_a_unit_of_many_processes`
+#[tokio::test]
+#[ignore = "a measurement"]
+async fn what_a_report_has_of_a_unit_of_many_processes() {
+    let patients: Vec<_> = (0..401).map(|_| Patient::start("five").0).collect();
+    let (_root, scope) = unit_of(&patients);
+    for budget in [100, 200, 450, 5_000, 450].map(Duration::from_millis) {
+        let snapshot = Collector::start(&scope, budget).gather(Instant::now() + budget).await;
+        println!(
+            "{budget:?}: {} of {:?} processes, {} threads, {} sockets, {} command lines, figures: {}, in {:?}, cut {:?}",
+            snapshot.processes.len(),
+            snapshot.total,
+            snapshot.thread_count(),
+            snapshot.sockets.len(),
+            snapshot.processes.iter().filter(|process| process.command_line.is_some()).count(),
+            snapshot.figures.is_some(),
+            snapshot.took,
+            snapshot.cut,
+        );
+    }
+}
+
+/// A control group of these processes, made of files.
+fn unit_of(patients: &[Patient]) -> (tempfile::TempDir, Scope) {
+    let root = tempfile::tempdir().unwrap();
+    let unit = root.path().join("a.service");
+    std::fs::create_dir_all(&unit).unwrap();
+    std::fs::create_dir_all(root.path().join("self")).unwrap();
+    let mountinfo = format!("1 2 0:3 / {} rw - cgroup2 cgroup2 rw\n", root.path().display());
+    std::fs::write(root.path().join("self/mountinfo"), mountinfo).unwrap();
+    let pids: Vec<_> = patients.iter().map(|patient| patient.pid().to_string()).collect();
+    std::fs::write(unit.join("cgroup.procs"), pids.join("\n")).unwrap();
+    let scope = Scope::of(Cgroup::at_in("/a.service", root.path()), Some(patients[0].pid()));
+    (root, scope)
 }
