@@ -123,8 +123,15 @@ impl Plan<'_> {
         Ok(template::drop_in(unit, source.as_ref(), path(self.program)?, &self.families(), &service))
     }
 
-    fn service<'s>(&self, exec_start: &'s str, bound: Option<Duration>) -> template::Service<'s> {
-        template::Service { exec_start, watchdog: self.args.watchdog_sec, bound }
+    fn service<'s>(&'s self, exec_start: &'s str, bound: Option<Duration>) -> template::Service<'s> {
+        template::Service { exec_start, watchdog: self.args.watchdog_sec, bound, secret: self.secret() }
+    }
+
+    /// The first header that should not stand in a unit, which everybody can read.
+    fn secret(&self) -> Option<&str> {
+        const SECRET: [&str; 3] = ["Authorization", "Proxy-Authorization", "Cookie"];
+        let mut names = self.args.probes.header.iter().filter_map(|header| Some(header.split_once(':')?.0));
+        names.find(|name| SECRET.iter().any(|secret| secret.eq_ignore_ascii_case(name)))
     }
 
     /// What sd-watchdog itself opens: systemd's socket, the kernel's list of sockets, and where it probes.

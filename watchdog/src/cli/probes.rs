@@ -63,7 +63,25 @@ pub struct ProbeArgs {
         hide_short_help = true,
         help_heading = "What the probes send and expect"
     )]
+    #[arg(
+        long_help = "With --http and --http-unix: a header of the request; may be repeated. Anybody on this machine can read \
+        it, in the process list and in the journal: for secrets there is --header-file"
+    )]
     pub header: Vec<String>,
+
+    /// With --http and --http-unix: a file with headers, one a line; for secrets
+    #[arg(
+        long,
+        value_name = "PATH",
+        hide_short_help = true,
+        help_heading = "What the probes send and expect"
+    )]
+    #[arg(
+        long_help = "With --http and --http-unix: a file with headers of the request, one a line: 'Name: value'. For secrets; \
+        no value is ever shown. It is read once, at the start. In a unit: LoadCredential=headers:/etc/my-server/headers and \
+        --header-file %d/headers; the file may then be root's alone, whoever the service runs as. May be repeated"
+    )]
+    pub header_file: Vec<std::path::PathBuf>,
 
     /// With --http and --http-unix: what counts as healthy [default: 200-399]
     #[arg(

@@ -7,6 +7,7 @@
 //!   asked. Proxy variables are not read.
 
 use std::cell::Cell;
+use std::fmt;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -15,8 +16,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use self::answer::{Answer, Progress, Question};
 pub use self::expected::Expected;
 pub use self::fuzz::fuzz_answer;
+pub use self::header_file::{HeaderFileError, with_file};
 use self::redirect::Origin;
 pub use self::request::{Form, FormError};
+pub use self::shown::{refused, shown};
 pub use self::statuses::StatusError;
 pub use self::target::{Target, TargetError};
 use super::connect::{Endpoint, Stage, broken, within};
@@ -26,8 +29,10 @@ use super::{Cause, Outcome, Reason};
 mod answer;
 mod expected;
 mod fuzz;
+mod header_file;
 mod redirect;
 mod request;
+mod shown;
 mod statuses;
 mod target;
 
@@ -35,7 +40,6 @@ mod target;
 const MAX_REDIRECTS: usize = 10;
 
 /// Probes one [`Target`].
-#[derive(Debug)]
 pub struct HttpProbe {
     endpoint: Endpoint,
     tls: Option<Tls>,
@@ -53,6 +57,18 @@ pub struct HttpProbe {
 enum Next {
     Nothing,
     Follow { status: u16, path: String },
+}
+
+/// Without what is asked, in which there may be secrets.
+impl fmt::Debug for HttpProbe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { endpoint, form, expected, .. } = self;
+        f.debug_struct("HttpProbe")
+            .field("endpoint", endpoint)
+            .field("form", form)
+            .field("expected", expected)
+            .finish_non_exhaustive()
+    }
 }
 
 impl HttpProbe {

@@ -7,7 +7,7 @@ use super::connect::Endpoint;
 use super::exec::{ExecError, ExecProbe};
 #[cfg(feature = "grpc")]
 use super::grpc::{self, GrpcProbe};
-use super::http::{self, Expected, Form, FormError, HttpProbe, StatusError};
+use super::http::{self, Expected, Form, FormError, HeaderFileError, HttpProbe, StatusError};
 use super::stream::{EscapeError, StreamProbe, unescape};
 use super::tls::{TlsError, Trust};
 use super::{Named, Probe};
@@ -38,6 +38,8 @@ pub enum Problem {
     Http(#[from] http::TargetError),
     #[error(transparent)]
     Form(#[from] FormError),
+    #[error(transparent)]
+    HeaderFile(#[from] HeaderFileError),
     #[error(transparent)]
     Status(#[from] StatusError),
     #[error("there is nothing in it, which is in every body; leave it out")]
@@ -96,13 +98,14 @@ fn http_probes(args: &ProbeArgs, trust: &mut Trust, probes: &mut Vec<Named>) -> 
         probes.push(Named { name, probe: Probe::Http(Box::new(probe)) });
     };
     for url in &args.http {
-        let option = format!("--http {url}");
-        let target = http::Target::url(url).map_err(of(&option))?;
+        let name = http::shown(url);
+        let target = http::Target::url(url).map_err(of(&format!("--http {}", http::refused(url))))?;
         let tls = target.tls_host().map(|host| trust.with(host, "http/1.1"));
-        add(url.clone(), target, tls.transpose().map_err(of(&option))?);
+        let tls = tls.transpose().map_err(of(&format!("--http {name}")))?;
+        add(name, target, tls);
     }
     for text in &args.http_unix {
-        let name = format!("http-unix {text}");
+        let name = format!("http-unix {}", http::shown(text));
         let target = http::Target::unix(text).map_err(of(&format!("--{name}")))?;
         add(name, target, None);
     }
@@ -118,6 +121,9 @@ fn form(args: &ProbeArgs) -> Result<Form, ProbeError> {
         // The value may be a secret, and this goes to the journal.
         let name = header.split_once(':').map_or("", |(name, _)| name);
         form = form.with_header(header).map_err(of(&format!("--header {name:?}")))?;
+    }
+    for path in &args.header_file {
+        form = http::with_file(form, path).map_err(of(&format!("--header-file {}", path.display())))?;
     }
     Ok(form)
 }
@@ -173,7 +179,7 @@ fn grpc_probes(args: &ProbeArgs, trust: &mut Trust, probes: &mut Vec<Named>) -> 
     for text in &args.grpc {
         let name = format!("grpc {text}");
         let option = format!("--{name}");
-        let target = grpc::Target::new(text).map_err(of(&option))?;
+        let target = grpc::Target::new(text).map_err(of(&format!("--grpc {}", http::refused(text))))?;
         let tls = target.tls_host().map(|host| trust.with(host, "h2"));
         let tls = tls.transpose().map_err(of(&option))?;
         let probe = GrpcProbe::new(target, tls).map_err(of(&option))?;
@@ -192,6 +198,7 @@ fn refuse_alone(args: &ProbeArgs) -> Result<(), ProbeError> {
         let with = "--http or --http-unix";
         refuse("--method", args.method.is_some(), with)?;
         refuse("--header", !args.header.is_empty(), with)?;
+        refuse("--header-file", !args.header_file.is_empty(), with)?;
         refuse("--status", args.status.is_some(), with)?;
         refuse("--body", args.body.is_some(), with)?;
         refuse("--body-regex", body_regex, with)?;

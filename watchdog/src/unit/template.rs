@@ -18,6 +18,8 @@ pub struct Service<'a> {
     pub watchdog: Duration,
     /// Within what time sd-watchdog finds a hang itself; [`None`] if it leaves that to systemd.
     pub bound: Option<Duration>,
+    /// A header on the command line that is a secret, by its name.
+    pub secret: Option<&'a str>,
 }
 
 impl Service<'_> {
@@ -29,7 +31,14 @@ impl Service<'_> {
             ),
             None => "systemd's timer may be late by up to 250 ms.".to_owned(),
         };
+        let secret = self.secret.map_or(String::new(), |name| {
+            format!(
+                "# Everybody on this machine can read this {name}, here and in the process list. Better have it in a file,\n\
+                 # with LoadCredential=headers:PATH and, in place of --header, --header-file %d/headers.\n"
+            )
+        });
         template
+            .replace("ExecStart=@EXEC_START@", &format!("{secret}ExecStart=@EXEC_START@"))
             .replace("@VERSION@", env!("CARGO_PKG_VERSION"))
             .replace("@BOUND@", &bound)
             .replace("@WATCHDOG_SEC@", &span(self.watchdog))

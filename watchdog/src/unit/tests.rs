@@ -66,6 +66,25 @@ fn every_directive_has_its_reason_above_it_or_above_its_neighbour() {
 }
 
 #[test]
+fn a_secret_on_the_command_line_is_warned_of_beside_it() {
+    for (header, expected) in [
+        (
+            "--header=authorization: Bearer x",
+            Some("# Everybody on this machine can read this authorization, here"),
+        ),
+        ("--header=Cookie:x", Some("# Everybody on this machine can read this Cookie, here")),
+        ("--header=X-Who: me", None),
+    ] {
+        let text = print(&[HTTP, header, "--", "/bin/a"], None).expect("a unit");
+        let lines: Vec<_> = text.lines().collect();
+        let exec_start = lines.iter().position(|line| line.starts_with("ExecStart=")).expect("a command");
+        let warning = lines[exec_start - 2];
+        assert_eq!(warning.starts_with("# Everybody"), expected.is_some(), "{text}");
+        assert!(expected.is_none_or(|expected| warning.starts_with(expected)), "{text}");
+    }
+}
+
+#[test]
 fn a_drop_in_wraps_the_units_own_command_and_adds_what_that_takes() {
     let source = "[Service]\nType=exec\nExecStart=-/usr/sbin/a $OPTIONS \\\n  %i\n";
     let printed = |more: &str| {

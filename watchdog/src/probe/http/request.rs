@@ -1,9 +1,9 @@
-//! `--method` and `--header`: what is asked. No request has a body.
+//! `--method`, `--header` and `--header-file`: what is asked. No request has a body.
 
 use std::fmt;
 
 /// The method and headers of every request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Form {
     method: String,
     /// As given, in place of ours where the names are the same.
@@ -23,6 +23,8 @@ pub enum FormError {
     NoColon,
     #[error("\"{name}\" is not the name of a header; write it as 'Name: value'")]
     Name { name: String },
+    #[error("what stands before the colon is not the name of a header; write it as 'Name: value'")]
+    HiddenName,
     #[error("the value has a line break or another control character; leave it out")]
     Value,
     #[error("a request has one Host; give it once")]
@@ -124,6 +126,14 @@ fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
+/// Without the values, as [`Display`](fmt::Display).
+impl fmt::Debug for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Form").field("method", &self.method).field("headers", &names).finish()
+    }
+}
+
 /// Without the values, which may be secrets.
 impl fmt::Display for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -194,6 +204,13 @@ mod tests {
             assert!(error.contains(expected), "{method} {header}: {error}");
         }
         assert_eq!(request("GET", &["Host: a", "HOST: b"]), Err(FormError::HostTwice));
+    }
+
+    #[test]
+    fn no_value_of_a_header_is_shown() {
+        let form = Form::default().with_header("Authorization: Bearer s3cret").expect("a header");
+        let shown = format!("{form} {form:?}");
+        assert_eq!(shown, "GET Form { method: \"GET\", headers: [\"Authorization\"] }");
     }
 
     proptest! {

@@ -30,7 +30,9 @@ pub enum TargetError {
     NoScheme,
     #[error("{scheme}:// cannot be probed, only http:// and https://")]
     Scheme { scheme: String },
-    #[error("credentials in a URL are not supported; give them by --header 'Authorization: …'")]
+    #[error(
+        "credentials in a URL are not supported; write 'Authorization: Basic …' into a file for --header-file"
+    )]
     Credentials,
     #[error(transparent)]
     Address(#[from] AddressError),

@@ -13,6 +13,14 @@ fn options_that_make_no_probe_are_refused_with_the_flag_and_a_remedy() {
         (HTTP, &["--header", "X"], "--header \"\": no colon; write it as 'Name: value'"),
         (HTTP, &["--header", "A b: secret"], "--header \"A b\": \"A b\" is not the name of a header"),
         (HTTP, &["--header", "A: x\ny"], "--header \"A\": the value has a line break"),
+        (HTTP, &["--header-file", "/no/such"], "--header-file /no/such: cannot be read: No such file"),
+        (
+            ["--http", "http://me:secret@127.0.0.1/?secret"],
+            &[],
+            "--http http://…@127.0.0.1/?…: credentials in a URL are not supported; write 'Authorization: Basic …' into",
+        ),
+        (["--http", "ftp://127.0.0.1/?secret"], &[], "--http ftp://127.0.0.1/?…: ftp://"),
+        (["--http-unix", "x?secret"], &[], "--http-unix x?…: no URL path"),
         (HTTP, &["--status", "2xx"], "--status \"2xx\": \"2xx\" is not a status; write it as 200-399"),
         (HTTP, &["--body", ""], "--body: there is nothing in it, which is in every body; leave it out"),
         (
@@ -28,6 +36,7 @@ fn options_that_make_no_probe_are_refused_with_the_flag_and_a_remedy() {
             "--method goes with --http or --http-unix: add one, or leave --method out",
         ),
         (TCP, &["--header", "A: b"], "--header goes with --http or --http-unix"),
+        (TCP, &["--header-file", "x"], "--header-file goes with --http or --http-unix"),
         (TCP, &["--status", "200"], "--status goes with --http or --http-unix"),
         (TCP, &["--body", "x"], "--body goes with --http or --http-unix"),
         (TCP, &["--follow-redirects"], "--follow-redirects goes with --http or --http-unix"),
@@ -37,6 +46,23 @@ fn options_that_make_no_probe_are_refused_with_the_flag_and_a_remedy() {
         let error = probes(&[&probe, options].concat()).map(drop).expect_err(expected).to_string();
         assert!(error.starts_with(expected), "{error}");
         assert!(!error.contains("secret"), "{error}");
+    }
+}
+
+#[test]
+fn a_probe_shows_neither_query_nor_headers() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), "X-B: secret\n").expect("written");
+    let file = file.path().to_str().expect("a name");
+    for (option, target, expected) in [
+        ("--http", "http://127.0.0.1/a?secret", "http://127.0.0.1/a?…"),
+        ("--http-unix", "/run/x:/a?secret", "http-unix /run/x:/a?…"),
+    ] {
+        let options = [option, target, "--header", "X-A: secret", "--header-file", file];
+        let probes = probes(&options).expect("a probe");
+        assert_eq!(probes.to_string(), expected);
+        let debug = format!("{probes:?}");
+        assert!(debug.contains("[\"X-A\", \"X-B\"]") && !debug.contains("secret"), "{debug}");
     }
 }
 
