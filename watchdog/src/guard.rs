@@ -8,6 +8,7 @@
 //! | [`settings`]: what UNIT's settings say about a hang | [`bus`]: systemd over D-Bus |
 //! | [`budget`]: how often UNIT may be ended | [`dbus`]: as much of D-Bus as that takes |
 //! | [`name`]: names of units | [`gauge`]: how far others keep UNIT from running |
+//! | | [`own`]: how the unit stands that we ourselves are in |
 //! | [`event`]: the words in which all of these speak | [`note`]: the log |
 //! | | [`ledger`]: when UNIT was ended, for the next guard |
 //!
@@ -61,6 +62,7 @@ pub mod gauge;
 pub mod ledger;
 pub mod name;
 pub mod note;
+pub mod own;
 pub mod settings;
 pub mod unit;
 

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | Starting | a healthy probe, and COMMAND's own READY=1 where that is waited for | `STATUS=` what it waits for; then `READY=1` |
 //! | Watching | N unhealthy in a row, with trigger | a ping after every healthy probe |
-//! | Reporting | the hang report, or the end of its budget | `WATCHDOG=trigger` at its end |
+//! | Reporting | the hang report, or the end of its budget | `WATCHDOG=trigger` at its end, unless systemd is stopping the unit |
 //! | Unguarded (Watching, without a watchdog) | | what COMMAND says; it does not probe, but for a reload |
 //! | Hung | | nothing, whatever happens |
 //! | Stopping | | nothing; `STOPPING=1` was said on entering |
@@ -179,7 +179,8 @@ impl State {
                 self.lenient_until = self.config.watchdog.map(|watchdog| now + watchdog);
                 Actions::default()
             }
-            (Event::Reported, Reporting) => self.trigger(),
+            (Event::Reported { is_stopping: false }, Reporting) => self.trigger(),
+            (Event::Reported { is_stopping: true }, Reporting) => self.called_off(),
             (Event::Restarts(restarts), _) => {
                 self.restarts = Some(restarts);
                 self.status.is_news();
@@ -196,7 +197,7 @@ impl State {
             )
             | (Event::MayStop, Starting | Reporting | Unguarded | Hung | Stopping)
             | (Event::ReloadAsked { .. }, Starting)
-            | (Event::Reported, Starting | Watching | Unguarded | Hung | Stopping)
+            | (Event::Reported { .. }, Starting | Watching | Unguarded | Hung | Stopping)
             | (Event::StopAsked { .. }, Hung | Stopping)
             | (Event::Ended { .. }, Hung) => Actions::default(),
         }

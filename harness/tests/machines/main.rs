@@ -22,6 +22,7 @@ mod peers;
 mod recovery;
 mod starting;
 mod starvation;
+mod stopping;
 
 /// Most of a test is waiting for a hang to be noticed, so more of them run at once than there are cores.
 const AT_ONCE: usize = 4;
@@ -113,6 +114,7 @@ fn main() {
         guard::the_options_in_the_example_file_arrive_as_they_are_meant,
         starvation::a_starved_service_gets_one_more_probe_each_time_and_is_not_restarted,
         starvation::a_starved_service_is_restarted_where_pressure_is_not_to_count,
+        stopping::a_service_that_drains_while_it_is_stopped_is_not_taken_for_one_that_hangs,
     ];
     let in_containers = tests![
         containers::the_same_scenario_has_the_same_events_on_every_backend,

@@ -24,16 +24,16 @@ use crate::guard::settings::{Settings, Whom};
 use crate::guard::unit::{Property, Unit};
 
 /// Where PID 1 listens for root.
-const PRIVATE_SOCKET: &str = "/run/systemd/private";
+pub(super) const PRIVATE_SOCKET: &str = "/run/systemd/private";
 /// Where a system bus listens, unless `DBUS_SYSTEM_BUS_ADDRESS` says otherwise.
 const BUS_SOCKET: &str = "/run/dbus/system_bus_socket";
-const SYSTEMD: &str = "org.freedesktop.systemd1";
-const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
-const MANAGER: &str = "org.freedesktop.systemd1.Manager";
-const UNIT: &str = "org.freedesktop.systemd1.Unit";
-const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
-const BUS: &str = "org.freedesktop.DBus";
-const BUS_PATH: &str = "/org/freedesktop/DBus";
+pub(super) const SYSTEMD: &str = "org.freedesktop.systemd1";
+pub(super) const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
+pub(super) const MANAGER: &str = "org.freedesktop.systemd1.Manager";
+pub(super) const UNIT: &str = "org.freedesktop.systemd1.Unit";
+pub(super) const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+pub(super) const BUS: &str = "org.freedesktop.DBus";
+pub(super) const BUS_PATH: &str = "/org/freedesktop/DBus";
 /// What connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -322,7 +322,7 @@ async fn within<T>(connect: impl Future<Output = io::Result<T>>) -> io::Result<T
 }
 
 /// Of all that an address may be, sockets with a path are what there is on the system bus.
-fn bus_socket() -> io::Result<PathBuf> {
+pub(super) fn bus_socket() -> io::Result<PathBuf> {
     let Ok(address) = std::env::var("DBUS_SYSTEM_BUS_ADDRESS") else { return Ok(BUS_SOCKET.into()) };
     let path = address.split(',').find_map(|part| part.strip_prefix("unix:path="));
     path.map(PathBuf::from).ok_or_else(|| {

@@ -46,8 +46,11 @@ pub enum Event {
         /// CLOCK_MONOTONIC, which systemd compares with its own (sd_notify(3), `MONOTONIC_USEC`).
         monotonic_usec: u64,
     },
-    /// The hang report that was asked for is in the journal, as far as there was time.
-    Reported,
+    /// The hang report that was asked for is in the journal, as far as there was time, and systemd was asked.
+    Reported {
+        /// systemd is stopping the unit, or is about to. Not known counts as no.
+        is_stopping: bool,
+    },
     /// How often systemd has restarted the unit is known.
     Restarts(u32),
     /// COMMAND has ended.
@@ -68,6 +71,8 @@ pub struct Actions {
     pub message: Message,
     /// Make a hang report, and answer with [`Event::Reported`].
     pub report: Option<ReportRequest>,
+    /// Ask systemd, until then, whether it is stopping the unit; [`Event::Reported`] has its answer too.
+    pub ask: Option<Instant>,
     /// Log this.
     pub note: Option<Note>,
 }
@@ -129,6 +134,11 @@ pub enum Note {
     /// The service hangs; systemd was told.
     Triggered {
         /// The status that went with it.
+        reason: String,
+    },
+    /// What looked like a hang is the end of the service: systemd is stopping the unit.
+    CalledOff {
+        /// What it looked like.
         reason: String,
     },
     /// The service hangs; pings are withheld.

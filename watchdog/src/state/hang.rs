@@ -9,6 +9,9 @@ use crate::message::{Message, Verdict};
 use crate::probe::Reason;
 use crate::starvation::Pressure;
 
+/// How long systemd is asked for where there is to be no report.
+const ASK: Duration = Duration::from_millis(50);
+
 impl State {
     pub(super) fn unhealthy(&mut self, reason: Reason, pressure: Option<Pressure>, now: Instant) -> Actions {
         self.spell.unhealthy(self.probe_started);
@@ -55,7 +58,7 @@ impl State {
         self.spell.widen(&self.config.timing, pressure, self.config.pressure_limit, left)
     }
 
-    /// It hangs: first a report, unless there is no time for one.
+    /// It hangs, unless systemd is stopping it: first that, and a report, unless there is no time for one.
     pub(super) fn hung(&mut self, reason: String, deadline: Instant, now: Instant) -> Actions {
         let report = (deadline > now).then(|| ReportRequest { deadline, reason: reason.clone() });
         if self.config.dry_run || self.config.on_hang == OnHang::Withhold {
@@ -71,10 +74,18 @@ impl State {
         }
         self.enter(Phase::Reporting);
         self.hang = reason;
-        match report {
-            None => self.trigger(),
-            report => Actions { report, abandon_probe: true, ..Actions::default() },
-        }
+        // What the last call leaves of W is more than this.
+        let ask = ASK.min(self.config.watchdog.unwrap_or(ASK) / 40);
+        let ask = Some(deadline.max(now + ask));
+        Actions { report, ask, abandon_probe: true, ..Actions::default() }
+    }
+
+    /// A service that closes its listener first and then takes its time hangs, for all that probes can tell: `ExecStop=`
+    /// that drains, a `KillSignal=` that was not named.
+    pub(super) fn called_off(&mut self) -> Actions {
+        self.enter(Phase::Stopping);
+        let reason = std::mem::take(&mut self.hang);
+        Actions { note: Some(Note::CalledOff { reason }), ..Actions::default() }
     }
 
     pub(super) fn trigger(&mut self) -> Actions {

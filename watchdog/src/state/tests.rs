@@ -11,6 +11,7 @@ use crate::relay::Reloading;
 const TARGET: &str = "http://127.0.0.1:1/";
 const MUTE: bool = false;
 const HEALTHY: bool = true;
+const REPORTED: Event = Event::Reported { is_stopping: false };
 
 /// W = 1 s: interval 100 ms, timeout 100 ms, retry interval 10 ms. No jitter, so that times are exact.
 fn config(options: &[&str]) -> Config {
@@ -64,8 +65,13 @@ impl Bench {
         bench
     }
 
+    /// Where there is no report to be made, what systemd is asked for has its answer at once.
     fn step(&mut self, event: Event) -> Actions {
-        self.state.step(event, self.now)
+        let actions = self.state.step(event, self.now);
+        if actions.ask.is_some() && actions.report.is_none() {
+            return self.state.step(REPORTED, self.now);
+        }
+        actions
     }
 
     /// Goes to when the next probe is due, starts it, lets it take `took_ms`, and says what is to be done then.
@@ -261,7 +267,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         20 => Just(Event::ProbeDue),
         20 => probed,
         3 => said,
-        2 => Just(Event::Reported),
+        2 => any::<bool>().prop_map(|is_stopping| Event::Reported { is_stopping }),
         1 => any::<bool>().prop_map(|is_progress| Event::Looked { is_progress }),
         1 => Just(Event::ManagerReloads),
         1 => Just(Event::ReloadAsked { monotonic_usec: 1 }),
@@ -327,7 +333,8 @@ proptest! {
             prop_assert!(!(over && (actions.start_probe.is_some() || says)));
             ready |= actions.message.ready;
             over |= actions.message.watchdog == Some(Verdict::Trigger) || actions.message.stopping
-                || matches!(event, Event::StopAsked { .. } | Event::Ended { .. });
+                || matches!(event, Event::StopAsked { .. } | Event::Ended { .. })
+                || (before == Phase::Reporting && event == Event::Reported { is_stopping: true });
             if over {
                 prop_assert_eq!(bench.state.next_probe(), None);
             }

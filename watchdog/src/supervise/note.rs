@@ -79,6 +79,10 @@ pub fn log(note: &Note) {
         Note::Triggered { reason } => {
             tracing::error!(reason, "asking systemd to restart the service: {reason}");
         }
+        Note::CalledOff { reason } => tracing::info!(
+            reason,
+            "systemd is stopping the unit: what looked like a hang is its end ({reason})"
+        ),
         Note::Withholding { reason } => {
             tracing::error!(reason, "left to systemd's own timer (--on-hang withhold): {reason}");
         }

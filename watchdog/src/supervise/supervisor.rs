@@ -12,7 +12,7 @@ use crate::alarm::Alarm;
 use crate::barrier::Barrier;
 use crate::cgroup::Cgroup;
 use crate::child::{Child, End};
-use crate::hang_report::{self, Recent, Scope};
+use crate::hang_report::Recent;
 use crate::message::{Message, Verdict};
 use crate::metrics::{self, Exporter, Metrics};
 use crate::notify::{Notifier, monotonic_usec};
@@ -23,10 +23,11 @@ use crate::reloads::Reloads;
 use crate::signals::{Received, Signals};
 use crate::span::{Span, rounded};
 use crate::starvation::Starvation;
-use crate::state::{Actions, Event, Note, Phase, ReportRequest, State};
+use crate::state::{Actions, Event, Note, Phase, State};
 use crate::{memory, restarts, signals};
 
 mod heard;
+mod report;
 
 /// From the third ping on, the loop does little else than to probe.
 const PINGS_TO_SETTLE: u8 = 3;
@@ -43,8 +44,8 @@ pub(super) struct Supervisor<'a> {
     first_pid: i32,
     /// The probe under way.
     flight: Option<Flight<'a>>,
-    /// The hang report under way.
-    report: Option<Boxed<'a, ()>>,
+    /// The hang report under way, and the question whether systemd is stopping the unit.
+    report: Option<Boxed<'a, bool>>,
     recent: Recent,
     /// Until systemd has read READY=1.
     barrier: Option<(Barrier, Instant)>,
@@ -73,7 +74,7 @@ enum Woken {
     Heard(Heard),
     ProbeEnded(Outcome),
     TimeCame,
-    Reported,
+    Reported { is_stopping: bool },
     ReadyRead(bool),
     Restarts(Option<u32>),
     ManagerReloads,
@@ -161,7 +162,7 @@ impl<'a> Supervisor<'a> {
             () = self.service.children.followed_ended() => Ok(Woken::FollowedEnded),
             heard = next_heard(relay, self.first_pid, self.named) => heard.map(Woken::Heard),
             outcome = end_of(self.flight.as_mut().map(|flight| &mut flight.probe)) => Ok(Woken::ProbeEnded(outcome)),
-            () = end_of(self.report.as_mut()) => Ok(Woken::Reported),
+            is_stopping = end_of(self.report.as_mut()) => Ok(Woken::Reported { is_stopping }),
             is_read = was_read(self.barrier.as_ref()) => Ok(Woken::ReadyRead(is_read)),
             () = at(&self.alarm, next) => Ok(Woken::TimeCame),
             restarts = end_of(self.restarts.as_mut()) => Ok(Woken::Restarts(restarts)),
@@ -175,9 +176,9 @@ impl<'a> Supervisor<'a> {
             Woken::Heard(heard) => self.heard(heard),
             Woken::ProbeEnded(outcome) => self.probed(outcome),
             Woken::TimeCame => self.time_came(Instant::now()),
-            Woken::Reported => {
+            Woken::Reported { is_stopping } => {
                 self.report = None;
-                self.step(Event::Reported);
+                self.step(Event::Reported { is_stopping });
             }
             Woken::ReadyRead(is_read) => {
                 if let Some((_, sent)) = self.barrier.take() {
@@ -272,9 +273,9 @@ impl<'a> Supervisor<'a> {
         let now = Instant::now();
         let is_verdict = matches!(
             event,
-            Event::ProbeEnded { .. } | Event::StopAsked { .. } | Event::Reported | Event::Ended { .. }
+            Event::ProbeEnded { .. } | Event::StopAsked { .. } | Event::Reported { .. } | Event::Ended { .. }
         );
-        let Actions { start_probe, abandon_probe, message, report, note } = self.state.step(event, now);
+        let Actions { start_probe, abandon_probe, message, report, ask, note } = self.state.step(event, now);
         if abandon_probe {
             self.flight = None;
         }
@@ -282,8 +283,8 @@ impl<'a> Supervisor<'a> {
             let probe = Box::pin(self.service.probes.run(timeout));
             self.flight = Some(Flight { started: now, timeout, probe });
         }
-        if let Some(request) = report {
-            self.report(request);
+        if report.is_some() || ask.is_some() {
+            self.report(report, ask);
         }
         self.send(message, is_verdict || self.state.phase() != Phase::Watching, now);
         if let Some(note) = note {
@@ -339,24 +340,10 @@ impl<'a> Supervisor<'a> {
             | Note::Unhealthy { .. }
             | Note::CannotProbe { .. }
             | Note::Recovered { .. }
+            | Note::CalledOff { .. }
             | Note::Reloaded { .. } => {}
         }
         note::log(note);
-    }
-
-    fn report(&mut self, request: ReportRequest) {
-        let ReportRequest { deadline, reason } = request;
-        let main = Some(self.child.pid());
-        let order = hang_report::Order {
-            unit: None,
-            scope: Scope::of(self.cgroup.clone(), main),
-            main,
-            reason,
-            probes: self.recent.records(),
-            exec: self.service.config.on_hang_exec.clone(),
-            deadline,
-        };
-        self.report = Some(Box::pin(hang_report::make(order, Rc::clone(self.service.children))));
     }
 
     fn count(&self) {

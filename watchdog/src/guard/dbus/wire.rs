@@ -35,6 +35,8 @@ pub enum Argument<'a> {
     Text(&'a str),
     /// `i`
     Signed(i32),
+    /// `u`
+    Unsigned(u32),
 }
 
 /// The bytes of a call, in this machine's byte order.
@@ -49,6 +51,11 @@ pub fn encode(serial: u32, call: Call<'_>, arguments: &[Argument<'_>]) -> Vec<u8
             }
             Argument::Signed(number) => {
                 signature.push('i');
+                pad(&mut body, 4);
+                body.extend(number.to_ne_bytes());
+            }
+            Argument::Unsigned(number) => {
+                signature.push('u');
                 pad(&mut body, 4);
                 body.extend(number.to_ne_bytes());
             }

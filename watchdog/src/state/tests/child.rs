@@ -107,7 +107,7 @@ fn its_own_trigger_is_a_hang_at_once() {
     let actions = bench.said(Said { watchdog: Some(Verdict::Trigger), ..Said::default() });
     assert!(actions.abandon_probe && actions.report.is_some());
     let expected = "STATUS=hung: COMMAND itself says so (WATCHDOG=trigger) WATCHDOG=trigger";
-    assert_eq!(sent(&bench.step(Event::Reported)), expected);
+    assert_eq!(sent(&bench.step(REPORTED)), expected);
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn its_own_trigger_is_passed_on_where_pings_are_withheld_and_where_there_is_no_w
     let trigger = || Said { watchdog: Some(Verdict::Trigger), ..Said::default() };
     let mut bench = Bench::watching(&["--on-hang=withhold"]);
     assert!(bench.said(trigger()).report.is_some());
-    assert!(sent(&bench.step(Event::Reported)).ends_with("WATCHDOG=trigger"));
+    assert!(sent(&bench.step(REPORTED)).ends_with("WATCHDOG=trigger"));
 
     let config = Config { watchdog: None, ..config(&["--report-budget=0s"]) };
     let mut bench = Bench::with(&config);

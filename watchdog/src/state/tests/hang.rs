@@ -9,7 +9,7 @@ fn until_triggered(bench: &mut Bench, took_ms: u64) -> (u32, String) {
         assert_eq!(actions.message.watchdog, None);
         if actions.report.is_some() {
             assert_eq!((bench.state.phase(), bench.next_probe_ms()), (Phase::Reporting, None));
-            return (probes, sent(&bench.step(Event::Reported)));
+            return (probes, sent(&bench.step(REPORTED)));
         }
     }
     panic!("no hang");
@@ -47,7 +47,7 @@ fn failures_in_a_row_trigger_once_in_one_datagram_and_nothing_is_sent_after() {
             Event::ProbeDue,
             ended(Outcome::Healthy),
             ended(mute()),
-            Event::Reported,
+            REPORTED,
             Event::Said(ready()),
             Event::ReloadAsked { monotonic_usec: 1 },
             Event::StopAsked { signal: "SIGTERM".to_owned(), announce: true },
@@ -134,11 +134,42 @@ fn without_a_budget_there_is_no_report_and_the_trigger_comes_at_once() {
 }
 
 #[test]
+fn what_systemd_is_stopping_is_no_hang_and_nothing_is_said_of_it() {
+    for options in [&["--failures=1"][..], &["--failures=1", "--report-budget=0s"]] {
+        let mut bench = Bench::watching(options);
+        bench.now = bench.state.next_probe().expect("a probe");
+        bench.step(Event::ProbeDue);
+        bench.now += Duration::from_millis(100);
+        let actions = bench.state.step(ended(mute()), bench.now);
+        let until = actions.ask.expect("a question") - bench.now;
+        let expected = Duration::from_millis(if actions.report.is_some() { 500 } else { 25 });
+        assert_eq!((until, actions.message), (expected, Message::default()), "{options:?}");
+        let actions = bench.step(Event::Reported { is_stopping: true });
+        assert_eq!(sent(&actions), "");
+        assert!(matches!(actions.note, Some(Note::CalledOff { .. })), "{actions:?}");
+        assert_eq!((bench.state.phase(), bench.next_probe_ms()), (Phase::Stopping, None));
+        assert_eq!(sent(&bench.step(Event::Ended { how: "it ended".to_owned() })), "STATUS=it ended");
+    }
+}
+
+#[test]
+fn nothing_is_asked_where_nothing_would_be_done() {
+    for option in ["--on-hang=withhold", "--dry-run"] {
+        let mut bench = Bench::watching(&["--failures=1", option]);
+        let actions = bench.act(MUTE, 100);
+        assert!(actions.report.is_some() && actions.ask.is_none(), "{option}");
+        let before = bench.state.phase();
+        assert_eq!(bench.step(Event::Reported { is_stopping: true }), Actions::default());
+        assert_eq!(bench.state.phase(), before);
+    }
+}
+
+#[test]
 fn a_stop_during_the_report_wins() {
     let mut bench = Bench::watching(&["--failures=1"]);
     bench.act(MUTE, 100);
     assert!(sent(&bench.stop()).starts_with("STOPPING=1"));
-    assert_eq!(bench.step(Event::Reported), Actions::default());
+    assert_eq!(bench.step(REPORTED), Actions::default());
 }
 
 #[test]
@@ -162,7 +193,7 @@ fn withholding_reports_once_never_triggers_and_resumes_when_healthy() {
         reports += u32::from(actions.report.is_some());
         if actions.report.is_some() {
             assert!(matches!(actions.note, Some(Note::Withholding { .. })));
-            assert_eq!(bench.step(Event::Reported), Actions::default());
+            assert_eq!(bench.step(REPORTED), Actions::default());
         }
     }
     assert_eq!(reports, 1);
@@ -211,7 +242,7 @@ fn a_starved_unit_gets_one_more_probe_with_what_w_leaves() {
     assert_eq!(actions.note, Some(Note::Widened { pressure: STARVED, timeout }));
     assert!(sent(&actions).ends_with("but 62 % of the time it waited for CPU, so one more gets 431 ms"));
     assert!(bench.end(MUTE, 431).report.is_some(), "only once");
-    assert!(sent(&bench.step(Event::Reported)).contains("hung, 4 probes in a row unhealthy"));
+    assert!(sent(&bench.step(REPORTED)).contains("hung, 4 probes in a row unhealthy"));
 }
 
 #[test]

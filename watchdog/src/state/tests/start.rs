@@ -116,7 +116,7 @@ fn a_start_that_takes_too_long_is_a_hang_with_a_report() {
     let report = last.report.expect("a report");
     assert_eq!(report.reason, "hung, not healthy 2 s after its start: http://127.0.0.1:1/: mute");
     assert_eq!(report.deadline, bench.now + Duration::from_millis(500));
-    assert!(sent(&bench.step(Event::Reported)).ends_with("WATCHDOG=trigger"));
+    assert!(sent(&bench.step(REPORTED)).ends_with("WATCHDOG=trigger"));
 }
 
 #[test]
