@@ -19,6 +19,7 @@ use crate::config::{Config, OnHang};
 use crate::error::Error;
 use crate::print::print;
 use crate::probe::Probes;
+use crate::signals;
 
 mod exec;
 mod options;
@@ -118,7 +119,16 @@ impl Plan<'_> {
         } else {
             (text.ok().map(|text| Source::parse(&text)), Exec::of_words(&self.args.command)?)
         };
-        let exec_start = exec.wrapped(self.program, self.options)?;
+        let mut options = self.options.to_vec();
+        for signal in source.iter().flat_map(Source::stop_signals) {
+            let is_given = |given: &String| {
+                signals::number(given).is_some_and(|given| Some(given) == signals::number(signal))
+            };
+            if !self.args.wrapper.stop_signal.iter().any(is_given) {
+                options.extend(["--stop-signal", signal].map(OsString::from));
+            }
+        }
+        let exec_start = exec.wrapped(self.program, &options)?;
         let service = self.service(&exec_start, bound);
         Ok(template::drop_in(unit, source.as_ref(), path(self.program)?, &self.families(), &service))
     }

@@ -1,5 +1,9 @@
 //! A unit as `systemctl cat` shows it: the file and its drop-ins, in the order in which systemd reads them.
 
+use signal_hook::consts::{SIGKILL, SIGSTOP, SIGTERM};
+
+use crate::signals;
+
 /// What of it matters here.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Source {
@@ -9,6 +13,11 @@ pub struct Source {
     restart: Option<String>,
     /// `RootDirectory=` or `RootImage=`
     pub root: Option<String>,
+    /// `KillSignal=` and `RestartKillSignal=`: what asks it to stop, unless it is SIGTERM.
+    kill_signal: Option<String>,
+    restart_kill_signal: Option<String>,
+    /// `ExecStop=`
+    pub exec_stop: Vec<String>,
     /// `RestrictAddressFamilies=`, as far as it allows.
     pub address_families: Vec<String>,
 }
@@ -60,6 +69,12 @@ impl Source {
             "BusName" => self.bus_name = given.is_some(),
             "Restart" => self.restart = given,
             "RootDirectory" | "RootImage" => self.root = given.filter(|root| root != "/"),
+            "KillSignal" => self.kill_signal = given,
+            "RestartKillSignal" => self.restart_kill_signal = given,
+            "ExecStop" => match given {
+                Some(command) => self.exec_stop.push(command),
+                None => self.exec_stop.clear(),
+            },
             "ExecStart" => match given {
                 Some(command) => self.exec_start.push(command),
                 None => self.exec_start.clear(),
@@ -98,6 +113,16 @@ impl Source {
             None if self.bus_name => "dbus",
             None => "simple",
         }
+    }
+
+    /// The signals that systemd stops it with, but for SIGTERM and those that no process sees; as they were written.
+    pub fn stop_signals(&self) -> Vec<&str> {
+        let given = [&self.kill_signal, &self.restart_kill_signal];
+        let mut signals: Vec<&str> = given.into_iter().flatten().map(String::as_str).collect();
+        let number = |name: &&str| signals::number(name);
+        signals.retain(|name| !matches!(number(name), None | Some(SIGTERM | SIGKILL | SIGSTOP)));
+        signals.dedup_by_key(|name| number(name));
+        signals
     }
 
     /// Its `Restart=`, if systemd restarts it after a watchdog's timeout (systemd.service(5), table 1).
@@ -165,6 +190,23 @@ mod tests {
         ] {
             let source = Source::parse(&format!("[Service]\n{service}\n"));
             assert_eq!(source.exec_start(), expected, "{service}");
+        }
+    }
+
+    #[test]
+    fn what_stops_it_is_told_apart_from_what_always_does_and_from_what_cannot_be_seen() {
+        for (settings, expected) in [
+            ("", &[][..]),
+            ("KillSignal=SIGTERM", &[]),
+            ("KillSignal=SIGKILL", &[]),
+            ("KillSignal=SIGNONSENSE", &[]),
+            ("KillSignal=SIGQUIT", &["SIGQUIT"]),
+            ("KillSignal=SIGQUIT\nKillSignal=", &[]),
+            ("KillSignal=RTMIN+3\nRestartKillSignal=SIGINT", &["RTMIN+3", "SIGINT"]),
+            ("KillSignal=SIGINT\nRestartKillSignal=2", &["SIGINT"]),
+        ] {
+            let source = Source::parse(&format!("[Service]\n{settings}\n"));
+            assert_eq!(source.stop_signals(), expected, "{settings}");
         }
     }
 

@@ -87,6 +87,15 @@ pub fn drop_in(
             families.join(" ")
         );
     }
+    if let Some(commands) = source.map(|source| &source.exec_stop).filter(|commands| !commands.is_empty()) {
+        more.push_str(
+            "# While these of the unit run, sd-watchdog probes on: before it triggers it asks systemd, which then says that it\n\
+             # is stopping the unit.\n",
+        );
+        for command in commands {
+            let _ = writeln!(more, "# ExecStop={command}");
+        }
+    }
     let kind = match source.map(Source::kind) {
         Some("notify-reload") => "notify-reload",
         _ => "notify",

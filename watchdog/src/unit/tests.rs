@@ -118,6 +118,20 @@ fn a_drop_in_wraps_the_units_own_command_and_adds_what_that_takes() {
 }
 
 #[test]
+fn a_drop_in_names_the_signals_that_stop_the_unit_and_says_what_is_known_of_its_exec_stop() {
+    let source = "[Service]\nKillSignal=SIGQUIT\nRestartKillSignal=SIGINT\nExecStart=/bin/a\nExecStop=/bin/drain $MAINPID\n";
+    for (given, expected) in [
+        (&[HTTP, "--drop-in=a"][..], " --stop-signal SIGQUIT --stop-signal SIGINT -- /bin/a"),
+        (&[HTTP, "--drop-in=a", "--stop-signal=QUIT"], " --stop-signal QUIT --stop-signal SIGINT -- /bin/a"),
+    ] {
+        let text = print(given, Some(source)).expect("printed");
+        let exec_start = directives(&text).pop().expect("a line");
+        assert!(exec_start.ends_with(expected), "{exec_start}");
+        assert!(text.contains("\n# ExecStop=/bin/drain $MAINPID\n"), "{text}");
+    }
+}
+
+#[test]
 fn a_command_that_is_given_needs_no_unit_and_is_what_counts() {
     let options = [HTTP, "--drop-in=a", "--", "/bin/b", "-x"];
     for (source, restart) in [
@@ -143,6 +157,7 @@ fn what_is_printed_by_a_second_run_is_the_same_as_by_the_first() {
         "RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK",
         "RestrictAddressFamilies=~AF_PACKET",
         "Type=notify-reload",
+        "KillSignal=SIGQUIT\nExecStop=/bin/b",
     ] {
         let source = format!("[Service]\nExecStart=/bin/a 'b -- c'\n{more}\n");
         let first = print(&[HTTP, "--drop-in=a"], Some(&source)).expect("printed");
