@@ -36,12 +36,12 @@ impl Progress {
         Self { cgroup, before: None }
     }
 
-    /// Whether enough was used since the last look. True the first time: a start that begins makes progress.
+    /// Whether enough was used since the last look. The first is there to be compared with: false.
     pub fn look(&mut self, now: Instant) -> bool {
         let used = self.used();
         match self.before.replace((now, used)) {
             Some((then, before)) => is_progress(before, used, now - then),
-            None => true,
+            None => false,
         }
     }
 
@@ -127,7 +127,7 @@ mod tests {
     fn a_unit_of_which_nothing_can_be_read_makes_no_progress() {
         let mut progress = Progress::new(Cgroup::at("/no-such.slice/no-such.service"));
         let now = Instant::now();
-        assert!(progress.look(now), "it begins");
+        assert!(!progress.look(now), "there is nothing to compare with");
         assert!(!progress.look(now + Duration::from_secs(1)));
     }
 }

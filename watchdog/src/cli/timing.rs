@@ -52,7 +52,8 @@ pub struct TimingArgs {
     /// A start may take this long, if it makes progress
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     #[arg(long_help = "How long a start may take. Until then systemd's TimeoutStartSec= is extended \
-        (EXTEND_TIMEOUT_USEC) while the start makes progress, that is, uses CPU or reads and writes. Afterwards, \
+        (EXTEND_TIMEOUT_USEC), 15s at a time, while the start makes progress, that is, uses CPU or reads and writes: \
+        one that hangs ends with TimeoutStartSec=, or 15s after its last progress. Afterwards, \
         what still is not healthy counts as hung [default: TimeoutStartSec= alone decides]. With guard: for how long \
         after a start unhealthy probes do not count, if none was healthy before [default there: W]")]
     pub start_timeout: Option<Duration>,

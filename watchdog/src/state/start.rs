@@ -9,9 +9,12 @@ use crate::config::Timing;
 const GAP: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(100));
 /// A probe that takes long itself, like a command, is not to be most of what the start's CPU does.
 const GAP_PER_PROBE: u32 = 8;
+/// The first look: before even a short TimeoutStartSec= has passed.
+const FIRST_LOOK: Duration = Duration::from_millis(250);
 /// How often it is looked whether a start makes progress, at most.
 const LOOK: Duration = Duration::from_secs(1);
-/// How long an extension lasts: a pause in a start is not its end.
+/// How long an extension lasts: a start that waits for another service for a while has not ended. One that hangs lives on
+/// for as long after its last progress.
 const EXTENSION: Duration = Duration::from_secs(15);
 
 /// A start under way.
@@ -27,7 +30,8 @@ pub(super) struct Start {
 
 impl Start {
     pub(super) fn new(limit: Option<Duration>, now: Instant) -> Self {
-        Self { began: now, limit, next_look: limit.map(|_| now), extended: None }
+        let next_look = limit.map(|limit| now + FIRST_LOOK.min(limit / 3));
+        Self { began: now, limit, next_look, extended: None }
     }
 
     /// Since COMMAND was started.

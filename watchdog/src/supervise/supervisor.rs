@@ -90,6 +90,10 @@ impl<'a> Supervisor<'a> {
         relay: Option<Relay>,
     ) -> Self {
         let (now, cgroup) = (Instant::now(), Cgroup::own());
+        let mut progress = Progress::new(cgroup.clone());
+        if service.config.start_timeout.is_some() {
+            progress.look(now);
+        }
         let target = if service.probes.is_empty() { String::new() } else { service.probes.to_string() };
         let state = if notifier.is_some() {
             State::new(service.config, &target, fastrand::u64(..), now)
@@ -112,7 +116,7 @@ impl<'a> Supervisor<'a> {
             restarts: None,
             pings_to_settle: PINGS_TO_SETTLE,
             starvation: Starvation::new(cgroup.clone()),
-            progress: Progress::new(cgroup.clone()),
+            progress,
             cgroup,
             reloads,
             metrics: Rc::new(Metrics::new(metrics::own_unit().as_deref(), service.config.watchdog)),

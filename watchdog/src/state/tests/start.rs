@@ -56,14 +56,14 @@ fn a_service_that_is_stopped_or_ends_while_starting_is_never_ready() {
 #[test]
 fn a_start_that_makes_progress_is_extended_and_one_that_does_not_is_left_to_systemd() {
     let mut bench = Bench::new(&["--start-timeout=30s"]);
-    assert_eq!(bench.state.next_look(), Some(bench.start));
+    assert_eq!(bench.state.next_look(), Some(bench.start + Duration::from_millis(250)), "nothing at first");
     let mut extensions = Vec::new();
     for is_progress in [true, true, false, true] {
         bench.now = bench.state.next_look().expect("a look");
         extensions.push((bench.ms(), bench.step(Event::Looked { is_progress }).message.extend));
     }
     let seconds = |n| Some(Duration::from_secs(n));
-    let expected = [(0, seconds(15)), (1_000, seconds(15)), (2_000, None), (3_000, seconds(15))];
+    let expected = [(250, seconds(15)), (1_250, seconds(15)), (2_250, None), (3_250, seconds(15))];
     assert_eq!(extensions, expected);
 }
 
