@@ -85,6 +85,8 @@ pub struct State {
     lenient_until: Option<Instant>,
     /// It was said that the probes cannot be made.
     blind: bool,
+    /// Their report was made.
+    blind_reported: bool,
     probe_started: Instant,
     /// A probe is under way.
     in_flight: bool,
@@ -113,6 +115,7 @@ impl State {
             sound_since: None,
             lenient_until: None,
             blind: false,
+            blind_reported: false,
             probe_started: now,
             in_flight: false,
             next_probe: Some(now),
@@ -233,6 +236,7 @@ impl State {
     ) -> Actions {
         self.in_flight = false;
         self.blind &= matches!(&outcome, Outcome::Unhealthy(reason) if reason.cause() == Cause::System);
+        self.blind_reported &= self.blind;
         match (outcome, self.phase) {
             (Outcome::Healthy, Phase::Starting) => self.answered(now),
             (Outcome::Unhealthy(reason), Phase::Starting) => self.not_yet(reason, now),
@@ -256,17 +260,20 @@ impl State {
             (Outcome::Unhealthy(reason), _) if reason.cause() == Cause::System => {
                 // It says nothing of the service; systemd's own timer is the net, as for a probe that came late.
                 self.next_probe = Some(now + self.config.timing.retry_interval);
-                let note = self.cannot_probe(&reason);
-                Actions { message: self.maybe_ping(false, now), note, ..Actions::default() }
+                let message = self.maybe_ping(false, now);
+                let note = self.cannot_probe(&reason, now);
+                Actions { message, note, report: self.blind_report(&reason, now), ..Actions::default() }
             }
             (Outcome::Unhealthy(reason), _) => self.unhealthy(reason, pressure, now),
         }
     }
 
     /// Said once, until a probe can be made again.
-    fn cannot_probe(&mut self, reason: &Reason) -> Option<Note> {
+    fn cannot_probe(&mut self, reason: &Reason, now: Instant) -> Option<Note> {
         let is_new = reason.cause() == Cause::System && !std::mem::replace(&mut self.blind, true);
-        is_new.then(|| Note::CannotProbe { reason: reason.clone() })
+        let watched = self.config.watchdog.filter(|_| self.phase == Phase::Watching && !self.config.dry_run);
+        let acts_in = watched.map(|watchdog| (self.vouched + watchdog).saturating_duration_since(now));
+        is_new.then(|| Note::CannotProbe { reason: reason.clone(), acts_in })
     }
 
     /// There is something to see at the next probe: soon, unless one is under way.

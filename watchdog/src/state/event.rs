@@ -108,6 +108,8 @@ pub enum Note {
     CannotProbe {
         /// Why.
         reason: Reason,
+        /// When systemd's own timer acts, since no ping is sent meanwhile; [`None`] where it does not.
+        acts_in: Option<Duration>,
     },
     /// An unhealthy probe does not count: this process ran late itself.
     Discounted {

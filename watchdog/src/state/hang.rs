@@ -47,6 +47,20 @@ impl State {
         }
     }
 
+    /// Probes cannot be made, and systemd's own timer is about to act: a report, while there is time for one. What it
+    /// then kills may be healthy, so nothing is triggered.
+    pub(super) fn blind_report(&mut self, reason: &Reason, now: Instant) -> Option<ReportRequest> {
+        let deadline = self.last_call();
+        let next = now + self.config.timing.retry_interval;
+        let is_due = next + self.config.report_budget >= deadline && now < deadline;
+        if !is_due || self.config.report_budget.is_zero() || self.blind_reported {
+            return None;
+        }
+        self.blind_reported = true;
+        let reason = format!("no ping, since it cannot be probed: {reason}; systemd's own timer acts");
+        Some(ReportRequest { deadline, reason })
+    }
+
     /// One more probe, with this deadline: once, and only if that is more than the others had.
     pub(super) fn widened(
         &mut self,

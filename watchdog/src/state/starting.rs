@@ -17,7 +17,7 @@ impl State {
         }
         let took = now - self.probe_started;
         self.next_probe = Some(now + self.start.gap(&self.config.timing, took, now));
-        let note = self.cannot_probe(&reason);
+        let note = self.cannot_probe(&reason, now);
         let status = self.status.say(Kind::Waiting, now, || format!("waiting for {reason}"));
         self.not_yet = Some(reason);
         Actions { message: Message { status, ..Message::default() }, note, ..Actions::default() }

@@ -57,9 +57,15 @@ pub fn log(note: &Note) {
             tracing::warn!(reason = %reason, "stopped before it was ever healthy: {reason}");
         }
         Note::Unhealthy { reason } => tracing::warn!(reason = %reason, "unhealthy: {reason}"),
-        Note::CannotProbe { reason } => {
+        Note::CannotProbe { reason, acts_in: None } => {
             tracing::warn!(reason = %reason, "cannot probe, which does not count: {reason}");
         }
+        Note::CannotProbe { reason, acts_in: Some(left) } => tracing::warn!(
+            reason = %reason,
+            "cannot probe, which does not count, but no ping is sent either: systemd restarts the service in {} unless \
+             a probe can be made before: {reason}",
+            rounded(*left)
+        ),
         Note::Discounted { late } => tracing::warn!(
             "an unhealthy probe does not count: sd-watchdog itself came {} late to see its end",
             rounded(*late)

@@ -319,6 +319,43 @@ fn a_probe_that_cannot_be_made_is_no_failure_of_the_service_and_is_said_once() {
 }
 
 #[test]
+fn what_cannot_be_probed_is_reported_once_before_systemds_own_timer_acts_and_never_triggered() {
+    for (options, expected) in [
+        (&[][..], Some(951)),
+        (&["--report-budget=100ms"], Some(951)),
+        (&["--on-hang=withhold"], Some(951)),
+        (&["--report-budget=0s"], None),
+        (&["--dry-run"], None),
+    ] {
+        let mut bench = Bench::watching(options);
+        let (mut reports, mut notes) = (Vec::new(), Vec::new());
+        while bench.ms() < 1_200 {
+            bench.now = bench.state.next_probe().expect("a probe");
+            bench.step(Event::ProbeDue);
+            let blind = Outcome::Unhealthy(Reason::new(Cause::System, "Too many open files"));
+            let actions = bench.step(ended(blind));
+            assert_ne!(actions.message.watchdog, Some(Verdict::Trigger));
+            assert_eq!(actions.ask, None);
+            if let Some(report) = actions.report {
+                assert_eq!(bench.step(REPORTED), Actions::default());
+                assert_eq!(
+                    report.reason,
+                    "no ping, since it cannot be probed: Too many open files; systemd's own timer acts"
+                );
+                reports.push((report.deadline - bench.start).as_millis());
+            }
+            notes.extend(actions.note);
+        }
+        assert_eq!(reports, Vec::from_iter(expected), "{options:?}");
+        let acts_in = (!options.contains(&"--dry-run")).then_some(Duration::from_millis(901));
+        assert!(
+            matches!(&notes[..], [Note::CannotProbe { acts_in: when, .. }] if *when == acts_in),
+            "{options:?}: {notes:?}"
+        );
+    }
+}
+
+#[test]
 fn a_signal_that_may_stop_the_service_holds_the_trigger_back_for_w_and_no_longer() {
     let mut bench = Bench::watching(&["--failures=1", "--report-budget=0s"]);
     bench.step(Event::MayStop);
