@@ -30,7 +30,7 @@
 //! | [`cli`]: the command line | [`supervise`]: the one `select!`, I/O to events and actions to I/O |
 //! | [`config`]: the timing, and whether it can work | [`probe`]: one health check, with a deadline |
 //! | [`state`]: event in, actions out | [`child`]: COMMAND, from its start to its end |
-//! | [`spell`]: a row of unhealthy probes, and when it is a hang | |
+//! | [`spell`]: a row of unhealthy probes, and when it is a hang; [`flapping`]: how often that is said | |
 //! | [`environment`]: what systemd asks of us, and what COMMAND sees of it | [`children`]: every process that is ours to wait for; [`command`]: helpers, within a deadline |
 //! | [`message`]: one datagram's content | [`notify`]: the way to systemd, never blocking; [`barrier`]: it has read it |
 //! | | [`relay`]: what COMMAND itself says to systemd |
@@ -56,6 +56,7 @@ pub mod config;
 pub mod environment;
 pub mod error;
 pub mod exit_code;
+pub mod flapping;
 #[doc(hidden)]
 pub mod fuzz;
 #[cfg(feature = "guard")]

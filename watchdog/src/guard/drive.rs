@@ -16,6 +16,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::cli::OutsideArgs;
+use crate::flapping::Flapping;
 use crate::guard::bus::{Bus, BusError, Changes};
 use crate::guard::decide::State;
 use crate::guard::event::{Actions, Event, Moment, Rules, Task};
@@ -133,6 +134,7 @@ async fn drive(guard: Guard<'_>, bus: (Bus, Changes), stop: &AsyncFd<SignalFd>) 
         probe: (Instant::now(), Duration::ZERO),
         gauge,
         recent: Recent::new(),
+        flapping: Flapping::default(),
         figure: metrics::State::Stopping,
         metrics: &metrics,
         exporter: &exporter,
@@ -178,6 +180,7 @@ struct Driver<'a> {
     /// [`None`] with `--pressure off`.
     gauge: Option<Gauge<'a>>,
     recent: Recent,
+    flapping: Flapping,
     figure: metrics::State,
     metrics: &'a Metrics,
     exporter: &'a Exporter,
@@ -213,6 +216,7 @@ impl<'a> Driver<'a> {
         let (now, (started, timeout)) = (Instant::now(), self.probe);
         let took = now - started;
         self.recent.remember(now, took, &outcome);
+        note::flapped(self.name, &mut self.flapping, now);
         self.metrics.probe(took, &outcome);
         if outcome == Outcome::Healthy {
             return Event::Probed { outcome, late: Duration::ZERO, pressure: None };
@@ -258,7 +262,7 @@ impl<'a> Driver<'a> {
         }
         for note in &notes {
             self.count(note);
-            note::log(self.name, note);
+            note::log(self.name, note, &mut self.flapping);
         }
     }
 

@@ -1,7 +1,8 @@
 //! The turns of events that people want to read about, and how they are logged.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crate::flapping::Flapping;
 use crate::guard::name::ServiceName;
 use crate::guard::settings::Whom;
 use crate::probe::Reason;
@@ -11,7 +12,7 @@ use crate::starvation::Pressure;
 
 /// A line of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "see log(), which puts them into words")]
+#[expect(missing_docs, reason = "see say(), which puts them into words")]
 pub enum Note {
     NotThere,
     Answers { target: String, took: Duration },
@@ -37,8 +38,26 @@ pub enum Note {
     Stuck,
 }
 
-/// Logs it.
-pub fn log(unit: &ServiceName, note: &Note) {
+/// What was left out of the log, if its minute is over.
+pub fn flapped(unit: &ServiceName, flapping: &mut Flapping, now: Instant) {
+    if let Some(summary) = flapping.summary(now) {
+        tracing::warn!("{unit} was {summary}");
+    }
+}
+
+/// Logs it, unless there is too much of its kind.
+pub fn log(unit: &ServiceName, note: &Note, flapping: &mut Flapping) {
+    let is_to_be_said = match note {
+        Note::Unhealthy { .. } => flapping.began(Instant::now()),
+        Note::Recovered { .. } => flapping.ended(),
+        _ => true,
+    };
+    if is_to_be_said {
+        say(unit, note);
+    }
+}
+
+fn say(unit: &ServiceName, note: &Note) {
     match note {
         Note::NotThere => {
             tracing::warn!("{unit} does not exist; waiting for it. Is the name right?");

@@ -1,10 +1,11 @@
 //! What is logged, and how it reads.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Service;
 use crate::child::End;
 use crate::config::OnHang;
+use crate::flapping::Flapping;
 use crate::span::{Span, rounded};
 use crate::state::Note;
 
@@ -49,8 +50,26 @@ pub fn ready_read(after: Option<Duration>) {
     }
 }
 
-/// A turn of events.
-pub fn log(note: &Note) {
+/// What was left out of the log, if its minute is over.
+pub fn flapped(flapping: &mut Flapping, now: Instant) {
+    if let Some(summary) = flapping.summary(now) {
+        tracing::warn!("{summary}");
+    }
+}
+
+/// A turn of events, unless there are too many of its kind.
+pub fn log(note: &Note, flapping: &mut Flapping) {
+    let is_to_be_said = match note {
+        Note::Unhealthy { .. } => flapping.began(Instant::now()),
+        Note::Recovered { .. } => flapping.ended(),
+        _ => true,
+    };
+    if is_to_be_said {
+        say(note);
+    }
+}
+
+fn say(note: &Note) {
     match note {
         Note::Ready { after } => tracing::info!("ready after {}", rounded(*after)),
         Note::NeverHealthy { reason } => {

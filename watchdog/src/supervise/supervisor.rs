@@ -12,6 +12,7 @@ use crate::alarm::Alarm;
 use crate::barrier::Barrier;
 use crate::cgroup::Cgroup;
 use crate::child::{Child, End};
+use crate::flapping::Flapping;
 use crate::hang_report::Recent;
 use crate::message::{Message, Verdict};
 use crate::metrics::{self, Exporter, Metrics};
@@ -58,6 +59,7 @@ pub(super) struct Supervisor<'a> {
     progress: Progress,
     /// While the start is extended.
     reloads: Option<Reloads>,
+    flapping: Flapping,
     metrics: Rc<Metrics>,
 }
 
@@ -117,6 +119,7 @@ impl<'a> Supervisor<'a> {
             pings_to_settle: PINGS_TO_SETTLE,
             starvation: Starvation::new(cgroup.clone()),
             progress,
+            flapping: Flapping::default(),
             cgroup,
             reloads,
             metrics: Rc::new(Metrics::new(metrics::own_unit().as_deref(), service.config.watchdog)),
@@ -270,6 +273,7 @@ impl<'a> Supervisor<'a> {
             }
         };
         self.recent.remember(now, took, &outcome);
+        note::flapped(&mut self.flapping, now);
         self.step(Event::ProbeEnded { outcome, late, pressure });
     }
 
@@ -347,7 +351,7 @@ impl<'a> Supervisor<'a> {
             | Note::CalledOff { .. }
             | Note::Reloaded { .. } => {}
         }
-        note::log(note);
+        note::log(note, &mut self.flapping);
     }
 
     fn count(&self) {
