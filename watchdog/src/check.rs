@@ -16,9 +16,13 @@ use crate::exit_code::UNHEALTHY;
 use crate::probe::{Outcome, Probes};
 use crate::span::rounded;
 
+/// How long the processes that were killed may take to end. Nothing but the kernel holds them.
+const PARTING: Duration = Duration::from_secs(1);
+
 /// Probes once, for as long as `--timeout`, and prints the outcome. Exits with 0 if healthy, with [`UNHEALTHY`] if not.
 pub fn run(args: &CheckArgs) -> Result<ExitCode, Error> {
-    let probes = Probes::new(&args.probes, &Children::new())?.or_refuse_empty()?;
+    let (children, before) = (Children::new(), Children::all());
+    let probes = Probes::new(&args.probes, &children)?.or_refuse_empty()?;
     if args.timeout.is_zero() {
         return Err(ConfigError::Zero { option: "timeout", unit: "ms" }.into());
     }
@@ -27,9 +31,16 @@ pub fn run(args: &CheckArgs) -> Result<ExitCode, Error> {
         .enable_time()
         .build()
         .map_err(|source| Error::System { what: "set up I/O", source })?;
+    let runs_commands = !args.probes.exec.is_empty();
+    if runs_commands && let Err(error) = children.become_subreaper_alone() {
+        tracing::debug!("cannot become a subreaper: {error}");
+    }
     let began = Instant::now();
     let outcome = runtime.block_on(probes.run(args.timeout));
     let took = began.elapsed();
+    if runs_commands {
+        runtime.block_on(children.part(&before, PARTING));
+    }
     // A name lookup may hang in its thread; there is nothing to wait for.
     runtime.shutdown_background();
     if !args.quiet {

@@ -5,12 +5,12 @@
 //! - The *main* process is COMMAND: its end is ours, and it gets the signals. It can say that another is
 //!   ([`Children::follow`], for `MAINPID=`).
 //! - All others are *strangers*, that we get as a subreaper when their parent ends. They are waited for, so that no
-//!   zombies pile up, and mean nothing.
+//!   zombies pile up, and mean nothing. Those that a helper left behind are killed, see `children/strays.rs`.
 //!
 //! Two ways lead to an end, and each works alone: [`Children::reap`], to be called on SIGCHLD, for all; and a pidfd, for
 //! one that is expected, where nobody reads signals (`sd-watchdog check`).
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -27,11 +27,13 @@ use tokio::io::unix::AsyncFd;
 
 pub use self::main_process::FollowError;
 use self::main_process::MainProcess;
+use self::strays::{Mark, own_children};
 use crate::child::End;
 use crate::raw;
 use crate::signals::Received;
 
 mod main_process;
+pub(crate) mod strays;
 
 /// How often to look for an end where no pidfd can be had: no descriptor is left, or a filter forbids it.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
@@ -40,6 +42,10 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub struct Children {
     registry: RefCell<Registry>,
+    /// Nobody reads SIGCHLD and calls [`Children::reap`].
+    alone: Cell<bool>,
+    /// Of helpers that were killed, with processes that may not have ended.
+    strays: RefCell<Vec<Mark>>,
 }
 
 /// What is known of each, without the waiting: what a status means is decided here.
@@ -67,12 +73,19 @@ impl Children {
         if let Err(error) = handler {
             tracing::warn!("cannot handle SIGCHLD: {error}");
         }
-        Rc::new(Self { registry: RefCell::default() })
+        Rc::new(Self { registry: RefCell::default(), alone: Cell::default(), strays: RefCell::default() })
     }
 
     /// Makes descendants whose parent ends children of this process. [`reap`](Self::reap) must be called then.
     pub fn become_subreaper(&self) -> io::Result<()> {
         Ok(set_child_subreaper(Some(getpid()))?)
+    }
+
+    /// The same where there is no COMMAND and nobody calls [`reap`](Self::reap): each helper that starts or ends is the
+    /// occasion for it.
+    pub fn become_subreaper_alone(&self) -> io::Result<()> {
+        self.alone.set(true);
+        self.become_subreaper()
     }
 
     /// Registers a child of this process whose end somebody will ask for.
@@ -107,6 +120,36 @@ impl Children {
         self.sweep();
     }
 
+    /// Kills what is left of a helper that has ended, or was killed.
+    pub(crate) fn end_strays(&self, mark: Mark) {
+        if mark.kill() {
+            self.strays.borrow_mut().push(mark);
+        }
+        self.sweep();
+    }
+
+    /// Waits for all children but those that were there `before`, for `patience` at most: for a process whose own end
+    /// comes next, and leaves them to one that may wait for nobody, as PID 1 of a container.
+    pub async fn part(&self, before: &[i32], patience: Duration) {
+        let all_ended = async {
+            loop {
+                if let Err(error) = self.reap() {
+                    tracing::debug!("cannot wait for what is left: {error}");
+                }
+                if own_children().iter().all(|pid| before.contains(pid)) {
+                    break;
+                }
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        let _ = tokio::time::timeout(patience, all_ended).await;
+    }
+
+    /// The children of this process, whether anybody registered them or not.
+    pub fn all() -> Vec<i32> {
+        own_children()
+    }
+
     /// How an expected child ends. Needs a Tokio runtime with I/O and time; nothing is lost when this is dropped.
     pub async fn end_of(&self, pid: i32) -> End {
         self.sweep();
@@ -138,6 +181,8 @@ impl Children {
                 None => break,
             }
         }
+        // What has ended may have left others to us.
+        self.strays.borrow_mut().retain(Mark::kill);
         let mut registry = self.registry.borrow_mut();
         Ok(registry.main.as_mut().and_then(MainProcess::end))
     }
@@ -163,6 +208,11 @@ impl Children {
 
     /// Waits for the abandoned that have ended, where nobody calls [`reap`](Self::reap).
     pub(crate) fn sweep(&self) {
+        if self.alone.get()
+            && let Err(error) = self.reap()
+        {
+            tracing::debug!("cannot wait for what has ended: {error}");
+        }
         let abandoned = self.registry.borrow().abandoned();
         for (pid, leads_group) in abandoned {
             match take(pid, leads_group) {

@@ -1,8 +1,8 @@
 //! Runs a helper command (`--exec`, `--on-hang-exec`) within a deadline, and leaves nothing of it behind.
 //!
 //! - It leads a process group of its own. The group is killed as a whole at the deadline, when the command has ended
-//!   (stragglers), and when the future is dropped. A process that left the group is COMMAND's kind of stranger: waited
-//!   for when it ends, not killed.
+//!   (stragglers), and when the future is dropped. So is a process that left the group, where we are a subreaper: see
+//!   `children/strays.rs`, also for what is not found.
 //! - Its output, standard output and standard error together, is read as it comes, and thrown away beyond a limit: it
 //!   never waits for us.
 //! - It gets no shell, no input, no descriptor and nothing that was said to a service, and all signals as a program
@@ -25,6 +25,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::child::End;
 use crate::children::Children;
+use crate::children::strays::Mark;
 use crate::environment;
 use crate::launch::{Launch, Place, Refusal, SpawnError};
 use crate::raw::{Dispositions, Streams};
@@ -78,11 +79,15 @@ pub async fn run(
 struct Running<'a> {
     pid: i32,
     children: &'a Children,
+    mark: Option<Mark>,
 }
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
         self.children.abandon(self.pid);
+        if let Some(mark) = self.mark.take() {
+            self.children.end_strays(mark);
+        }
     }
 }
 
@@ -100,9 +105,10 @@ impl<'a> Running<'a> {
             .map_err(|error| system("open /dev/null")(errno(error)))?;
         let (output, its_output) =
             pipe_with(PipeFlags::CLOEXEC).map_err(|error| system("open a pipe")(errno(error)))?;
+        let mark = Mark::new();
         let started = Launch {
             command: argv,
-            environment: environment::of_helper(std::env::vars_os()),
+            environment: environment::of_helper(std::env::vars_os(), &mark),
             mask: &SigSet::empty(),
             dispositions: Dispositions::Standard,
             place: Place::Group,
@@ -112,7 +118,7 @@ impl<'a> Running<'a> {
         .start()?;
         let pid = started.pid.as_raw_nonzero().get();
         children.expect_group(pid);
-        let running = Self { pid, children };
+        let running = Self { pid, children, mark: Some(mark) };
         let receiver = |pipe: OwnedFd| Receiver::from_owned_fd(pipe).map_err(system("read a pipe"));
         let report = receiver(started.report)?;
         Ok((running, Pipes { output: receiver(output)?, report, refusal: started.refusal }))

@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
+use crate::children::strays::{self, Mark};
 use crate::notify::Notifier;
 
 /// The variables that speak to `sd-watchdog`. COMMAND must not see them: a service that pings by itself masks its hang.
@@ -47,10 +48,15 @@ pub(crate) fn of_command(
     kept.chain(extra.iter().map(|(name, value)| (OsString::from(name), value.clone()))).collect()
 }
 
-/// The environment of a command that probes or helps: nothing in it speaks to a service.
-pub(crate) fn of_helper(ours: impl Iterator<Item = (OsString, OsString)>) -> Vec<(OsString, Value)> {
-    let kept = ours.filter(|(name, _)| !is_one_of(name, &OURS) && !is_one_of(name, &SOCKETS));
-    kept.map(|(name, value)| (name, Value::Text(value))).collect()
+/// The environment of a command that probes or helps: nothing in it speaks to a service, and its processes can be told.
+pub(crate) fn of_helper(
+    ours: impl Iterator<Item = (OsString, OsString)>,
+    mark: &Mark,
+) -> Vec<(OsString, Value)> {
+    let kept = ours
+        .filter(|(name, _)| !is_one_of(name, &OURS) && !is_one_of(name, &SOCKETS) && name != strays::NAME);
+    let kept = kept.map(|(name, value)| (name, Value::Text(value)));
+    kept.chain([(strays::NAME.into(), Value::Text(mark.value()))]).collect()
 }
 
 fn is_one_of(name: &OsStr, names: &[&str]) -> bool {
@@ -291,7 +297,9 @@ mod tests {
             ("LISTEN_PIDFDID", "7"),
             ("HOME", "/"),
         ]);
-        assert_eq!(as_text(&of_helper(own)), ["HOME=/"]);
+        let mark = Mark::new();
+        let marked = format!("SD_WATCHDOG_RUN={}", mark.value().display());
+        assert_eq!(as_text(&of_helper(own, &mark)), ["HOME=/", &marked]);
     }
 
     #[test]

@@ -129,6 +129,11 @@ pub fn run(args: &GuardArgs) -> Result<ExitCode, GuardError> {
     let environment = Environment::read()?;
     let rules = rules(args, environment.watchdog.limit())?;
     let children = Children::new();
+    if !args.probes.exec.is_empty() || args.hang.on_hang_exec.is_some() {
+        children
+            .become_subreaper_alone()
+            .unwrap_or_else(|error| tracing::warn!("cannot become a subreaper: {error}"));
+    }
     let probes = Probes::new(&args.probes, &children)?
         .or_refuse_empty()
         .map_err(|source| nothing_to_probe(source, &name, environment.notify_socket.is_some()))?;

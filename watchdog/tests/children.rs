@@ -321,3 +321,53 @@ fn many_helpers_leave_neither_descriptors_nor_processes_behind() {
         (left == 0).then_some(())
     });
 }
+
+/// Gone: it was killed and waited for.
+fn is_gone(pid: i32) -> bool {
+    !Path::new("/proc").join(pid.to_string()).exists()
+}
+
+#[test]
+fn what_left_a_helpers_group_is_killed_when_the_helper_ends_and_nothing_of_the_commands_is() {
+    let _alone = alone();
+    let daemon = |name: &str| format!("setsid -f sh -c 'echo $$ > $D/{name}; exec sleep 1000'");
+    let wait = |name: &str| format!("until test -s $D/{name}; do sleep 0.01; done");
+    let wrapped = Wrapped::sh(&format!("{}; exec sleep 1000", daemon("own")));
+    let own = wrapped.pid_in("own");
+    let directory = wrapped.directory.path().display();
+    for (name, then) in [
+        ("ended", "exit 0"),
+        ("late", "sleep 1000"),
+        // Its own daemon has no mark, and is found below one that has.
+        ("bare", "setsid sh -c 'env -i D=$D sh -c \"echo \\$\\$ > $D/below; exec sleep 1000\" & wait'"),
+    ] {
+        let script = format!("D={directory}; export D; {}; {}; {then}", daemon(name), wait(name));
+        let argv = words(&["sh", "-c", &script]);
+        let until_then = if name == "ended" { AMPLE } else { Duration::from_secs(1) };
+        let finished = block_on(command::run(&argv, &wrapped.children, until_then, 100)).unwrap();
+        assert_eq!(finished.timed_out, name != "ended", "{finished:?}");
+        let mut left = vec![wrapped.pid_in(name)];
+        if name == "bare" {
+            left.push(wrapped.pid_in("below"));
+        }
+        until(name, || {
+            assert_eq!(wrapped.children.reap().unwrap(), None);
+            left.iter().all(|pid| is_gone(*pid)).then_some(())
+        });
+    }
+    assert!(!is_gone(own) && !is_gone(wrapped.command.pid()));
+}
+
+#[test]
+fn where_nobody_reaps_the_next_helper_is_the_occasion_for_it() {
+    let _alone = alone();
+    let children = Children::new();
+    children.become_subreaper_alone().unwrap();
+    let script = "setsid -f sleep 1000; echo; exec true";
+    let run = |argv: &[&str]| block_on(command::run(&words(argv), &children, AMPLE, 100)).unwrap();
+    run(&["sh", "-c", script]);
+    until("nothing is left", || {
+        run(&["true"]);
+        Children::all().is_empty().then_some(())
+    });
+}

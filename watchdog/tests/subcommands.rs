@@ -86,6 +86,23 @@ fn check_exits_with_2_when_it_is_asked_nonsense() {
 }
 
 #[test]
+fn check_leaves_no_process_behind_not_even_one_that_nobody_waits_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("pid");
+    let sleeper = format!("echo $$ > {}; exec sleep 1000", file.display());
+    let daemon = format!("setsid -f sh -c \"{}\"", sleeper.replace('$', "\\$"));
+    let daemon = format!("{daemon}; until test -s {}; do sleep 0.01; done", file.display());
+    for (script, timeout, code) in [(&daemon, "30s", 0), (&sleeper, "1s", 1)] {
+        let _ = std::fs::remove_file(&file);
+        let output = run(&["check", "--timeout", timeout, "--exec", &format!("sh -c '{script}'")]);
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        let pid = std::fs::read_to_string(&file).unwrap();
+        let process = std::path::Path::new("/proc").join(pid.trim());
+        assert!(!process.exists(), "{script}: {:?}", std::fs::read_to_string(process.join("stat")));
+    }
+}
+
+#[test]
 fn unit_wraps_what_systemctl_shows() {
     let directory = tempfile::tempdir().unwrap();
     let systemctl = directory.path().join("systemctl");

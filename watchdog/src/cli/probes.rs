@@ -43,7 +43,9 @@ pub struct ProbeArgs {
     #[arg(long, value_name = "CMD")]
     #[arg(
         long_help = "Healthy if the command exits with 0. Quotes and backslashes are understood, but no shell is run. \
-        Where it fails, its first line of output is the reason; it is killed with all its children at the deadline"
+        Where it fails, its first line of output is the reason; at the deadline it is \
+        killed. What it leaves behind is killed as well, daemons too, but for one that clears its environment (SD_WATCHDOG_RUN) \
+        and whose parent has ended"
     )]
     pub exec: Vec<String>,
 
