@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::Metrics;
-use super::file::MetricsFile;
+use super::file::{InTheWay, MetricsFile};
 use super::server::Server;
 use crate::cli::OutsideArgs;
 
@@ -19,12 +19,14 @@ pub struct Exporter {
     file: Option<RefCell<MetricsFile>>,
 }
 
-/// `--metrics` cannot be listened on. The message says what to do.
+/// Nobody can be shown the figures as the options say. The message says what to do.
 #[derive(Debug, thiserror::Error)]
-#[error("--metrics {address} cannot be listened on: {source}{}", remedy(*address, source))]
-pub struct ExporterError {
-    address: SocketAddr,
-    source: io::Error,
+#[expect(missing_docs, reason = "the message documents the variant")]
+pub enum ExporterError {
+    #[error("--metrics {address} cannot be listened on: {source}{}", remedy(*address, source))]
+    Listen { address: SocketAddr, source: io::Error },
+    #[error("--metrics-file {0}")]
+    File(#[from] InTheWay),
 }
 
 fn remedy(address: SocketAddr, error: &io::Error) -> &'static str {
@@ -39,20 +41,20 @@ fn remedy(address: SocketAddr, error: &io::Error) -> &'static str {
 }
 
 impl Exporter {
-    /// Listens, if that is asked for. The file comes with the first [`update`](Self::update).
+    /// Listens, if that is asked for, and sees that no device or directory is where the file is to be, which comes with the first [`update`](Self::update).
     pub fn open(args: &OutsideArgs) -> Result<Self, ExporterError> {
         let listen = |address: SocketAddr| {
-            let server = Server::bind(address).map_err(|source| ExporterError { address, source })?;
+            let server = Server::bind(address).map_err(|source| ExporterError::Listen { address, source })?;
             if !address.ip().to_canonical().is_loopback() {
                 tracing::warn!(
                     "--metrics {address}: whoever can reach this host can read the figures, without a password"
                 );
             }
-            Ok(server)
+            Ok::<_, ExporterError>(server)
         };
         Ok(Self {
             server: args.metrics.map(listen).transpose()?,
-            file: args.metrics_file.as_deref().map(MetricsFile::new).map(RefCell::new),
+            file: args.metrics_file.as_deref().map(MetricsFile::new).transpose()?.map(RefCell::new),
         })
     }
 

@@ -4,14 +4,17 @@
 //! not run are worse than none. A sd-watchdog that is killed leaves its file behind: put it into the unit's
 //! `RuntimeDirectory=`, or look at `node_textfile_mtime_seconds`.
 //!
+//! PATH may be wrong, and we may be root: what is no regular file, such as a device, is refused at the start and never
+//! replaced, and at the end only the file is removed that we wrote.
+//!
 //! A file system can block. So a thread does the work, one at a time, with the newest page; it ends when there is no more
 //! to do. What goes wrong is said once, and stops nothing.
 
-use std::fs::{self, OpenOptions, Permissions};
+use std::fs::{self, FileType, Metadata, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
@@ -51,6 +54,14 @@ struct Desk {
     order: Option<Order>,
     at_work: bool,
     complained: bool,
+    written: Option<Identity>,
+}
+
+/// Which file is behind a name: its device and its inode.
+type Identity = (u64, u64);
+
+fn identity(file: &Metadata) -> Identity {
+    (file.dev(), file.ino())
 }
 
 #[derive(Debug)]
@@ -60,10 +71,11 @@ enum Order {
 }
 
 impl MetricsFile {
-    /// Nothing is written yet.
-    pub fn new(path: &Path) -> Self {
+    /// Nothing is written yet. Refuses a `path` that is of something else.
+    pub fn new(path: &Path) -> Result<Self, InTheWay> {
+        look(path)?;
         let (desk, removed) = (Mutex::default(), Notify::new());
-        Self { last: None, shared: Arc::new(Shared { path: path.to_owned(), desk, removed }) }
+        Ok(Self { last: None, shared: Arc::new(Shared { path: path.to_owned(), desk, removed }) })
     }
 
     /// Has the figures written, if it is time for that, or if the state has `changed`. Never blocks.
@@ -83,7 +95,7 @@ impl MetricsFile {
 
 impl Shared {
     fn order(self: &Arc<Self>, order: Order) {
-        let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut desk = self.desk();
         desk.order = Some(order);
         if desk.at_work {
             return;
@@ -105,7 +117,7 @@ impl Shared {
         let mut result = Ok(());
         loop {
             let order = {
-                let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut desk = self.desk();
                 match &result {
                     Ok(()) => desk.complained = false,
                     Err(error) => desk.complain(&self.path, error),
@@ -117,16 +129,21 @@ impl Shared {
                 order
             };
             result = match order {
-                Order::Write(page) => replace(&self.path, &page),
+                Order::Write(page) => {
+                    replace(&self.path, &page).map(|written| self.desk().written = Some(written))
+                }
                 Order::Remove => {
-                    let gone = fs::remove_file(&self.path);
+                    let written = self.desk().written.take();
+                    let gone = written.map_or(Ok(()), |written| remove(&self.path, written));
                     self.removed.notify_one();
-                    gone.or_else(
-                        |error| if error.kind() == ErrorKind::NotFound { Ok(()) } else { Err(error) },
-                    )
+                    gone
                 }
             };
         }
+    }
+
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -152,8 +169,50 @@ fn remedy(kind: ErrorKind) -> &'static str {
     }
 }
 
+/// Something that is not to be replaced by a file. The message says what to do.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{} is {what}, which is not replaced; give the path of a file that is to be made", path.display())]
+pub struct InTheWay {
+    path: PathBuf,
+    what: &'static str,
+}
+
+/// An error if there is something at `path` that is no regular file, nor a link to one.
+fn look(path: &Path) -> Result<(), InTheWay> {
+    let what = match (fs::symlink_metadata(path), fs::metadata(path)) {
+        (Ok(_), Ok(file)) if !file.is_file() => kind(file.file_type()),
+        // The other end may be where we may not look: no file of ours then, in any case.
+        (Ok(link), Err(_)) if link.is_symlink() => "a link that leads nowhere",
+        // Nothing, or nothing that we may see: whoever writes there will say why not.
+        _ => return Ok(()),
+    };
+    Err(InTheWay { path: path.to_owned(), what })
+}
+
+fn kind(file: FileType) -> &'static str {
+    match file {
+        file if file.is_dir() => "a directory",
+        file if file.is_char_device() || file.is_block_device() => "a device",
+        file if file.is_fifo() => "a FIFO",
+        file if file.is_socket() => "a socket",
+        _ => "no regular file",
+    }
+}
+
+/// Removes what was `written`, if it is still there.
+fn remove(path: &Path, written: Identity) -> io::Result<()> {
+    let gone = match fs::symlink_metadata(path) {
+        Ok(found) if identity(&found) == written => fs::remove_file(path),
+        Ok(_) => Ok(()),
+        Err(error) => Err(error),
+    };
+    gone.or_else(|error| if error.kind() == ErrorKind::NotFound { Ok(()) } else { Err(error) })
+}
+
 /// Whoever reads `path` sees the old page or the new one, and may read it whatever our umask.
-fn replace(path: &Path, page: &str) -> io::Result<()> {
+fn replace(path: &Path, page: &str) -> io::Result<Identity> {
+    // Once more: it may have come since.
+    look(path).map_err(io::Error::other)?;
     let name = path.file_name().ok_or(ErrorKind::IsADirectory)?;
     // Not NAME.prom: the collector reads all of those.
     let beside = path.with_file_name(format!(".{}.{}~", name.to_string_lossy(), std::process::id()));
@@ -166,7 +225,9 @@ fn replace(path: &Path, page: &str) -> io::Result<()> {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
         file.set_permissions(Permissions::from_mode(0o644))?;
         file.write_all(page.as_bytes())?;
-        fs::rename(&beside, path)
+        let written = identity(&file.metadata()?);
+        fs::rename(&beside, path)?;
+        Ok(written)
     };
     write().inspect_err(|_| {
         let _ = fs::remove_file(&beside);
@@ -174,103 +235,4 @@ fn replace(path: &Path, page: &str) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn figures_are_written_at_once_when_the_state_changes_and_else_every_15_s() {
-        let last = Instant::now();
-        for (ago, changed, expected) in [
-            (None, false, true),
-            (None, true, true),
-            (Some(REFRESH), false, true),
-            (Some(Duration::from_millis(14_999)), false, false),
-            (Some(Duration::ZERO), false, false),
-            (Some(Duration::ZERO), true, true),
-        ] {
-            let now = last + ago.unwrap_or_default();
-            assert_eq!(is_due(ago.map(|_| last), now, changed), expected, "{ago:?} {changed}");
-        }
-    }
-
-    fn names(directory: &Path) -> Vec<String> {
-        let entries = fs::read_dir(directory).expect("a directory");
-        entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8")).collect()
-    }
-
-    fn wait_until(what: &str, condition: impl Fn() -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while !condition() {
-            assert!(Instant::now() < deadline, "not {what}");
-            std::thread::yield_now();
-        }
-    }
-
-    fn remove(file: &MetricsFile) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
-        runtime.block_on(file.remove());
-    }
-
-    #[test]
-    fn the_file_has_the_newest_figures_for_all_to_read_and_is_gone_at_the_end() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let path = directory.path().join("x.prom");
-        let (mut file, metrics) = (MetricsFile::new(&path), Metrics::new(None, None));
-        let now = Instant::now();
-        for _ in 0..100 {
-            metrics.ping();
-            file.update(&metrics, now, true);
-        }
-        file.update(&Metrics::new(None, None), now, false);
-        let has_all =
-            || fs::read_to_string(&path).is_ok_and(|text| text.contains("\nsd_watchdog_pings_total 100\n"));
-        wait_until("written", has_all);
-        assert_eq!(fs::metadata(&path).expect("a file").permissions().mode() & 0o777, 0o644);
-        remove(&file);
-        wait_until("removed", || names(directory.path()).is_empty());
-    }
-
-    #[test]
-    fn removing_comes_after_the_write_that_is_under_way() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let path = directory.path().join("x.prom");
-        for _ in 0..200 {
-            let mut file = MetricsFile::new(&path);
-            file.update(&Metrics::new(None, None), Instant::now(), true);
-            remove(&file);
-            wait_until("idle", || !file.shared.desk.lock().expect("a desk").at_work);
-            assert_eq!(names(directory.path()), [""; 0]);
-        }
-    }
-
-    #[test]
-    fn a_directory_that_comes_later_is_written_to_then() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let path = directory.path().join("later/x.prom");
-        let (mut file, metrics) = (MetricsFile::new(&path), Metrics::new(None, None));
-        let is_idle = |file: &MetricsFile| !file.shared.desk.lock().expect("a desk").at_work;
-        file.update(&metrics, Instant::now(), true);
-        wait_until("idle", || is_idle(&file));
-        assert!(file.shared.desk.lock().expect("a desk").complained);
-        fs::create_dir(directory.path().join("later")).expect("a directory");
-        file.update(&metrics, Instant::now(), true);
-        wait_until("idle", || is_idle(&file));
-        assert!(path.exists() && !file.shared.desk.lock().expect("a desk").complained);
-    }
-
-    #[test]
-    fn neither_a_link_beside_nor_a_failed_write_leaves_anything_behind() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let (path, victim) = (directory.path().join("x.prom"), directory.path().join("victim"));
-        fs::write(&victim, "precious").expect("a file");
-        let beside = directory.path().join(format!(".x.prom.{}~", std::process::id()));
-        std::os::unix::fs::symlink(&victim, &beside).expect("a link");
-        replace(&path, "page").expect("replaced");
-        assert_eq!(fs::read_to_string(&path).expect("a file"), "page");
-        assert_eq!(fs::read_to_string(&victim).expect("a file"), "precious");
-        fs::remove_file(&path).expect("removed");
-        fs::create_dir(&path).expect("a directory in the way");
-        assert!(replace(&path, "page").is_err());
-        assert!(!beside.exists());
-    }
-}
+mod tests;
