@@ -8,7 +8,7 @@
 //! replaced, and at the end only the file is removed that we wrote.
 //!
 //! A file system can block. So a thread does the work, one at a time, with the newest page; it ends when there is no more
-//! to do. What goes wrong is said once, and stops nothing.
+//! to do. What goes wrong is said once, until it works again, and stops nothing.
 
 use std::fs::{self, FileType, Metadata, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
@@ -114,13 +114,15 @@ impl Shared {
 
     /// Does what is ordered, until nothing is. The desk is free while a file is touched.
     fn work(&self) {
-        let mut result = Ok(());
+        let mut done: Option<io::Result<()>> = None;
         loop {
             let order = {
                 let mut desk = self.desk();
-                match &result {
-                    Ok(()) => desk.complained = false,
-                    Err(error) => desk.complain(&self.path, error),
+                match &done {
+                    // Another worker's complaint still holds.
+                    None => {}
+                    Some(Ok(())) => desk.complained = false,
+                    Some(Err(error)) => desk.complain(&self.path, error),
                 }
                 let Some(order) = desk.order.take() else {
                     desk.at_work = false;
@@ -128,7 +130,7 @@ impl Shared {
                 };
                 order
             };
-            result = match order {
+            done = Some(match order {
                 Order::Write(page) => {
                     replace(&self.path, &page).map(|written| self.desk().written = Some(written))
                 }
@@ -138,7 +140,7 @@ impl Shared {
                     self.removed.notify_one();
                     gone
                 }
-            };
+            });
         }
     }
 

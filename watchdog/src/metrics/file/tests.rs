@@ -171,3 +171,18 @@ fn only_the_file_that_was_written_is_removed() {
     wait_until("idle", || is_idle(&file));
     assert_eq!(fs::read_to_string(&path).expect("it is another's"), "of another");
 }
+
+#[test]
+fn a_complaint_stands_until_a_write_succeeds_whichever_thread_makes_it() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("later/x.prom");
+    let mut file = MetricsFile::new(&path).expect("nothing in the way");
+    file.shared.desk().complained = true;
+    // As at the start of each worker: nothing has been tried.
+    file.shared.work();
+    assert!(file.shared.desk().complained, "a new thread has not made it good");
+    fs::create_dir(directory.path().join("later")).expect("a directory");
+    file.update(&Metrics::new(None, None), Instant::now(), true);
+    wait_until("idle", || !file.shared.desk().at_work);
+    assert!(!file.shared.desk().complained);
+}
