@@ -32,6 +32,13 @@ pub enum SigPipe {
     Default,
 }
 
+impl SigPipe {
+    /// As we were started ourselves.
+    pub fn inherited() -> Self {
+        if raw::sigpipe_was_ignored() { Self::Ignored } else { Self::Default }
+    }
+}
+
 /// Which session and process group a new process is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {

@@ -12,6 +12,7 @@ use std::ffi::{CString, c_char};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::errno::Errno;
 use nix::libc;
@@ -168,6 +169,30 @@ fn complain(complaint: &OwnedFd, error: i32) -> ! {
     let _ = rustix::io::write(complaint, &error.to_ne_bytes());
     // SAFETY: ends this process at once and without destructors or handlers, which belong to the parent.
     unsafe { libc::_exit(127) }
+}
+
+/// Whether we were started with SIGPIPE ignored. Rust's runtime ignores it before main, so it is asked for earlier.
+pub(crate) fn sigpipe_was_ignored() -> bool {
+    // Named, so that the linker keeps it.
+    std::hint::black_box(&BEFORE_MAIN);
+    SIGPIPE_WAS_IGNORED.load(Ordering::Relaxed)
+}
+
+static SIGPIPE_WAS_IGNORED: AtomicBool = AtomicBool::new(false);
+
+// SAFETY: the C library calls what this section names once each, before main; the function is of the form that it calls.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static BEFORE_MAIN: extern "C" fn() = look_at_sigpipe;
+
+extern "C" fn look_at_sigpipe() {
+    // SAFETY: sigaction is plain data, for which zeroes are a value; nothing is set, and the kernel only writes to it.
+    let handler = unsafe {
+        let mut action = std::mem::zeroed::<libc::sigaction>();
+        libc::sigaction(libc::SIGPIPE, ptr::null(), &raw mut action);
+        action.sa_sigaction
+    };
+    SIGPIPE_WAS_IGNORED.store(handler == libc::SIG_IGN, Ordering::Relaxed);
 }
 
 /// Sends a signal of any number, with the value that it was queued with, if it was.

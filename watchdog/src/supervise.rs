@@ -70,7 +70,7 @@ async fn supervise(service: &Service<'_>, mut notifier: Option<Notifier>) -> Res
         .map_err(|source| Error::System { what: "become a subreaper", source })?;
     let alarm = Alarm::new().map_err(|source| Error::System { what: "make a timer", source })?;
     let relay = notifier.as_ref().and_then(|_| open_relay());
-    let child = match start(service, &signals, relay.as_ref(), notifier.is_some()) {
+    let child = match start(service, &signals, relay.as_ref()) {
         Ok(child) => child,
         Err(error) => {
             if let Some(notifier) = &mut notifier {
@@ -106,12 +106,7 @@ fn open_relay() -> Option<Relay> {
         .ok()
 }
 
-fn start(
-    service: &Service<'_>,
-    signals: &Signals,
-    relay: Option<&Relay>,
-    is_notified: bool,
-) -> Result<Child, Error> {
+fn start(service: &Service<'_>, signals: &Signals, relay: Option<&Relay>) -> Result<Child, Error> {
     let mut extra = Vec::new();
     if let Some(relay) = relay {
         extra.push(("NOTIFY_SOCKET", Value::Text(relay.address().clone())));
@@ -125,7 +120,7 @@ fn start(
     let start = Start {
         command: service.command,
         mask: signals.inherited(),
-        sigpipe: if is_notified { SigPipe::Ignored } else { SigPipe::Default },
+        sigpipe: SigPipe::inherited(),
         extra: &extra,
     };
     Ok(Child::spawn(&start, service.children)?)

@@ -47,7 +47,7 @@ fn a_death_by_signal_is_died_again_without_a_core() {
                     env!("CARGO_BIN_EXE_sd-watchdog"),
                 ])
                 .args([NOWHERE, "--", "sh", "-c", &command])
-                .env("NOTIFY_SOCKET", if name == "PIPE" { "".into() } else { manager.address.clone() })
+                .env("NOTIFY_SOCKET", &manager.address)
                 .env_remove("WATCHDOG_USEC")
                 .current_dir(std::env::temp_dir()),
         );

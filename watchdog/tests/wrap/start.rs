@@ -36,9 +36,16 @@ fn the_command_sees_the_environment_without_what_systemd_says_to_us() {
 #[test]
 fn the_command_gets_no_blocked_signal_and_sigpipe_as_its_starter_would_have_it() {
     const SIGPIPE: u64 = 1 << 12;
-    for (under_systemd, ignored) in [(true, SIGPIPE), (false, 0)] {
+    // IgnoreSIGPIPE=yes is systemd's default, and not the only way.
+    for (under_systemd, ignored) in [(true, SIGPIPE), (true, 0), (false, SIGPIPE), (false, 0)] {
         let manager = Manager::new();
-        let mut program = sd_watchdog(&[NOWHERE], &["grep", "^Sig", "/proc/self/status"]);
+        let how = if ignored == 0 { "--default-signal=PIPE" } else { "--ignore-signal=PIPE" };
+        let inner = sd_watchdog(&[NOWHERE], &["grep", "^Sig", "/proc/self/status"]);
+        let mut program = Command::new("env");
+        for name in inner.get_envs().filter_map(|(name, value)| value.is_none().then_some(name)) {
+            program.env_remove(name);
+        }
+        program.arg(how).args(inner.get_args().skip(1));
         if under_systemd {
             program.env("NOTIFY_SOCKET", &manager.address);
         }
