@@ -126,7 +126,9 @@ pub struct ProbeArgs {
         long,
         value_name = "PATH",
         hide_short_help = true,
-        help_heading = "What the probes send and expect"
+        help_heading = "What the probes send and expect",
+        long_help = "With https:// : trust the certificates in this file (PEM) instead of the system's. It is read again \
+        when a certificate does not hold"
     )]
     pub ca_file: Option<std::path::PathBuf>,
 

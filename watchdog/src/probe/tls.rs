@@ -3,7 +3,9 @@
 //! Every probe makes a full handshake. To resume a session is to take the certificate on trust, and new clients cannot.
 
 use std::cell::Cell;
-use std::io::{self, ErrorKind};
+use std::fs::OpenOptions;
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,14 +18,19 @@ use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use self::renewed::Renewed;
 use self::verify::{Anyone, TrustedItself, is_authority};
 use super::connect::{Plain, Stage, broken};
 use super::{Cause, Reason};
 use crate::cli::ProbeArgs;
 
+mod renewed;
 mod verify;
 
-/// Whose certificates are trusted, for all probes. Read when the first probe needs it.
+/// All the world's authorities are in some 200 KiB.
+const LARGEST_FILE: u64 = 8 << 20;
+
+/// Whose certificates are trusted, for all probes. Read when the first probe needs it, and when one does not hold.
 #[derive(Debug)]
 pub struct Trust {
     whom: Whom,
@@ -94,11 +101,7 @@ fn config(whom: &Whom) -> Result<ClientConfig, TlsError> {
     let provider = Arc::new(ring::default_provider());
     let verifier: Arc<dyn ServerCertVerifier> = match whom {
         Whom::Anyone => Arc::new(Anyone::new(&provider)),
-        Whom::System => Arc::new(TrustedItself::new(verifier(system()?, &provider)?, Vec::new())),
-        Whom::File(path) => {
-            let (roots, certificates) = file(path)?;
-            Arc::new(TrustedItself::new(verifier(roots, &provider)?, certificates))
-        }
+        Whom::System | Whom::File(_) => Arc::new(Renewed::new(whom.clone(), Arc::clone(&provider))?),
     };
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -108,6 +111,14 @@ fn config(whom: &Whom) -> Result<ClientConfig, TlsError> {
         .with_no_client_auth();
     config.resumption = Resumption::disabled();
     Ok(config)
+}
+
+fn trusted(whom: &Whom, provider: &Arc<CryptoProvider>) -> Result<TrustedItself, TlsError> {
+    let (roots, certificates) = match whom {
+        Whom::File(path) => file(path)?,
+        Whom::System | Whom::Anyone => (system()?, Vec::new()),
+    };
+    Ok(TrustedItself::new(verifier(roots, provider)?, certificates))
 }
 
 fn verifier(
@@ -130,10 +141,26 @@ fn system() -> Result<RootCertStore, TlsError> {
     Ok(roots)
 }
 
+/// A FIFO would be waited for without end, and a device has none.
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let words = |error: io::Error| error.to_string();
+    // Not to wait for a FIFO's other end. To regular files it means nothing.
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(words)?;
+    if !file.metadata().map_err(words)?.is_file() {
+        return Err("it is no regular file".to_owned());
+    }
+    let mut pem = Vec::new();
+    file.take(LARGEST_FILE + 1).read_to_end(&mut pem).map_err(words)?;
+    if pem.len() as u64 > LARGEST_FILE {
+        return Err(format!("it is larger than {} MiB", LARGEST_FILE >> 20));
+    }
+    Ok(pem)
+}
+
 fn file(path: &Path) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), TlsError> {
     let broken = |problem: String| TlsError::BrokenCertificate { path: path.to_owned(), problem };
-    let pem = std::fs::read(path)
-        .map_err(|error| TlsError::Unreadable { path: path.to_owned(), problem: error.to_string() })?;
+    let pem = read(path).map_err(|problem| TlsError::Unreadable { path: path.to_owned(), problem })?;
     let certificates = CertificateDer::pem_slice_iter(&pem)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| broken(error.to_string()))?;
@@ -184,14 +211,16 @@ fn explain(error: &rustls::Error) -> String {
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
                 "certificate is not valid yet".to_owned()
             }
-            CertificateError::UnknownIssuer => "unknown issuer; give it with --ca-file".to_owned(),
+            CertificateError::UnknownIssuer => "unknown issuer, also after what is trusted was read again; give it with --ca-file".to_owned(),
             CertificateError::NotValidForName => "certificate is for another name".to_owned(),
             CertificateError::NotValidForNameContext { expected, presented } => {
                 let names = if presented.is_empty() { "no name".to_owned() } else { names(presented) };
                 format!("certificate is for {names}, not for {}", expected.to_str())
             }
             CertificateError::BadSignature => {
-                "signed by another issuer of the same name; give the right one with --ca-file".to_owned()
+                "signed by another issuer of the same name, also after what is trusted was read again; give the right one \
+                with --ca-file"
+                    .to_owned()
             }
             CertificateError::Revoked => "certificate is revoked".to_owned(),
             error if is_authority(error) => {

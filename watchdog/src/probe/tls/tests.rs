@@ -31,6 +31,56 @@ fn a_certificate_that_the_file_vouches_for_is_trusted() {
 }
 
 #[test]
+fn an_authority_that_changes_fails_probes_only_until_the_file_has_the_new_one() {
+    let (old, new) = (Authority::new(), Authority::new());
+    let configs = [&old, &new, &new, &new, &new].map(|authority| authority.server(&["127.0.0.1"], VALID));
+    let peer = Peer::listening(move |listener| {
+        for config in configs {
+            let mut stream = accept(config, listener.accept().expect("a connection").0);
+            let mut request = [0; 1024];
+            if std::io::Read::read(&mut stream, &mut request).is_ok() {
+                let _ = stream.write_all(OK);
+            }
+        }
+    });
+    let (url, file) = (format!("https://{}/", peer.address), old.path());
+    let probes = probes(&["--http", &url, "--ca-file", file]).expect("options");
+    let runtime = runtime();
+    let probe = || runtime.block_on(probes.run(AMPLE));
+    let is_unknown = |outcome: &Outcome| format!("{outcome:?}").contains("unknown issuer");
+    assert_eq!(probe(), Outcome::Healthy);
+    assert!(is_unknown(&probe()), "the file has the old one");
+    std::fs::write(file, "half a file").expect("to write");
+    assert!(is_unknown(&probe()), "what was read before holds while the file is broken");
+    std::fs::copy(new.path(), file).expect("to write");
+    assert_eq!(probe(), Outcome::Healthy);
+    std::fs::remove_file(file).expect("to remove");
+    assert_eq!(probe(), Outcome::Healthy, "it is not read without need");
+}
+
+#[test]
+fn a_ca_file_without_an_end_or_that_is_no_file_is_refused_at_once() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| directory.path().join(name);
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mknodat(rustix::fs::CWD, at("fifo"), rustix::fs::FileType::Fifo, mode, 0).expect("a FIFO");
+    let large = std::fs::File::create(at("large")).expect("a file");
+    large.set_len(super::LARGEST_FILE + 1).expect("a hole");
+    for (name, problem) in [
+        ("fifo", "it is no regular file"),
+        ("", "it is no regular file"),
+        ("large", "it is larger than 8 MiB"),
+    ] {
+        let path = at(name).display().to_string();
+        let error =
+            probes(&["--http", "https://127.0.0.1/", "--ca-file", &path]).expect_err(name).to_string();
+        let expected =
+            format!("--ca-file {path} cannot be read: {problem}; give a PEM file that sd-watchdog may read");
+        assert!(error.contains(&expected), "{error}");
+    }
+}
+
+#[test]
 fn the_body_is_judged_over_tls_too() {
     let authority = Authority::new();
     let trust = ["--ca-file", authority.path(), "--body", "down"];
@@ -72,7 +122,10 @@ fn a_certificate_that_does_not_hold_is_unhealthy_with_the_reason() {
     }
     let other = Authority::new();
     let reason = probe("127.0.0.1", other.server(&["127.0.0.1"], VALID), &trust);
-    assert_eq!(reason, "TLS: unknown issuer; give it with --ca-file");
+    assert_eq!(
+        reason,
+        "TLS: unknown issuer, also after what is trusted was read again; give it with --ca-file"
+    );
 }
 
 #[test]
@@ -92,7 +145,10 @@ fn the_system_does_not_trust_a_certificate_of_the_tests() {
     }
     let authority = Authority::new();
     let reason = probe("127.0.0.1", authority.server(&["127.0.0.1"], VALID), &[]);
-    assert_eq!(reason, "TLS: unknown issuer; give it with --ca-file");
+    assert_eq!(
+        reason,
+        "TLS: unknown issuer, also after what is trusted was read again; give it with --ca-file"
+    );
 }
 
 #[test]
