@@ -1,6 +1,8 @@
 #!/bin/sh
 # Puts buggy_server, sd-watchdog and the unit on this host, or takes them off again. `--help` says how.
 set -eu
+# What is installed is for everybody, whatever the umask of who installs it.
+umask 022
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 DESTDIR=${DESTDIR:-}

@@ -2,6 +2,8 @@
 # Puts sd-watchdog, its units, manual pages and completions on this host or into a package, or takes them off again.
 # `--help` says how.
 set -eu
+# What is installed is for everybody, whatever the umask of who installs it.
+umask 022
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 DESTDIR=${DESTDIR:-}
@@ -78,6 +80,10 @@ stage() {
         [ -e "$example" ] || continue
         cp -- "$example" "$2/share/doc/sd-watchdog/examples/"
     done
+    for text in "$here/README.md" "$here/../CHANGELOG.md" "$here/../LICENSE-APACHE" "$here/../LICENSE-MIT"; do
+        [ -e "$text" ] || continue
+        cp -- "$text" "$2/share/doc/sd-watchdog/"
+    done
     "$native" man "$2/share/man/man1"
     "$native" completions bash >"$2/share/bash-completion/completions/sd-watchdog"
     "$native" completions zsh >"$2/share/zsh/site-functions/_sd-watchdog"
@@ -121,6 +127,8 @@ uninstall_all() {
     for file in bin/sd-watchdog lib/systemd/system/sd-watchdog@.service \
         share/bash-completion/completions/sd-watchdog share/zsh/site-functions/_sd-watchdog \
         share/fish/vendor_completions.d/sd-watchdog.fish share/doc/sd-watchdog/examples/sd-watchdog.env.example \
+        share/doc/sd-watchdog/README.md share/doc/sd-watchdog/CHANGELOG.md \
+        share/doc/sd-watchdog/LICENSE-APACHE share/doc/sd-watchdog/LICENSE-MIT \
         share/man/man1/sd-watchdog.1 share/man/man1/sd-watchdog-check.1 share/man/man1/sd-watchdog-guard.1 \
         share/man/man1/sd-watchdog-unit.1; do
         if [ -e "$root/$file" ]; then

@@ -31,6 +31,7 @@ pub use self::wrapper::{ChildPings, ChildReady, WrapperArgs};
 #[command(
     name = "sd-watchdog",
     version,
+    propagate_version = true,
     override_usage = USAGE,
     after_help = AFTER_HELP,
     after_long_help = texts::WRAP.long_help(),
@@ -61,7 +62,7 @@ pub struct Cli {
     help_all: Option<bool>,
 
     /// Print the version
-    #[arg(long, short = 'V', hide_short_help = true, help_heading = GENERAL, action = ArgAction::Version)]
+    #[arg(long, short = 'V', global = true, hide_short_help = true, help_heading = GENERAL, action = ArgAction::Version)]
     version: Option<bool>,
 }
 

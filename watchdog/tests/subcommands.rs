@@ -69,6 +69,15 @@ fn check_keeps_its_deadline() {
 }
 
 #[test]
+fn the_version_is_told_wherever_it_is_asked_for() {
+    for arguments in [&["--version"][..], &["check", "--version"], &["unit", "-V"]] {
+        let output = run(arguments);
+        assert!(output.status.success(), "{output:?}");
+        assert!(text(&output.stdout).ends_with(concat!(" ", env!("CARGO_PKG_VERSION"), "\n")), "{output:?}");
+    }
+}
+
+#[test]
 fn check_is_quiet_when_it_is_to_be() {
     let output = run(&["check", "--quiet", "--http", "http://127.0.0.1:1/"]);
     assert_eq!((output.status.code(), text(&output.stdout), text(&output.stderr)), (Some(1), "", ""));
