@@ -1,7 +1,8 @@
 //! `--metrics ADDR`: a listener whose clients cannot hold anything up.
 //!
 //! All of it is one future, polled by the one loop: nothing is spawned, and no timer runs while there is no client. At
-//! most [`CLIENTS`] are served at a time, each for [`PATIENCE`] at most; the others wait in the kernel's queue.
+//! most [`CLIENTS`] are served at a time. Who does not ask within [`ASKING`] is sent away; where all places are taken, whoever
+//! has been there longest makes room for the next, so that idle clients keep nobody from the figures.
 
 use std::convert::Infallible;
 use std::future::{pending, poll_fn};
@@ -20,7 +21,9 @@ use super::request::{self, LIMIT};
 
 /// Clients served at a time.
 const CLIENTS: usize = 8;
-/// How long one of them may take.
+/// How long one of them may take to ask …
+const ASKING: Duration = Duration::from_secs(1);
+/// … and to take the answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// After an error of accept(2), most likely EMFILE, which lasts.
 const BACK_OFF: Duration = Duration::from_secs(1);
@@ -29,6 +32,7 @@ const BACK_OFF: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
+    asking: Duration,
 }
 
 type Boxed<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
@@ -38,7 +42,7 @@ impl Server {
     pub fn bind(address: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
-        Ok(Self { listener })
+        Ok(Self { listener, asking: ASKING })
     }
 
     /// Where it listens.
@@ -60,7 +64,9 @@ impl Server {
         if let Ok(address) = listener.local_addr() {
             tracing::info!("figures are at http://{address}/metrics");
         }
-        let mut door = Door { listener, metrics, clients: Vec::new(), back_off: None, complained: false };
+        let asking = self.asking;
+        let mut door =
+            Door { listener, asking, metrics, clients: Vec::new(), back_off: None, complained: false };
         poll_fn(move |context| door.poll(context)).await
     }
 }
@@ -68,7 +74,9 @@ impl Server {
 /// Who is inside, and whether more are let in.
 struct Door<'a> {
     listener: tokio::net::TcpListener,
+    asking: Duration,
     metrics: &'a Metrics,
+    /// In the order in which they came.
     clients: Vec<Boxed<'a>>,
     back_off: Option<Pin<Box<Sleep>>>,
     complained: bool,
@@ -77,18 +85,21 @@ struct Door<'a> {
 impl Door<'_> {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Infallible> {
         self.clients.retain_mut(|client| client.as_mut().poll(context).is_pending());
-        while self.clients.len() < CLIENTS {
+        for _ in 0..CLIENTS {
             if let Some(back_off) = &mut self.back_off {
                 if back_off.as_mut().poll(context).is_pending() {
-                    break;
+                    return Poll::Pending;
                 }
                 self.back_off = None;
             }
             match self.listener.poll_accept(context) {
-                Poll::Pending => break,
+                Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok((stream, _))) => {
-                    let mut client: Boxed = Box::pin(serve(stream, self.metrics));
+                    let mut client: Boxed = Box::pin(serve(stream, self.asking, self.metrics));
                     if client.as_mut().poll(context).is_pending() {
+                        if self.clients.len() == CLIENTS {
+                            drop(self.clients.remove(0));
+                        }
                         self.clients.push(client);
                     }
                 }
@@ -100,28 +111,38 @@ impl Door<'_> {
                 }
             }
         }
+        // There may be more, who are not to hold up the rest of the loop.
+        context.waker().wake_by_ref();
         Poll::Pending
     }
 }
 
-async fn serve(mut stream: TcpStream, metrics: &Metrics) {
+async fn serve(mut stream: TcpStream, asking: Duration, metrics: &Metrics) {
     // What goes wrong is the client's to see.
-    let _ = timeout(PATIENCE, converse(&mut stream, metrics)).await;
+    let _ = converse(&mut stream, asking, metrics).await;
 }
 
-async fn converse(stream: &mut TcpStream, metrics: &Metrics) -> io::Result<()> {
+async fn converse(stream: &mut TcpStream, asking: Duration, metrics: &Metrics) -> io::Result<()> {
+    let Some(answer) = timeout(asking, hear(stream, metrics)).await?? else { return Ok(()) };
+    timeout(PATIENCE, async {
+        stream.write_all(answer.as_bytes()).await?;
+        stream.shutdown().await
+    })
+    .await?
+}
+
+/// The answer to what is asked; [`None`] if it is not asked to the end.
+async fn hear(stream: &mut TcpStream, metrics: &Metrics) -> io::Result<Option<String>> {
     let mut head = Vec::with_capacity(1024);
-    let answer = loop {
+    loop {
         if let Some(answer) = request::answer(&head, metrics) {
-            break answer;
+            return Ok(Some(answer));
         }
         let room = (LIMIT - head.len()) as u64;
         if (&mut *stream).take(room).read_buf(&mut head).await? == 0 {
-            return Ok(());
+            return Ok(None);
         }
-    };
-    stream.write_all(answer.as_bytes()).await?;
-    stream.shutdown().await
+    }
 }
 
 #[cfg(test)]
@@ -135,7 +156,15 @@ mod tests {
 
     /// Serves while `client` runs in a thread of its own.
     fn while_serving<T: Send + 'static>(client: impl FnOnce(SocketAddr) -> T + Send + 'static) -> T {
-        let server = Server::bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+        while_asking_may_take(ASKING, client)
+    }
+
+    fn while_asking_may_take<T: Send + 'static>(
+        asking: Duration,
+        client: impl FnOnce(SocketAddr) -> T + Send + 'static,
+    ) -> T {
+        let address = "127.0.0.1:0".parse().expect("an address");
+        let server = Server { asking, ..Server::bind(address).expect("a port") };
         let metrics = Metrics::new(None, None);
         let address = server.address();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -197,28 +226,25 @@ mod tests {
     }
 
     #[test]
-    fn silent_clients_are_sent_away_and_then_the_next_is_served() {
-        let (silent, answer) = while_serving(|address| {
-            let silent: Vec<_> = (0..CLIENTS).map(|_| connect(address)).collect();
-            (silent, get(address))
+    fn a_silent_client_is_sent_away() {
+        while_asking_may_take(Duration::from_millis(50), |address| {
+            assert_eq!(connect(address).read(&mut [0; 1]).expect("an end"), 0);
         });
-        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-        for mut stream in silent {
-            assert_eq!(stream.read(&mut [0; 1]).expect("an end"), 0);
-        }
     }
 
     #[test]
-    fn no_more_clients_are_served_at_a_time_than_are_allowed() {
-        while_serving(|address| {
-            let silent: Vec<_> = (0..CLIENTS).map(|_| connect(address)).collect();
-            let mut next = connect(address);
-            next.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").expect("sent");
-            next.set_read_timeout(Some(PATIENCE / 10)).expect("a timeout");
-            assert!(next.read(&mut [0; 1]).is_err(), "served beside {} others", silent.len());
-            drop(silent);
-            next.set_read_timeout(Some(AMPLE)).expect("a timeout");
-            assert_eq!(next.read(&mut [0; 1]).expect("an answer"), 1);
+    fn where_all_places_are_taken_whoever_came_first_makes_room() {
+        let hour = Duration::from_secs(3600);
+        while_asking_may_take(hour, |address| {
+            let mut silent: Vec<_> = (0..3 * CLIENTS).map(|_| connect(address)).collect();
+            // Pending too, so it needs a place of its own.
+            let mut asking = connect(address);
+            asking.write_all(b"GET /metrics HTTP/1.1\r\n").expect("sent");
+            assert_eq!(silent[2 * CLIENTS].read(&mut [0; 1]).expect("an end"), 0);
+            asking.write_all(b"\r\n").expect("sent");
+            assert_eq!(asking.read(&mut [0; 1]).expect("an answer"), 1);
+            let answer = get(address);
+            assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
         });
     }
 }
