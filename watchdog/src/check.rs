@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime;
 
 use crate::children::Children;
-use crate::cli::CheckArgs;
+use crate::cli::{CHECK_TIMEOUT, CheckArgs};
 use crate::config::ConfigError;
 use crate::error::Error;
 use crate::exit_code::UNHEALTHY;
@@ -24,7 +24,7 @@ pub fn run(args: &CheckArgs) -> Result<ExitCode, Error> {
     let (children, before) = (Children::new(), Children::all());
     let probes = Probes::new(&args.probes, &children)?.or_refuse_empty()?;
     if args.timeout.is_zero() {
-        return Err(ConfigError::Zero { option: "timeout", unit: "ms" }.into());
+        return Err(ConfigError::Zero { option: "timeout", otherwise: format!("for {CHECK_TIMEOUT}") }.into());
     }
     let runtime = runtime::Builder::new_current_thread()
         .enable_io()

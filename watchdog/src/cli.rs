@@ -151,6 +151,9 @@ pub enum Sub {
     },
 }
 
+/// How long a single probe may take, unless given.
+pub const CHECK_TIMEOUT: &str = "5s";
+
 /// `sd-watchdog check`
 #[derive(Debug, Clone, Args)]
 #[command(
@@ -163,8 +166,8 @@ pub struct CheckArgs {
     pub probes: ProbeArgs,
 
     /// What takes longer is unhealthy
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "5s",
-        help_heading = GENERAL)]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration,
+        default_value = CHECK_TIMEOUT, help_heading = GENERAL)]
     pub timeout: Duration,
 
     /// Print nothing

@@ -7,7 +7,10 @@ use signal_hook::consts::{SIGKILL, SIGSTOP, SIGTERM};
 use crate::cli::{ChildPings, ChildReady, HangArgs, PressureLimit, TimingArgs, WrapperArgs};
 use crate::probe::exec;
 use crate::signals;
-use crate::span::Span;
+
+pub use self::error::{ConfigError, Knob};
+
+mod error;
 
 /// systemd's watchdog timer may fire this much late: it is added with sd-event's default accuracy
 /// (`service_start_watchdog` in systemd's src/core/service.c, `DEFAULT_ACCURACY_USEC` in sd-event.c).
@@ -136,61 +139,6 @@ pub struct Config {
     pub reload_signal: Option<i32>,
 }
 
-/// A timing that cannot work. The message spells out the sum.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the message documents the variant")]
-pub enum ConfigError {
-    #[error(
-        "--{option} is 0: give it at least 1{unit}, or leave it out to have it derived from WatchdogSec="
-    )]
-    Zero { option: &'static str, unit: &'static str },
-    #[error("--{option} is 0: give it at least 1, or leave it out for {default}")]
-    NoCount { option: &'static str, default: u32 },
-    #[error("--{option} is {}: more than a year; did you mean a shorter unit?", Span(*value))]
-    TooLong { option: &'static str, value: Duration },
-    #[error("WatchdogSec is {}, too short to probe within: set it to {} or more", Span(*watchdog), Span(SHORTEST_WATCHDOG))]
-    WatchdogTooShort { watchdog: Duration },
-    #[error("{}, but WatchdogSec is {}: lower --failures, --timeout or --interval, or raise WatchdogSec=",
-        trigger_sum(timing), Span(*watchdog))]
-    TriggerTooLate { timing: Timing, watchdog: Duration },
-    #[error("interval {} + {} × timeout {} + {} × retry-interval {} = {}, so one failed probe would be a hang with a \
-        WatchdogSec of {}: lower --interval, --timeout or --retry-interval, or raise WatchdogSec=",
-        Span(timing.interval), timing.rise + 1, Span(timing.timeout), timing.rise, Span(timing.retry_interval),
-        Span(timing.gap_of_one_failure()), Span(*watchdog))]
-    PingTooLate { timing: Timing, watchdog: Duration },
-    #[error("{} without COMMAND's ping + {} to find that it hangs = {}, but WatchdogSec is {}: \
-        lower --failures, --timeout or --interval, or raise WatchdogSec=",
-        Span(*watchdog / 2), Span(timing.detect_bound()), Span(silence_bound(timing, *watchdog)), Span(*watchdog))]
-    SilenceTooLate { timing: Timing, watchdog: Duration },
-    #[error("--{option} {name:?} is not a signal; write it as USR1 or SIGUSR1, as RTMIN+3, or as a number")]
-    Signal { option: &'static str, name: String },
-    #[error("--{option} {name:?}: no process gets to see that signal; give the one that the unit sends")]
-    Uncatchable { option: &'static str, name: String },
-    #[error("--on-hang-exec: {0}")]
-    OnHangExec(#[from] exec::ExecError),
-    #[error("--jitter is {0}: at most {MAX_JITTER} percent")]
-    TooMuchJitter(u8),
-}
-
-/// `interval 500 ms + 3 × timeout 2 s + 2 × retry-interval 50 ms = 6.6 s`
-fn trigger_sum(timing: &Timing) -> String {
-    let Timing { interval, timeout, failures, retry_interval, .. } = timing;
-    let retries = match failures - 1 {
-        0 => String::new(),
-        retries => format!(" + {retries} × retry-interval {}", Span(*retry_interval)),
-    };
-    let rising = match timing.probes_to_rise() {
-        0 => String::new(),
-        more => format!(" + {more} × (timeout + retry-interval) to rise"),
-    };
-    format!(
-        "interval {} + {failures} × timeout {}{retries}{rising} = {}",
-        Span(*interval),
-        Span(*timeout),
-        Span(timing.longest_gap())
-    )
-}
-
 /// The longest from COMMAND's last ping to the decision, where its pings are one more probe: W/2 without one, and then it
 /// is a hang like any other.
 fn silence_bound(timing: &Timing, watchdog: Duration) -> Duration {
@@ -206,27 +154,48 @@ impl Config {
         wrapper: &WrapperArgs,
         watchdog: Option<Duration>,
     ) -> Result<Self, ConfigError> {
+        Self::derive(args, hang, wrapper, watchdog, Knob::WatchdogSec)
+    }
+
+    /// The same for `guard`, where W is `--watchdog` and nothing stands in between.
+    pub fn beside(args: &TimingArgs, hang: &HangArgs, watchdog: Duration) -> Result<Self, ConfigError> {
+        Self::derive(args, hang, &WrapperArgs::default(), Some(watchdog), Knob::Watchdog)
+    }
+
+    fn derive(
+        args: &TimingArgs,
+        hang: &HangArgs,
+        wrapper: &WrapperArgs,
+        watchdog: Option<Duration>,
+        knob: Knob,
+    ) -> Result<Self, ConfigError> {
+        let derive = |name, given, derived| {
+            option(name, given, || format!("to have it derived from {}", knob.setting()))
+                .map(|given| given.unwrap_or(derived))
+        };
         let w = watchdog.unwrap_or(NOMINAL_WATCHDOG);
         let derived = Timing::for_watchdog(w);
         let timing = Timing {
-            interval: option("interval", args.interval, derived.interval)?,
+            interval: derive("interval", args.interval, derived.interval)?,
             jitter: args.jitter.unwrap_or(derived.jitter),
-            timeout: option("timeout", args.timeout, derived.timeout)?,
+            timeout: derive("timeout", args.timeout, derived.timeout)?,
             failures: count("failures", args.failures, derived.failures)?,
             rise: count("rise", args.rise, derived.rise)?,
-            retry_interval: option("retry-interval", args.retry_interval, derived.retry_interval)?,
+            retry_interval: derive("retry-interval", args.retry_interval, derived.retry_interval)?,
         };
         if timing.jitter > MAX_JITTER {
             return Err(ConfigError::TooMuchJitter(timing.jitter));
         }
         if let Some(watchdog) = watchdog {
-            check(timing, hang.on_hang, wrapper.child_pings, watchdog)?;
+            check(timing, hang.on_hang, wrapper.child_pings, watchdog, knob)?;
         }
-        let start_timeout =
-            args.start_timeout.map(|given| option("start-timeout", Some(given), given)).transpose()?;
+        let start_timeout = option("start-timeout", args.start_timeout, || match knob {
+            Knob::WatchdogSec => "to have TimeoutStartSec= alone decide".to_owned(),
+            Knob::Watchdog => "to have it as long as --watchdog".to_owned(),
+        })?;
         let report_budget = match hang.report_budget {
             Some(Duration::ZERO) => Duration::ZERO,
-            given => option("report-budget", given, REPORT_BUDGET)?,
+            given => derive("report-budget", given, REPORT_BUDGET)?,
         };
         let pressure_limit = match args.pressure {
             Some(PressureLimit::Off) => None,
@@ -241,7 +210,7 @@ impl Config {
             start_timeout,
             pressure_limit,
             report_budget,
-            reset_after: option("reset-after", args.reset_after, w.saturating_mul(10).max(SHORTEST_RESET))?,
+            reset_after: derive("reset-after", args.reset_after, w.saturating_mul(10).max(SHORTEST_RESET))?,
             child_ready: wrapper.child_ready,
             child_pings: wrapper.child_pings,
             on_hang_exec: hang.on_hang_exec.as_deref().map(exec::words).transpose()?,
@@ -296,12 +265,16 @@ fn count(name: &'static str, given: Option<u32>, derived: u32) -> Result<u32, Co
     }
 }
 
-fn option(name: &'static str, given: Option<Duration>, derived: Duration) -> Result<Duration, ConfigError> {
+/// `otherwise` is what comes of leaving it out.
+fn option(
+    name: &'static str,
+    given: Option<Duration>,
+    otherwise: impl FnOnce() -> String,
+) -> Result<Option<Duration>, ConfigError> {
     match given {
-        None => Ok(derived),
-        Some(Duration::ZERO) => Err(ConfigError::Zero { option: name, unit: "ms" }),
+        Some(Duration::ZERO) => Err(ConfigError::Zero { option: name, otherwise: otherwise() }),
         Some(value) if value > LONGEST_OPTION => Err(ConfigError::TooLong { option: name, value }),
-        Some(value) => Ok(value),
+        given => Ok(given),
     }
 }
 
@@ -311,13 +284,14 @@ fn check(
     on_hang: OnHang,
     child_pings: ChildPings,
     watchdog: Duration,
+    knob: Knob,
 ) -> Result<(), ConfigError> {
     if watchdog < SHORTEST_WATCHDOG {
-        return Err(ConfigError::WatchdogTooShort { watchdog });
+        return Err(ConfigError::WatchdogTooShort { watchdog, knob });
     }
     match on_hang {
         OnHang::Trigger if timing.longest_gap() >= watchdog => {
-            Err(ConfigError::TriggerTooLate { timing, watchdog })
+            Err(ConfigError::TriggerTooLate { timing, watchdog, knob })
         }
         OnHang::Withhold if timing.gap_of_one_failure() >= watchdog => {
             Err(ConfigError::PingTooLate { timing, watchdog })

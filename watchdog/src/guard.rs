@@ -37,7 +37,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::children::Children;
-use crate::cli::{GuardArgs, WrapperArgs};
+use crate::cli::GuardArgs;
 use crate::config::{Config, ConfigError, OnHang};
 use crate::environment::{Environment, EnvironmentError};
 use crate::exit_code;
@@ -194,7 +194,7 @@ fn rules(args: &GuardArgs, own_watchdog: Option<Duration>) -> Result<Rules, Guar
     if args.hang.on_hang == OnHang::Withhold {
         return Err(GuardError::Withhold);
     }
-    let config = Config::new(&args.timing, &args.hang, &WrapperArgs::default(), Some(args.watchdog))?;
+    let config = Config::beside(&args.timing, &args.hang, args.watchdog)?;
     let timing = config.timing;
     let report = args.hang.report_budget.unwrap_or_else(|| {
         // Never past what W leaves.
@@ -262,7 +262,13 @@ mod tests {
         for (options, expected) in [
             (&["--on-hang=withhold"][..], "use --dry-run"),
             (&["--jitter=51"], "at most 50 percent"),
-            (&["--timeout=20s"], "= "),
+            (
+                &["--timeout=20s"],
+                "but --watchdog is 30 s: lower --failures, --timeout or --interval, or raise --watchdog",
+            ),
+            (&["--watchdog=5ms"], "--watchdog is 5 ms, too short to probe within: set it to 10 ms or more"),
+            (&["--interval=0s"], "or leave it out to have it derived from --watchdog"),
+            (&["--start-timeout=0s"], "or leave it out to have it as long as --watchdog"),
         ] {
             let error = rules(&args(options), None).expect_err("cannot work");
             assert!(error.to_string().contains(expected), "{error}");

@@ -151,12 +151,18 @@ fn what_is_run_on_a_hang_is_taken_apart_as_a_shell_would() {
 #[test]
 fn nothing_may_be_zero() {
     for (option, expected) in [
-        ("--interval=0s", "--interval is 0: give it at least 1ms"),
+        (
+            "--interval=0s",
+            "--interval is 0: give it at least 1ms, or leave it out to have it derived from WatchdogSec=",
+        ),
         ("--timeout=0s", "--timeout is 0: give it at least 1ms"),
         ("--retry-interval=0s", "--retry-interval is 0: give it at least 1ms"),
         ("--failures=0", "--failures is 0: give it at least 1, or leave it out for 3"),
         ("--rise=0", "--rise is 0: give it at least 1, or leave it out for 1"),
-        ("--start-timeout=0s", "--start-timeout is 0: give it at least 1ms"),
+        (
+            "--start-timeout=0s",
+            "--start-timeout is 0: give it at least 1ms, or leave it out to have TimeoutStartSec= alone decide",
+        ),
         ("--reset-after=0s", "--reset-after is 0: give it at least 1ms"),
     ] {
         for watchdog in [W5, None] {

@@ -117,7 +117,7 @@ async fn drive(guard: Guard<'_>, bus: (Bus, Changes), stop: &AsyncFd<SignalFd>) 
     let exporter = Exporter::open(outside)?;
     let metrics = Metrics::new(Some(name.as_str()), Some(watchdog));
     let _structured = log::structured();
-    log_start(&name, &rules, probes);
+    tracing::info!("{}", note::start(&name, &rules, &probes.to_string()));
     let (sender, mut news) = unbounded_channel();
     let gauge = rules.pressure_limit.map(|_| Gauge::default());
     let state = State::new(rules, name.clone(), &probes.to_string(), ledger.read(), Instant::now());
@@ -363,16 +363,4 @@ async fn end_of(underway: &mut Option<Underway<'_>>) -> End {
         Some(underway) => underway.await,
         None => pending().await,
     }
-}
-
-fn log_start(name: &ServiceName, rules: &Rules, probes: &Probes) {
-    let timing = &rules.timing;
-    let (interval, timeout) = (Span(timing.interval), Span(timing.timeout));
-    let (limit, window) = (rules.budget.0, Span(rules.budget.1));
-    let then = if rules.dry_run { "is only said" } else { "is ended" };
-    tracing::info!(
-        "guarding {name}: probing {probes} every {interval}, timeout {timeout}; after {} unhealthy in a row it {then}, \
-         {limit} times within {window} at most",
-        timing.failures
-    );
 }

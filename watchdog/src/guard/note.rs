@@ -3,12 +3,30 @@
 use std::time::{Duration, Instant};
 
 use crate::flapping::Flapping;
+use crate::guard::event::Rules;
 use crate::guard::name::ServiceName;
 use crate::guard::settings::Whom;
 use crate::probe::Reason;
 use crate::signals;
 use crate::span::{Span, rounded};
 use crate::starvation::Pressure;
+
+/// What is guarded against what, for the first line of the log.
+pub fn start(unit: &ServiceName, rules: &Rules, target: &str) -> String {
+    let timing = &rules.timing;
+    let (interval, timeout) = (Span(timing.interval), Span(timing.timeout));
+    let (limit, window) = (rules.budget.0, Span(rules.budget.1));
+    let then = if rules.dry_run {
+        // The budget is for what is done.
+        "that is only said (--dry-run)".to_owned()
+    } else {
+        format!("it is ended, {limit} times within {window} at most")
+    };
+    let failures = timing.failures;
+    format!(
+        "guarding {unit}: probing {target} every {interval}, timeout {timeout}; after {failures} unhealthy in a row {then}"
+    )
+}
 
 /// A line of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]

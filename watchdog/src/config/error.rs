@@ -1,0 +1,86 @@
+//! Why a configuration cannot work, and what to do about it.
+
+use std::time::Duration;
+
+use super::{MAX_JITTER, SHORTEST_WATCHDOG, Timing, silence_bound};
+use crate::probe::exec;
+use crate::span::Span;
+
+/// What W is set by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Knob {
+    /// `WatchdogSec=` of the unit that is wrapped.
+    WatchdogSec,
+    /// `--watchdog` of `guard`.
+    Watchdog,
+}
+
+impl Knob {
+    fn name(self) -> &'static str {
+        match self {
+            Self::WatchdogSec => "WatchdogSec",
+            Self::Watchdog => "--watchdog",
+        }
+    }
+
+    /// As it is written where it is set.
+    pub(super) fn setting(self) -> &'static str {
+        match self {
+            Self::WatchdogSec => "WatchdogSec=",
+            Self::Watchdog => "--watchdog",
+        }
+    }
+}
+
+/// A timing that cannot work. The message spells out the sum.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the message documents the variant")]
+pub enum ConfigError {
+    #[error("--{option} is 0: give it at least 1ms, or leave it out {otherwise}")]
+    Zero { option: &'static str, otherwise: String },
+    #[error("--{option} is 0: give it at least 1, or leave it out for {default}")]
+    NoCount { option: &'static str, default: u32 },
+    #[error("--{option} is {}: more than a year; did you mean a shorter unit?", Span(*value))]
+    TooLong { option: &'static str, value: Duration },
+    #[error("{} is {}, too short to probe within: set it to {} or more", knob.name(), Span(*watchdog), Span(SHORTEST_WATCHDOG))]
+    WatchdogTooShort { watchdog: Duration, knob: Knob },
+    #[error("{}, but {} is {}: lower --failures, --timeout or --interval, or raise {}",
+        trigger_sum(timing), knob.name(), Span(*watchdog), knob.setting())]
+    TriggerTooLate { timing: Timing, watchdog: Duration, knob: Knob },
+    #[error("interval {} + {} × timeout {} + {} × retry-interval {} = {}, so one failed probe would be a hang with a \
+        WatchdogSec of {}: lower --interval, --timeout or --retry-interval, or raise WatchdogSec=",
+        Span(timing.interval), timing.rise + 1, Span(timing.timeout), timing.rise, Span(timing.retry_interval),
+        Span(timing.gap_of_one_failure()), Span(*watchdog))]
+    PingTooLate { timing: Timing, watchdog: Duration },
+    #[error("{} without COMMAND's ping + {} to find that it hangs = {}, but WatchdogSec is {}: \
+        lower --failures, --timeout or --interval, or raise WatchdogSec=",
+        Span(*watchdog / 2), Span(timing.detect_bound()), Span(silence_bound(timing, *watchdog)), Span(*watchdog))]
+    SilenceTooLate { timing: Timing, watchdog: Duration },
+    #[error("--{option} {name:?} is not a signal; write it as USR1 or SIGUSR1, as RTMIN+3, or as a number")]
+    Signal { option: &'static str, name: String },
+    #[error("--{option} {name:?}: no process gets to see that signal; give the one that the unit sends")]
+    Uncatchable { option: &'static str, name: String },
+    #[error("--on-hang-exec: {0}")]
+    OnHangExec(#[from] exec::ExecError),
+    #[error("--jitter is {0}: at most {MAX_JITTER} percent")]
+    TooMuchJitter(u8),
+}
+
+/// `interval 500 ms + 3 × timeout 2 s + 2 × retry-interval 50 ms = 6.6 s`
+fn trigger_sum(timing: &Timing) -> String {
+    let Timing { interval, timeout, failures, retry_interval, .. } = timing;
+    let retries = match failures - 1 {
+        0 => String::new(),
+        retries => format!(" + {retries} × retry-interval {}", Span(*retry_interval)),
+    };
+    let rising = match timing.probes_to_rise() {
+        0 => String::new(),
+        more => format!(" + {more} × (timeout + retry-interval) to rise"),
+    };
+    format!(
+        "interval {} + {failures} × timeout {}{retries}{rising} = {}",
+        Span(*interval),
+        Span(*timeout),
+        Span(timing.longest_gap())
+    )
+}
