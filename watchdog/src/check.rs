@@ -10,7 +10,7 @@ use tokio::runtime;
 
 use crate::children::Children;
 use crate::cli::{CHECK_TIMEOUT, CheckArgs};
-use crate::config::ConfigError;
+use crate::config::{ConfigError, SHORTEST_OPTION};
 use crate::error::Error;
 use crate::exit_code::UNHEALTHY;
 use crate::probe::{Outcome, Probes};
@@ -23,8 +23,9 @@ const PARTING: Duration = Duration::from_secs(1);
 pub fn run(args: &CheckArgs) -> Result<ExitCode, Error> {
     let (children, before) = (Children::new(), Children::all());
     let probes = Probes::new(&args.probes, &children)?.or_refuse_empty()?;
-    if args.timeout.is_zero() {
-        return Err(ConfigError::Zero { option: "timeout", otherwise: format!("for {CHECK_TIMEOUT}") }.into());
+    if args.timeout < SHORTEST_OPTION {
+        let otherwise = format!("for {CHECK_TIMEOUT}");
+        return Err(ConfigError::TooShort { option: "timeout", value: args.timeout, otherwise }.into());
     }
     let runtime = runtime::Builder::new_current_thread()
         .enable_io()

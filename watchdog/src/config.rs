@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use signal_hook::consts::{SIGKILL, SIGSTOP, SIGTERM};
-
 use crate::cli::{ChildPings, ChildReady, HangArgs, PressureLimit, TimingArgs, WrapperArgs};
 use crate::probe::exec;
-use crate::signals;
+use crate::span::Span;
+use crate::spell;
 
 pub use self::error::{ConfigError, Knob};
 
 mod error;
+mod told;
 
 /// systemd's watchdog timer may fire this much late: it is added with sd-event's default accuracy
 /// (`service_start_watchdog` in systemd's src/core/service.c, `DEFAULT_ACCURACY_USEC` in sd-event.c).
@@ -20,6 +20,8 @@ pub const SYSTEMD_TIMER_SLACK: Duration = Duration::from_millis(250);
 const SHORTEST_WATCHDOG: Duration = Duration::from_millis(10);
 /// What the timing is derived from where there is no watchdog: probing ends at READY=1 then.
 const NOMINAL_WATCHDOG: Duration = Duration::from_secs(10);
+/// The r of [`SHORTEST_WATCHDOG`]. With less, probing is all that is done.
+pub const SHORTEST_OPTION: Duration = Duration::from_micros(100);
 /// More than anyone means, and far from where arithmetic on instants ends.
 const LONGEST_OPTION: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// The hang report's budget, unless given.
@@ -197,11 +199,19 @@ impl Config {
             Some(Duration::ZERO) => Duration::ZERO,
             given => derive("report-budget", given, REPORT_BUDGET)?,
         };
+        if report_budget.is_zero() && hang.on_hang_exec.is_some() {
+            return Err(ConfigError::NoTimeForExec);
+        }
+        if hang.dry_run && hang.on_hang == OnHang::Withhold {
+            return Err(ConfigError::DryWithhold);
+        }
         let pressure_limit = match args.pressure {
             Some(PressureLimit::Off) => None,
             Some(PressureLimit::Percent(percent)) => Some(percent),
             None => Some(PRESSURE_LIMIT),
         };
+        let stop_signals = told::stop_signals(&wrapper.stop_signal)?;
+        let reload_signal = told::reload_signal(wrapper.reload_signal.as_deref(), &stop_signals)?;
         Ok(Self {
             timing,
             on_hang: hang.on_hang,
@@ -214,8 +224,8 @@ impl Config {
             child_ready: wrapper.child_ready,
             child_pings: wrapper.child_pings,
             on_hang_exec: hang.on_hang_exec.as_deref().map(exec::words).transpose()?,
-            stop_signals: stop_signals(&wrapper.stop_signal)?,
-            reload_signal: reload_signal(&wrapper.reload_signal)?,
+            stop_signals,
+            reload_signal,
         })
     }
 
@@ -229,32 +239,21 @@ impl Config {
             OnHang::Withhold => watchdog.saturating_add(SYSTEMD_TIMER_SLACK),
         })
     }
-}
 
-/// What ends a service, unless its unit says otherwise (`KillSignal=`).
-const STOP_SIGNALS: [i32; 1] = [SIGTERM];
-/// What nobody can act upon.
-const UNCATCHABLE: [i32; 2] = [SIGKILL, SIGSTOP];
-
-fn stop_signals(given: &[String]) -> Result<Vec<i32>, ConfigError> {
-    let mut signals = STOP_SIGNALS.to_vec();
-    for name in given {
-        signals.push(signal("stop-signal", name)?);
-    }
-    Ok(signals)
-}
-
-fn reload_signal(given: &str) -> Result<Option<i32>, ConfigError> {
-    if given == "none" { Ok(None) } else { signal("reload-signal", given).map(Some) }
-}
-
-fn signal(option: &'static str, name: &str) -> Result<i32, ConfigError> {
-    match signals::number(name) {
-        Some(number) if UNCATCHABLE.contains(&number) => {
-            Err(ConfigError::Uncatchable { option, name: name.to_owned() })
-        }
-        Some(number) => Ok(number),
-        None => Err(ConfigError::Signal { option, name: name.to_owned() }),
+    /// What is to be said where `given`, the hang report's budget, is more than W leaves. It may still be used: a
+    /// service that fails at once is found to hang sooner.
+    pub fn report_warning(&self, given: Option<Duration>) -> Option<String> {
+        let (given, watchdog) = (given?, self.watchdog?);
+        let left = spell::until_last_call(watchdog).saturating_sub(self.timing.detect_bound());
+        (given > left).then(|| {
+            format!(
+                "--report-budget is {}, but a WatchdogSec of {} leaves {} for the report where it takes longest to find \
+                 a hang: the report is cut short there; raise WatchdogSec=, or lower --failures, --timeout or --interval",
+                Span(given),
+                Span(watchdog),
+                Span(left)
+            )
+        })
     }
 }
 
@@ -272,7 +271,9 @@ fn option(
     otherwise: impl FnOnce() -> String,
 ) -> Result<Option<Duration>, ConfigError> {
     match given {
-        Some(Duration::ZERO) => Err(ConfigError::Zero { option: name, otherwise: otherwise() }),
+        Some(value) if value < SHORTEST_OPTION => {
+            Err(ConfigError::TooShort { option: name, value, otherwise: otherwise() })
+        }
         Some(value) if value > LONGEST_OPTION => Err(ConfigError::TooLong { option: name, value }),
         given => Ok(given),
     }

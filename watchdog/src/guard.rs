@@ -99,6 +99,8 @@ pub enum GuardError {
         "--on-hang withhold: from beside there are no pings to withhold; use --dry-run to only say what hangs"
     )]
     Withhold,
+    #[error("--reset-after: RESTART_RESET=1 can be said by UNIT's own processes only; leave it out")]
+    ResetAfter,
     #[error(transparent)]
     Bus(#[from] BusError),
     #[error(transparent)]
@@ -118,7 +120,8 @@ impl GuardError {
             | Self::NoOptions { .. }
             | Self::Environment(_)
             | Self::Notifier(_)
-            | Self::Withhold => exit_code::USAGE,
+            | Self::Withhold
+            | Self::ResetAfter => exit_code::USAGE,
         })
     }
 }
@@ -194,6 +197,9 @@ fn rules(args: &GuardArgs, own_watchdog: Option<Duration>) -> Result<Rules, Guar
     if args.hang.on_hang == OnHang::Withhold {
         return Err(GuardError::Withhold);
     }
+    if args.timing.reset_after.is_some() {
+        return Err(GuardError::ResetAfter);
+    }
     let config = Config::beside(&args.timing, &args.hang, args.watchdog)?;
     let timing = config.timing;
     let report = args.hang.report_budget.unwrap_or_else(|| {
@@ -261,6 +267,12 @@ mod tests {
     fn what_cannot_work_is_refused_with_the_remedy() {
         for (options, expected) in [
             (&["--on-hang=withhold"][..], "use --dry-run"),
+            (&["--on-hang=withhold", "--dry-run"], "use --dry-run"),
+            (&["--reset-after=1h"], "RESTART_RESET=1 can be said by UNIT's own processes only; leave it out"),
+            (
+                &["--on-hang-exec=gdb -p %p", "--report-budget=0s"],
+                "there is none: give it time, or leave it out",
+            ),
             (&["--jitter=51"], "at most 50 percent"),
             (
                 &["--timeout=20s"],

@@ -58,6 +58,9 @@ fn wrap(args: &WrapArgs) -> Result<ExitCode, Error> {
     if args.wrapper.child_pings == ChildPings::Ignore {
         probes = probes.or_refuse_empty()?;
     }
+    if let Some(warning) = config.report_warning(args.hang.report_budget) {
+        tracing::warn!("{warning}");
+    }
     let notifier = environment.connect();
     let service = Service {
         config: &config,

@@ -21,7 +21,12 @@ pub fn is_too_late(late: Duration, timing: &Timing) -> bool {
 
 /// When W is about to be over for a service that was `vouched` for last at that time.
 pub fn last_call(vouched: Instant, watchdog: Duration) -> Instant {
-    vouched + watchdog.saturating_sub(MARGIN.min(watchdog / 20))
+    vouched + until_last_call(watchdog)
+}
+
+/// How long that is after it was vouched for.
+pub fn until_last_call(watchdog: Duration) -> Duration {
+    watchdog.saturating_sub(MARGIN.min(watchdog / 20))
 }
 
 /// Counts what came since the service was last known to be healthy.

@@ -93,7 +93,7 @@ fn check_exits_with_2_when_it_is_asked_nonsense() {
         assert!(!output.stderr.is_empty(), "{arguments:?}");
     }
     let zero = run(&["check", "--http=http://a/", "--timeout=0s"]);
-    assert!(text(&zero.stderr).contains("give it at least 1ms, or leave it out for 5s"), "{zero:?}");
+    assert!(text(&zero.stderr).contains("give it at least 100us, or leave it out for 5s"), "{zero:?}");
 }
 
 #[test]

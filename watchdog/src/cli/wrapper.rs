@@ -36,15 +36,9 @@ pub struct WrapperArgs {
     #[arg(long, value_name = "SIGNAL", hide_short_help = true)]
     pub stop_signal: Vec<String>,
 
-    /// The signal that asks COMMAND to reload (ReloadSignal=), or none [default: HUP]
-    #[arg(
-        long,
-        value_name = "SIGNAL|none",
-        default_value = "HUP",
-        hide_default_value = true,
-        hide_short_help = true
-    )]
-    pub reload_signal: String,
+    /// The signal that asks COMMAND to reload (ReloadSignal=), or none [default: HUP, unless that stops it]
+    #[arg(long, value_name = "SIGNAL|none", hide_short_help = true)]
+    pub reload_signal: Option<String>,
 }
 
 impl Default for WrapperArgs {
@@ -53,7 +47,7 @@ impl Default for WrapperArgs {
             child_ready: ChildReady::Auto,
             child_pings: ChildPings::Ignore,
             stop_signal: Vec::new(),
-            reload_signal: "HUP".to_owned(),
+            reload_signal: None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{MAX_JITTER, SHORTEST_WATCHDOG, Timing, silence_bound};
+use super::{MAX_JITTER, SHORTEST_OPTION, SHORTEST_WATCHDOG, Timing, silence_bound};
 use crate::probe::exec;
 use crate::span::Span;
 
@@ -36,8 +36,8 @@ impl Knob {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the message documents the variant")]
 pub enum ConfigError {
-    #[error("--{option} is 0: give it at least 1ms, or leave it out {otherwise}")]
-    Zero { option: &'static str, otherwise: String },
+    #[error("--{option} is {}: give it at least {}us, or leave it out {otherwise}", Span(*value), SHORTEST_OPTION.as_micros())]
+    TooShort { option: &'static str, value: Duration, otherwise: String },
     #[error("--{option} is 0: give it at least 1, or leave it out for {default}")]
     NoCount { option: &'static str, default: u32 },
     #[error("--{option} is {}: more than a year; did you mean a shorter unit?", Span(*value))]
@@ -60,6 +60,26 @@ pub enum ConfigError {
     Signal { option: &'static str, name: String },
     #[error("--{option} {name:?}: no process gets to see that signal; give the one that the unit sends")]
     Uncatchable { option: &'static str, name: String },
+    #[error(
+        "--{option} {name:?}: it says that a process has ended, and is not passed on; name another signal"
+    )]
+    NotPassedOn { option: &'static str, name: String },
+    #[error(
+        "--reload-signal {name:?} stops COMMAND, as SIGTERM does and what --stop-signal names: name another, or none"
+    )]
+    ReloadStops { name: String },
+    #[error(
+        "--reload-signal {name:?}: systemd's watchdog ends services by it (WatchdogSignal=); name another, or none"
+    )]
+    ReloadByAbort { name: String },
+    #[error(
+        "--on-hang-exec adds to the hang report, and with --report-budget 0s there is none: give it time, or leave it out"
+    )]
+    NoTimeForExec,
+    #[error(
+        "--on-hang withhold stops pinging, and --dry-run goes on whatever the probes find: leave out one of them"
+    )]
+    DryWithhold,
     #[error("--on-hang-exec: {0}")]
     OnHangExec(#[from] exec::ExecError),
     #[error("--jitter is {0}: at most {MAX_JITTER} percent")]

@@ -129,6 +129,22 @@ fn the_hang_report_has_half_a_second_unless_it_is_given_more_or_none() {
 }
 
 #[test]
+fn a_budget_that_the_watchdog_does_not_leave_is_warned_of_and_no_other() {
+    let warning = |watchdog, millis: Option<u64>| {
+        config(&[], watchdog).expect("works").report_warning(millis.map(Duration::from_millis))
+    };
+    // 5 s, but for the 100 ms before systemd's own timer and the 2.1 s that it takes to find a hang.
+    assert_eq!(warning(W5, Some(2_800)), None);
+    let text = warning(W5, Some(2_801)).expect("more than is left");
+    assert!(
+        text.starts_with("--report-budget is 2.801 s, but a WatchdogSec of 5 s leaves 2.8 s for the report"),
+        "{text}"
+    );
+    assert_eq!(warning(Some(Duration::from_millis(100)), None), None);
+    assert_eq!(warning(None, Some(60_000)), None);
+}
+
+#[test]
 fn signals_are_named_as_people_name_them() {
     let named = ["--stop-signal=WINCH", "--stop-signal=SIGUSR1", "--reload-signal=12"];
     let named = config(&named, W5).expect("works");
@@ -138,6 +154,45 @@ fn signals_are_named_as_people_name_them() {
     assert!(error.starts_with("--stop-signal \"WINK\" is not a signal; write it as USR1"), "{error}");
     for option in ["--stop-signal=KILL", "--reload-signal=SIGSTOP"] {
         assert!(refusal(&[option], W5).contains("no process gets to see that signal"));
+    }
+}
+
+#[test]
+fn a_signal_has_one_meaning() {
+    for (options, expected) in [
+        (&["--reload-signal=TERM"][..], "--reload-signal \"TERM\" stops COMMAND, as SIGTERM does and what"),
+        (&["--stop-signal=12", "--reload-signal=USR2"], "--reload-signal \"USR2\" stops COMMAND"),
+        (&["--reload-signal=HUP", "--stop-signal=HUP"], "--reload-signal \"HUP\" stops COMMAND"),
+        (&["--reload-signal=SIGABRT"], "--reload-signal \"SIGABRT\": systemd's watchdog ends services by it"),
+        (&["--reload-signal=CHLD"], "--reload-signal \"CHLD\": it says that a process has ended, and is not"),
+        (
+            &["--stop-signal=17"],
+            "--stop-signal \"17\": it says that a process has ended, and is not passed on",
+        ),
+    ] {
+        let error = refusal(options, W5);
+        assert!(error.starts_with(expected), "{error}");
+    }
+    assert!(config(&["--stop-signal=ABRT"], W5).is_ok());
+}
+
+#[test]
+fn sighup_reloads_unless_it_stops() {
+    assert_eq!(config(&[], W5).expect("works").reload_signal, Some(1));
+    // As `unit --drop-in` takes it over from KillSignal=SIGHUP.
+    assert_eq!(config(&["--stop-signal=SIGHUP"], W5).expect("works").reload_signal, None);
+}
+
+#[test]
+fn options_of_which_one_makes_the_other_void_are_refused() {
+    let exec = ["--on-hang-exec=gdb -p %p", "--report-budget=0s"];
+    assert!(
+        refusal(&exec, W5).starts_with("--on-hang-exec adds to the hang report, and with --report-budget 0s")
+    );
+    let dry = ["--on-hang=withhold", "--dry-run"];
+    assert!(refusal(&dry, W5).starts_with("--on-hang withhold stops pinging, and --dry-run goes on"));
+    for half in [&exec[..1], &exec[1..], &dry[..1], &dry[1..]] {
+        assert!(config(half, W5).is_ok(), "{half:?}");
     }
 }
 
@@ -153,23 +208,37 @@ fn nothing_may_be_zero() {
     for (option, expected) in [
         (
             "--interval=0s",
-            "--interval is 0: give it at least 1ms, or leave it out to have it derived from WatchdogSec=",
+            "--interval is 0 s: give it at least 100us, or leave it out to have it derived from WatchdogSec=",
         ),
-        ("--timeout=0s", "--timeout is 0: give it at least 1ms"),
-        ("--retry-interval=0s", "--retry-interval is 0: give it at least 1ms"),
+        ("--timeout=0s", "--timeout is 0 s: give it at least 100us"),
+        ("--retry-interval=0s", "--retry-interval is 0 s: give it at least 100us"),
         ("--failures=0", "--failures is 0: give it at least 1, or leave it out for 3"),
         ("--rise=0", "--rise is 0: give it at least 1, or leave it out for 1"),
         (
             "--start-timeout=0s",
-            "--start-timeout is 0: give it at least 1ms, or leave it out to have TimeoutStartSec= alone decide",
+            "--start-timeout is 0 s: give it at least 100us, or leave it out to have TimeoutStartSec= alone decide",
         ),
-        ("--reset-after=0s", "--reset-after is 0: give it at least 1ms"),
+        ("--reset-after=0s", "--reset-after is 0 s: give it at least 100us"),
     ] {
         for watchdog in [W5, None] {
             let error = refusal(&[option], watchdog);
             assert!(error.starts_with(expected), "{error}");
         }
     }
+}
+
+#[test]
+fn what_is_shorter_than_anything_derived_is_refused() {
+    for option in ["interval", "timeout", "retry-interval"] {
+        let error = refusal(&[&format!("--{option}=99us")], W5);
+        assert!(
+            error.starts_with(&format!("--{option} is 99 µs: give it at least 100us, or leave it out")),
+            "{error}"
+        );
+        assert!(config(&[&format!("--{option}=100us")], W5).is_ok());
+    }
+    let shortest = config(&[], Some(SHORTEST_WATCHDOG)).expect("works").timing.retry_interval;
+    assert_eq!(shortest, SHORTEST_OPTION);
 }
 
 #[test]

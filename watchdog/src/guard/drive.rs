@@ -118,6 +118,9 @@ async fn drive(guard: Guard<'_>, bus: (Bus, Changes), stop: &AsyncFd<SignalFd>) 
     let metrics = Metrics::new(Some(name.as_str()), Some(watchdog));
     let _structured = log::structured();
     tracing::info!("{}", note::start(&name, &rules, &probes.to_string()));
+    if let Some(warning) = note::late_report(&rules) {
+        tracing::warn!("{warning}");
+    }
     let (sender, mut news) = unbounded_channel();
     let gauge = rules.pressure_limit.map(|_| Gauge::default());
     let state = State::new(rules, name.clone(), &probes.to_string(), ledger.read(), Instant::now());

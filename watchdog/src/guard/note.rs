@@ -28,6 +28,21 @@ pub fn start(unit: &ServiceName, rules: &Rules, target: &str) -> String {
     )
 }
 
+/// What is to be said where the report was given more than W leaves.
+pub fn late_report(rules: &Rules) -> Option<String> {
+    let (given, bound) = (rules.report?, rules.timing.detect_bound());
+    let left = rules.watchdog.saturating_sub(bound);
+    (given > left).then(|| {
+        format!(
+            "--report-budget is {}, but --watchdog {} leaves {} for the report where it takes longest to find a hang: \
+             UNIT may be ended later than that; raise --watchdog, or lower --failures, --timeout or --interval",
+            Span(given),
+            Span(rules.watchdog),
+            Span(left)
+        )
+    })
+}
+
 /// A line of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "see say(), which puts them into words")]

@@ -91,6 +91,7 @@ fn what_cannot_work_is_refused_with_exit_code_2_and_the_command_is_not_started()
         (&[NOWHERE], "5s", "WATCHDOG_USEC is \"5s\", which is not a number of microseconds"),
         (&["--http=https://127.0.0.1/", "--ca-file=/no/such"], "5000000", "/no/such"),
         (&[NOWHERE, "--stop-signal=WINK"], "5000000", "--stop-signal \"WINK\" is not a signal"),
+        (&[NOWHERE, "--reload-signal=TERM"], "5000000", "--reload-signal \"TERM\" stops COMMAND"),
         (&[NOWHERE, "--send=PING"], "5000000", "--send goes with --tcp or --unix"),
         (&["--http=127.0.0.1:80"], "5000000", "write it as http://127.0.0.1:8080/healthz"),
         (&[NOWHERE, "--interval=5"], "5000000", "time unit needed"),
@@ -103,6 +104,18 @@ fn what_cannot_work_is_refused_with_exit_code_2_and_the_command_is_not_started()
         let message = String::from_utf8_lossy(stderr);
         assert!(message.contains(expected), "{message}");
         assert_eq!(stdout, b"");
+    }
+}
+
+#[test]
+fn a_report_budget_that_the_watchdog_does_not_leave_is_warned_of_at_start() {
+    for (budget, times) in [("--report-budget=500ms", 0), ("--report-budget=10s", 1)] {
+        let mut program = sd_watchdog(&[NOWHERE, budget], &["true"]);
+        let (status, _, log) = Wrapped::spawn(program.env("WATCHDOG_USEC", "5000000")).end();
+        assert!(status.success(), "{log:?}");
+        let warnings =
+            log.iter().filter(|line| line.contains("--report-budget is 10 s, but a WatchdogSec of 5 s"));
+        assert_eq!(warnings.count(), times, "{log:?}");
     }
 }
 

@@ -238,3 +238,15 @@ fn the_first_line_names_the_budget_only_where_something_is_to_be_done() {
     let dry = Rules { dry_run: true, ..rules() };
     assert_eq!(start(&dry), format!("{begin}that is only said (--dry-run)"));
 }
+
+#[test]
+fn a_report_that_takes_longer_than_w_leaves_is_warned_of() {
+    let warning = |report| crate::guard::note::late_report(&Rules { report, ..rules() });
+    assert_eq!(warning(None), None);
+    assert_eq!(warning(Some(5_800 * MS)), None);
+    let text = warning(Some(6 * S)).expect("more than is left");
+    assert!(
+        text.starts_with("--report-budget is 6 s, but --watchdog 10 s leaves 5.8 s for the report"),
+        "{text}"
+    );
+}
