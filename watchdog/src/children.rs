@@ -27,7 +27,7 @@ use tokio::io::unix::AsyncFd;
 
 pub use self::main_process::FollowError;
 use self::main_process::MainProcess;
-use self::strays::{Mark, own_children};
+use self::strays::{Mark, is_zombie, own_children, with_descendants};
 use crate::child::End;
 use crate::raw;
 use crate::signals::Received;
@@ -143,6 +143,13 @@ impl Children {
             }
         };
         let _ = tokio::time::timeout(patience, all_ended).await;
+    }
+
+    /// How many processes COMMAND has left behind: all that descend from us, but for helpers and what descends from them.
+    pub fn left_behind(&self) -> usize {
+        let registry = self.registry.borrow();
+        let of_command = own_children().into_iter().filter(|pid| registry.find(*pid).is_none());
+        with_descendants(of_command.collect()).into_iter().filter(|pid| !is_zombie(*pid)).count()
     }
 
     /// The children of this process, whether anybody registered them or not.

@@ -38,12 +38,7 @@ impl Mark {
     /// Kills all that are left, and says whether there were any. What they start meanwhile is found the next time.
     pub(super) fn kill(&self) -> bool {
         let is_marked = |pid: &i32| !self.before.contains(pid) && self.is_on(*pid);
-        let mut left: Vec<i32> = own_children().into_iter().filter(is_marked).collect();
-        let mut next = 0;
-        while let Some(pid) = left.get(next).copied() {
-            left.extend(children_of(&pid.to_string()));
-            next += 1;
-        }
+        let left = with_descendants(own_children().into_iter().filter(is_marked).collect());
         for pid in &left {
             if let Ok(pid) = process(*pid) {
                 // Fails if it has ended just now.
@@ -64,6 +59,23 @@ impl Mark {
 /// Our children, those too that have ended and were not waited for.
 pub(super) fn own_children() -> Vec<i32> {
     children_of(&getpid().as_raw_nonzero().to_string())
+}
+
+/// These, and all that descend from them.
+pub(super) fn with_descendants(mut pids: Vec<i32>) -> Vec<i32> {
+    let mut next = 0;
+    while let Some(pid) = pids.get(next).copied() {
+        pids.extend(children_of(&pid.to_string()));
+        next += 1;
+    }
+    pids
+}
+
+/// Whether it has ended. One that is gone altogether has as well.
+pub(super) fn is_zombie(pid: i32) -> bool {
+    let stat = fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let stat = String::from_utf8_lossy(&stat);
+    stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['Z', 'X']))
 }
 
 /// None where the kernel does not say (`CONFIG_PROC_CHILDREN`).

@@ -32,9 +32,16 @@ pub fn started(service: &Service<'_>, pid: i32, is_probed: bool) {
     );
 }
 
-/// COMMAND has ended.
-pub fn ended(end: End) {
+/// COMMAND has ended, and left so many processes behind without having been asked to stop.
+pub fn ended(end: End, left_behind: usize) {
     match end {
+        End::Exited(0) if left_behind > 0 => {
+            let (them, processes) = if left_behind == 1 { ("it", "process") } else { ("them", "processes") };
+            tracing::warn!(
+                "{end} and left {left_behind} {processes} behind; systemd ends {them} with the unit. If it went into \
+                 the background: run it in the foreground, or use sd-watchdog guard"
+            );
+        }
         End::Exited(0) => tracing::info!("{end}"),
         End::Exited(_) | End::Killed { .. } => tracing::warn!("{end}"),
     }

@@ -375,7 +375,12 @@ impl<'a> Supervisor<'a> {
 
     /// Tells systemd how COMMAND ended, and waits until it has heard.
     pub(super) async fn last_words(&mut self, end: End) {
-        note::ended(end);
+        // What was asked to stop may leave some to end a moment later.
+        let left_behind = match self.state.phase() {
+            Phase::Stopping => 0,
+            _ => self.service.children.left_behind(),
+        };
+        note::ended(end, left_behind);
         self.step(Event::Ended { how: end.to_string() });
         let Some(notifier) = &mut self.notifier else { return };
         let give_up = Instant::now() + LAST_WORDS;

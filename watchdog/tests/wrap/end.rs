@@ -3,7 +3,10 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
+use rustix::process::Signal;
+
 use crate::manager::Manager;
+use crate::process::kill;
 use crate::wrapped::Wrapped;
 
 const NOWHERE: &str = "--http=http://127.0.0.1:9/";
@@ -17,6 +20,31 @@ fn the_exit_code_is_that_of_the_command() {
         assert_eq!(status.code(), Some(code));
         let last = manager.drain().pop();
         assert_eq!(last, Some(format!("STATUS=COMMAND exited with code {code}")));
+    }
+}
+
+#[test]
+fn what_a_clean_end_leaves_behind_is_said_unless_it_was_asked_for() {
+    for (script, is_stopped, expected) in [
+        ("$LEFT; exit 0", false, Some("left 2 processes behind")),
+        ("$LEFT; exit 3", false, None),
+        ("trap 'exit 0' TERM; $LEFT; while :; do sleep 0.01; done", true, None),
+    ] {
+        let manager = Manager::new();
+        // The probe that is under way is none of it.
+        let probe = "--exec=sleep 1000";
+        let left = "sleep 1000 >/dev/null 2>&1 & echo $!; sleep 1000 >/dev/null 2>&1 & echo $!; echo up";
+        let wrapped = Wrapped::start(&manager, &[probe], &["sh", "-c", &script.replace("$LEFT", left)]);
+        let left: Vec<i32> = wrapped.stdout_until("up").iter().map(|pid| pid.parse().unwrap()).collect();
+        if is_stopped {
+            wrapped.signal(Signal::TERM);
+        }
+        let (status, _, log) = wrapped.end();
+        left.into_iter().for_each(kill);
+        assert!(status.code().is_some(), "{status}");
+        let said = log.iter().find(|line| line.contains("behind")).map(String::as_str);
+        assert_eq!(said.is_some(), expected.is_some(), "{log:?}");
+        assert!(said.unwrap_or_default().contains(expected.unwrap_or_default()), "{log:?}");
     }
 }
 
