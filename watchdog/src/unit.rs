@@ -4,7 +4,7 @@
 //! refused with what to do instead. Every directive has its reason beside it: see whole.service and drop-in.conf.
 
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
@@ -13,8 +13,7 @@ use clap::CommandFactory;
 use self::exec::{Exec, ExecError};
 use self::source::Source;
 use crate::children::Children;
-use crate::cli::ChildPings;
-use crate::cli::{Cli, UnitArgs};
+use crate::cli::{ChildPings, Cli, UnitArgs, WrapperArgs};
 use crate::config::{Config, OnHang};
 use crate::error::Error;
 use crate::print::print;
@@ -23,6 +22,7 @@ use crate::signals;
 
 mod exec;
 mod options;
+mod paths;
 mod quote;
 mod source;
 mod template;
@@ -45,6 +45,14 @@ pub enum UnitError {
     NoSystemctl(std::io::Error),
     #[error("systemctl cat {unit}: {message}; give COMMAND after --, then the unit need not be read")]
     Unreadable { unit: String, message: String },
+    #[error("{unit} has WatchdogSec={text}, which cannot be told; give --watchdog-sec")]
+    WatchdogSec { unit: String, text: String },
+    #[error(
+        "--metrics-file {}: what is sandboxed cannot write there; use --metrics-file /run/{name}/{name}.prom, for which \
+         the unit makes the directory",
+        path.display()
+    )]
+    MetricsFile { path: PathBuf, name: String },
     #[error("{unit} {source}")]
     NotWrappable { unit: String, source: NotWrappable },
     #[error("{unit}: ExecStart={text}: {source}; give COMMAND after -- instead")]
@@ -58,6 +66,10 @@ pub struct Plan<'a> {
     pub program: &'a Path,
     /// Its options, as words.
     pub options: &'a [OsString],
+    /// Where they were typed.
+    pub directory: &'a Path,
+    /// Whether `--watchdog-sec` is among them.
+    pub is_watchdog_given: bool,
     /// What was asked for.
     pub args: &'a UnitArgs,
 }
@@ -68,7 +80,11 @@ pub fn run(args: &UnitArgs) -> Result<ExitCode, Error> {
         .map_err(|source| Error::System { what: "find out where sd-watchdog is", source })?;
     let matches = Cli::command().get_matches();
     let options = options::given(&matches);
-    let text = Plan { program: &program, options: &options, args }.text(read)?;
+    let directory = std::env::current_dir()
+        .map_err(|source| Error::System { what: "find out the current directory", source })?;
+    let is_watchdog_given = options::is_watchdog_given(&matches);
+    let plan = Plan { program: &program, options: &options, directory: &directory, is_watchdog_given, args };
+    let text = plan.text(read)?;
     print(&text)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -76,34 +92,28 @@ pub fn run(args: &UnitArgs) -> Result<ExitCode, Error> {
 impl Plan<'_> {
     /// The whole text; `read` has the text of a unit.
     pub fn text(&self, read: impl FnOnce(&str) -> Result<String, UnitError>) -> Result<String, Error> {
-        let UnitArgs { probes, timing, hang, wrapper, watchdog_sec, .. } = self.args;
-        let config = Config::new(timing, hang, wrapper, Some(*watchdog_sec))?;
-        let probes = Probes::new(probes, &Children::new())?;
-        if wrapper.child_pings == ChildPings::Ignore {
-            probes.or_refuse_empty()?;
+        match &self.args.drop_in {
+            None => self.whole(),
+            Some(unit) => self.drop_in(&service(unit)?, read),
         }
-        let bound = match config.on_hang {
-            OnHang::Trigger if !hang.dry_run => Some(config.timing.detect_bound()),
-            OnHang::Trigger | OnHang::Withhold => None,
-        };
-        Ok(match &self.args.drop_in {
-            None => self.whole(bound)?,
-            Some(unit) => self.drop_in(&service(unit)?, bound, read)?,
-        })
     }
 
-    fn whole(&self, bound: Option<Duration>) -> Result<String, UnitError> {
-        let Some(command) = self.args.command.first() else { return Err(UnitError::NoCommand) };
-        let exec_start = Exec::of_words(&self.args.command)?.wrapped(self.program, self.options)?;
-        Ok(template::whole(&name(command), &self.service(&exec_start, bound)))
+    fn whole(&self) -> Result<String, Error> {
+        let bound = self.check(&self.args.wrapper, self.args.watchdog_sec)?;
+        let Some(program) = self.args.command.first() else { return Err(UnitError::NoCommand.into()) };
+        let name = name(program);
+        let options = paths::absolute(self.options, self.directory);
+        let runtime_directory = runtime_directory(&options, &name)?;
+        let exec_start = self.command()?.wrapped(self.program, &options)?;
+        let service = self.service(&exec_start, self.args.watchdog_sec, bound);
+        Ok(template::whole(&name, runtime_directory.as_deref(), &service))
     }
 
     fn drop_in(
         &self,
         unit: &str,
-        bound: Option<Duration>,
         read: impl FnOnce(&str) -> Result<String, UnitError>,
-    ) -> Result<String, UnitError> {
+    ) -> Result<String, Error> {
         let text = read(unit);
         // With COMMAND given, the unit need not be here.
         let (source, exec) = if self.args.command.is_empty() {
@@ -117,24 +127,62 @@ impl Plan<'_> {
             })?;
             (Some(source), exec)
         } else {
-            (text.ok().map(|text| Source::parse(&text)), Exec::of_words(&self.args.command)?)
+            (text.ok().map(|text| Source::parse(&text)), self.command()?)
         };
-        let mut options = self.options.to_vec();
+        let mut options = paths::absolute(self.options, self.directory);
+        let mut wrapper = self.args.wrapper.clone();
+        let own = match source.as_ref().map_or(Ok(None), Source::watchdog) {
+            Ok(own) => own,
+            // Another counts.
+            Err(_) if self.is_watchdog_given => Some(self.args.watchdog_sec),
+            Err(text) => return Err(UnitError::WatchdogSec { unit: unit.to_owned(), text }.into()),
+        };
+        let watchdog = own.filter(|_| !self.is_watchdog_given).unwrap_or(self.args.watchdog_sec);
+        if own.is_some() && !self.options.iter().any(|option| option == "--child-pings") {
+            wrapper.child_pings = ChildPings::Require;
+            options.extend(["--child-pings", "require"].map(OsString::from));
+        }
+        let bound = self.check(&wrapper, watchdog)?;
         for signal in source.iter().flat_map(Source::stop_signals) {
             let is_given = |given: &String| {
                 signals::number(given).is_some_and(|given| Some(given) == signals::number(signal))
             };
-            if !self.args.wrapper.stop_signal.iter().any(is_given) {
+            if !wrapper.stop_signal.iter().any(is_given) {
                 options.extend(["--stop-signal", signal].map(OsString::from));
             }
         }
         let exec_start = exec.wrapped(self.program, &options)?;
-        let service = self.service(&exec_start, bound);
+        let mut service = self.service(&exec_start, watchdog, bound);
+        service.pings = own.is_some() && wrapper.child_pings == ChildPings::Require;
         Ok(template::drop_in(unit, source.as_ref(), path(self.program)?, &self.families(), &service))
     }
 
-    fn service<'s>(&'s self, exec_start: &'s str, bound: Option<Duration>) -> template::Service<'s> {
-        template::Service { exec_start, watchdog: self.args.watchdog_sec, bound, secret: self.secret() }
+    /// Whether it would work: within what time a hang is found, or [`None`] if that is left to systemd.
+    fn check(&self, wrapper: &WrapperArgs, watchdog: Duration) -> Result<Option<Duration>, Error> {
+        let UnitArgs { probes, timing, hang, .. } = self.args;
+        let config = Config::new(timing, hang, wrapper, Some(watchdog))?;
+        let probes = Probes::new(probes, &Children::new())?;
+        if wrapper.child_pings == ChildPings::Ignore {
+            probes.or_refuse_empty()?;
+        }
+        Ok(match config.on_hang {
+            OnHang::Trigger if !hang.dry_run => Some(config.timing.detect_bound()),
+            OnHang::Trigger | OnHang::Withhold => None,
+        })
+    }
+
+    /// COMMAND, as it was given.
+    fn command(&self) -> Result<Exec, UnitError> {
+        Exec::of_words(&paths::program(&self.args.command, self.directory))
+    }
+
+    fn service<'s>(
+        &'s self,
+        exec_start: &'s str,
+        watchdog: Duration,
+        bound: Option<Duration>,
+    ) -> template::Service<'s> {
+        template::Service { exec_start, watchdog, pings: false, bound, secret: self.secret() }
     }
 
     /// The first header that should not stand in a unit, which everybody can read.
@@ -152,6 +200,24 @@ impl Plan<'_> {
             families.extend(["AF_INET", "AF_INET6"]);
         }
         families
+    }
+}
+
+/// Where in `/run` a `--metrics-file` is that the sandbox of a whole unit lets be written, if there is one.
+fn runtime_directory(options: &[OsString], name: &str) -> Result<Option<String>, UnitError> {
+    let given = options.windows(2).rev().find(|pair| pair[0] == "--metrics-file");
+    let Some(file) = given.map(|pair| Path::new(&pair[1])) else { return Ok(None) };
+    let directory = file.strip_prefix("/run").ok().and_then(Path::parent).and_then(Path::to_str);
+    // What `RuntimeDirectory=` takes as it is, and what no other service is in.
+    let is_plain = |char: char| char.is_ascii_alphanumeric() || "-_./".contains(char);
+    let is_own = |directory: &&str| {
+        let first = directory.split('/').next();
+        let is_taken = first.is_some_and(|first| matches!(first, "" | "systemd" | "user" | "lock" | "udev"));
+        directory.chars().all(is_plain) && directory.split('/').all(|part| part != "..") && !is_taken
+    };
+    match directory.filter(is_own) {
+        Some(directory) => Ok(Some(directory.to_owned())),
+        None => Err(UnitError::MetricsFile { path: file.to_owned(), name: name.to_owned() }),
     }
 }
 

@@ -39,6 +39,12 @@ pub fn given(matches: &ArgMatches) -> Vec<OsString> {
     given.into_iter().flat_map(|(_, name, value)| words(name, value)).collect()
 }
 
+/// Whether `--watchdog-sec` was.
+pub fn is_watchdog_given(matches: &ArgMatches) -> bool {
+    let unit = matches.subcommand_matches("unit");
+    unit.is_some_and(|unit| unit.value_source("watchdog_sec") == Some(ValueSource::CommandLine))
+}
+
 /// A value that begins with a dash would pass for an option: `--body=-x`.
 fn words(name: OsString, value: Option<OsString>) -> Vec<OsString> {
     match value {

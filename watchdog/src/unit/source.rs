@@ -1,5 +1,7 @@
 //! A unit as `systemctl cat` shows it: the file and its drop-ins, in the order in which systemd reads them.
 
+use std::time::Duration;
+
 use signal_hook::consts::{SIGKILL, SIGSTOP, SIGTERM};
 
 use crate::signals;
@@ -18,6 +20,8 @@ pub struct Source {
     restart_kill_signal: Option<String>,
     /// `ExecStop=`
     pub exec_stop: Vec<String>,
+    /// `WatchdogSec=`, but for that of a drop-in of ours.
+    watchdog: Option<String>,
     /// `RestrictAddressFamilies=`, as far as it allows.
     pub address_families: Vec<String>,
 }
@@ -47,6 +51,10 @@ pub enum NotWrappable {
 impl Source {
     /// Reads the text. What does not matter here is passed over, right or wrong.
     pub fn parse(text: &str) -> Self {
+        Self { watchdog: Self::read(&without_ours(text)).watchdog, ..Self::read(text) }
+    }
+
+    fn read(text: &str) -> Self {
         let mut source = Self::default();
         let mut section = "";
         let joined = join(text);
@@ -69,6 +77,7 @@ impl Source {
             "BusName" => self.bus_name = given.is_some(),
             "Restart" => self.restart = given,
             "RootDirectory" | "RootImage" => self.root = given.filter(|root| root != "/"),
+            "WatchdogSec" => self.watchdog = given,
             "KillSignal" => self.kill_signal = given,
             "RestartKillSignal" => self.restart_kill_signal = given,
             "ExecStop" => match given {
@@ -115,6 +124,19 @@ impl Source {
         }
     }
 
+    /// Its own `WatchdogSec=`, by which it pings itself; an error if that cannot be told (systemd.time(7)).
+    pub fn watchdog(&self) -> Result<Option<Duration>, String> {
+        let Some(text) = &self.watchdog else { return Ok(None) };
+        if text == "infinity" {
+            return Ok(None);
+        }
+        let seconds = text.parse().ok().map(Duration::from_secs);
+        match seconds.or_else(|| humantime::parse_duration(text).ok()) {
+            Some(watchdog) => Ok(Some(watchdog).filter(|watchdog| !watchdog.is_zero())),
+            None => Err(text.clone()),
+        }
+    }
+
     /// The signals that systemd stops it with, but for SIGTERM and those that no process sees; as they were written.
     pub fn stop_signals(&self) -> Vec<&str> {
         let given = [&self.kill_signal, &self.restart_kill_signal];
@@ -131,6 +153,21 @@ impl Source {
             |value: &&str| matches!(*value, "always" | "on-failure" | "on-abnormal" | "on-watchdog");
         self.restart.as_deref().filter(is_enough)
     }
+}
+
+/// Without a drop-in that we printed before, which this one takes the place of. `systemctl cat` puts its path in front of
+/// each file.
+fn without_ours(text: &str) -> String {
+    let mut is_ours = false;
+    let theirs = text.lines().filter(|line| {
+        if line.starts_with("# /") {
+            is_ours = false;
+        } else if line.starts_with('#') && line.contains("(sd-watchdog unit --drop-in)") {
+            is_ours = true;
+        }
+        !is_ours
+    });
+    theirs.flat_map(|line| [line, "\n"]).collect()
 }
 
 /// systemd.syntax(7): a backslash at the end of a line joins it with the next, as a space; comments in between are none
@@ -207,6 +244,26 @@ mod tests {
         ] {
             let source = Source::parse(&format!("[Service]\n{settings}\n"));
             assert_eq!(source.stop_signals(), expected, "{settings}");
+        }
+    }
+
+    #[test]
+    fn the_time_within_which_it_pings_is_its_own_and_not_that_of_a_drop_in_of_ours() {
+        let ours =
+            "# Printed by sd-watchdog 0.1.0 (sd-watchdog unit --drop-in).\n[Service]\nWatchdogSec=5s\n";
+        let seconds = |seconds| Ok(Some(Duration::from_secs(seconds)));
+        for (text, expected) in [
+            ("WatchdogSec=30", seconds(30)),
+            ("WatchdogSec=1min 30s", seconds(90)),
+            ("WatchdogSec=30\nWatchdogSec=", Ok(None)),
+            ("WatchdogSec=0", Ok(None)),
+            ("WatchdogSec=infinity", Ok(None)),
+            ("WatchdogSec=%i", Err("%i".to_owned())),
+            (ours, Ok(None)),
+            (&format!("WatchdogSec=30\n# /x/50-watchdog.conf\n{ours}"), seconds(30)),
+            (&format!("{ours}# /x/60-more.conf\n[Service]\nWatchdogSec=20"), seconds(20)),
+        ] {
+            assert_eq!(Source::parse(&format!("[Service]\n{text}\n")).watchdog(), expected, "{text}");
         }
     }
 

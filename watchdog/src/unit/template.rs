@@ -16,6 +16,8 @@ pub struct Service<'a> {
     pub exec_start: &'a str,
     /// `WatchdogSec=`
     pub watchdog: Duration,
+    /// It is the unit's own: the service pings by itself, and is asked for it.
+    pub pings: bool,
     /// Within what time sd-watchdog finds a hang itself; [`None`] if it leaves that to systemd.
     pub bound: Option<Duration>,
     /// A header on the command line that is a secret, by its name.
@@ -31,6 +33,11 @@ impl Service<'_> {
             ),
             None => "systemd's timer may be late by up to 250 ms.".to_owned(),
         };
+        let pings = if self.pings {
+            "# The service has pinged by itself. It still has to (--child-pings require): one more probe, that sd-watchdog makes.\n"
+        } else {
+            ""
+        };
         let secret = self.secret.map_or(String::new(), |name| {
             format!(
                 "# Everybody on this machine can read this {name}, here and in the process list. Better have it in a file,\n\
@@ -39,6 +46,7 @@ impl Service<'_> {
         });
         template
             .replace("ExecStart=@EXEC_START@", &format!("{secret}ExecStart=@EXEC_START@"))
+            .replace("WatchdogSec=@WATCHDOG_SEC@", &format!("{pings}WatchdogSec=@WATCHDOG_SEC@"))
             .replace("@VERSION@", env!("CARGO_PKG_VERSION"))
             .replace("@BOUND@", &bound)
             .replace("@WATCHDOG_SEC@", &span(self.watchdog))
@@ -47,9 +55,15 @@ impl Service<'_> {
     }
 }
 
-/// A unit of one's own.
-pub fn whole(name: &str, service: &Service<'_>) -> String {
-    service.fill(&WHOLE.replace("@NAME@", name))
+/// A unit of one's own; `runtime_directory` is where its figures are, in `/run`.
+pub fn whole(name: &str, runtime_directory: Option<&str>, service: &Service<'_>) -> String {
+    let metrics = runtime_directory.map_or(String::new(), |directory| {
+        format!(
+            "# Where --metrics-file is, for all to read. It is gone when the service is.\n\
+             RuntimeDirectory={directory}\nRuntimeDirectoryMode=0755\n"
+        )
+    });
+    service.fill(&WHOLE.replace("@NAME@", name).replace("@METRICS@", &metrics))
 }
 
 /// A drop-in for `unit`, which is `source` as far as it is known. `program` is where sd-watchdog is; `families` are those

@@ -19,7 +19,9 @@ fn print(arguments: &[&str], source: Option<&str>) -> Result<String, String> {
         Some(text) => Ok(text.to_owned()),
         None => Err(UnitError::Unreadable { unit: unit.to_owned(), message: "No files found".to_owned() }),
     };
-    Plan { program, options: &options, args: &args }.text(read).map_err(|error| error.to_string())
+    let (directory, is_watchdog_given) = (Path::new("/srv"), options::is_watchdog_given(&matches));
+    let plan = Plan { program, options: &options, directory, is_watchdog_given, args: &args };
+    plan.text(read).map_err(|error| error.to_string())
 }
 
 /// The directives, without the comments.
@@ -132,6 +134,50 @@ fn a_drop_in_names_the_signals_that_stop_the_unit_and_says_what_is_known_of_its_
 }
 
 #[test]
+fn a_drop_in_keeps_the_time_that_the_unit_has_and_goes_on_asking_it_for_pings() {
+    const ASKS: &str = " --child-pings require ";
+    for (given, own, watchdog, asks) in [
+        (&[HTTP, "--drop-in=a"][..], "", "5s", false),
+        (&[HTTP, "--drop-in=a"], "WatchdogSec=0", "5s", false),
+        (&[HTTP, "--drop-in=a"], "WatchdogSec=30", "30s", true),
+        (&["--drop-in=a"], "WatchdogSec=30", "30s", true),
+        (&[HTTP, "--drop-in=a", "--watchdog-sec=2s"], "WatchdogSec=30", "2s", true),
+        (&[HTTP, "--drop-in=a", "--watchdog-sec=2s"], "WatchdogSec=%i", "2s", true),
+        (&[HTTP, "--drop-in=a", "--child-pings=ignore"], "WatchdogSec=30", "30s", false),
+    ] {
+        let source = format!("[Service]\nType=notify\nExecStart=/bin/a\n{own}\n");
+        let text = print(given, Some(&source)).expect("printed");
+        let directives = directives(&text);
+        assert!(directives.contains(&format!("WatchdogSec={watchdog}")), "{given:?}, {own}: {text}");
+        assert_eq!(directives.last().expect("a line").contains(ASKS), asks, "{given:?}, {own}: {text}");
+        assert_eq!(text.contains("\n# The service has pinged by itself."), asks, "{text}");
+    }
+}
+
+#[test]
+fn paths_are_those_of_where_they_were_typed() {
+    let given = ["--exec=./check", "--unix=../run/x.sock", "--drop-in=a", "--", "bin/b", "./data"];
+    let directives = directives(&print(&given, None).expect("printed"));
+    let expected = " --exec /srv/check --unix /srv/../run/x.sock -- /srv/bin/b ./data";
+    assert!(directives.last().expect("a line").ends_with(expected), "{directives:?}");
+}
+
+#[cfg(feature = "metrics")]
+#[test]
+fn the_directory_of_the_figures_is_made_where_the_sandbox_lets_them_be_written() {
+    let printed = |file: &str| print(&[HTTP, "--metrics-file", file, "--", "/bin/a"], None);
+    let made = |file: &str| directives(&printed(file).expect("printed"));
+    assert!(made("/run/my/a.prom").contains(&"RuntimeDirectory=my".to_owned()));
+    assert!(made("/run/my/figures/a.prom").contains(&"RuntimeDirectory=my/figures".to_owned()));
+    for file in
+        ["/run/x.prom", "/var/lib/prometheus/x.prom", "x.prom", "/run/../etc/x.prom", "/run/systemd/x"]
+    {
+        let error = printed(file).expect_err("cannot be written");
+        assert!(error.contains("use --metrics-file /run/a/a.prom, "), "{error}");
+    }
+}
+
+#[test]
 fn a_command_that_is_given_needs_no_unit_and_is_what_counts() {
     let options = [HTTP, "--drop-in=a", "--", "/bin/b", "-x"];
     for (source, restart) in [
@@ -158,6 +204,7 @@ fn what_is_printed_by_a_second_run_is_the_same_as_by_the_first() {
         "RestrictAddressFamilies=~AF_PACKET",
         "Type=notify-reload",
         "KillSignal=SIGQUIT\nExecStop=/bin/b",
+        "WatchdogSec=30",
     ] {
         let source = format!("[Service]\nExecStart=/bin/a 'b -- c'\n{more}\n");
         let first = print(&[HTTP, "--drop-in=a"], Some(&source)).expect("printed");
@@ -178,6 +225,11 @@ fn what_cannot_work_is_refused_with_what_to_do() {
         (&[HTTP, "--drop-in=../a"], None, "\"../a\" is not a service"),
         (&[HTTP, "--drop-in=a"], None, "systemctl cat a.service: No files found; give COMMAND after --"),
         (&[HTTP, "--drop-in=a"], Some(forking), "a.service is Type=forking: "),
+        (
+            &[HTTP, "--drop-in=a"],
+            Some("[Service]\nExecStart=/bin/a\nWatchdogSec=%i"),
+            "a.service has WatchdogSec=%i, which cannot be told; give --watchdog-sec",
+        ),
         (
             &[HTTP, "--drop-in=a"],
             Some("[Service]\nExecStart=@/bin/a b"),
@@ -202,6 +254,8 @@ fn systemd_finds_nothing_to_complain_about() {
         "--header=A: \"b\\c\"",
         "--on-hang-exec",
         "gdb -p %p",
+        #[cfg(feature = "metrics")]
+        "--metrics-file=/run/whole/figures.prom",
         "--",
         "/bin/sleep",
         "1000",
@@ -212,7 +266,13 @@ fn systemd_finds_nothing_to_complain_about() {
     let matches = Cli::command().try_get_matches_from(words).expect("a good command line");
     let Some(Sub::Unit(args)) = Cli::parse_from(words).subcommand else { panic!("not sd-watchdog unit") };
     let options = options::given(&matches);
-    let plan = Plan { program: &program, options: &options, args: &args };
+    let plan = Plan {
+        program: &program,
+        options: &options,
+        directory: directory.path(),
+        is_watchdog_given: false,
+        args: &args,
+    };
     let whole = plan.text(|_| panic!("there is nothing to read")).expect("printed");
     fs(directory.path().join("whole.service"), &whole);
     fs(directory.path().join("plain.service"), "[Service]\nExecStart=/bin/sleep 1000 a$$b \"%%\"\n");
@@ -236,6 +296,6 @@ fn systemd_finds_nothing_to_complain_about() {
     }
 }
 
-fn fs(path: std::path::PathBuf, text: &str) {
+fn fs(path: PathBuf, text: &str) {
     std::fs::write(path, text).expect("a file");
 }
