@@ -1,8 +1,9 @@
-//! Gives back the pages of the program file that only the start needed.
+//! Gives back the pages of the program and its libraries that only the start needed.
 //!
 //! The kernel maps the pages around each that is touched, so most of the program is resident once the command line is
-//! taken apart and all is set up. From READY on a small part of it runs. What is given back is clean and comes from the
-//! file again when it is touched; it is counted to each process that has it mapped, and there is one for each service.
+//! taken apart and all is set up; so is much of the libraries, once the dynamic linker has seen to them. From READY on a
+//! small part of it runs. What is given back is clean and comes from the file again when it is touched; it is counted to
+//! each process that has it mapped, and there is one for each service.
 
 use std::fs;
 use std::io;
@@ -12,9 +13,8 @@ use crate::raw;
 
 /// Gives them back; how many bytes.
 pub fn release_startup() -> io::Result<usize> {
-    let program = fs::read_link("/proc/self/exe")?;
     let smaps = fs::read_to_string("/proc/self/smaps")?;
-    let mappings = clean_mappings(&smaps, &program.to_string_lossy());
+    let mappings = clean_mappings(&smaps);
     for mapping in &mappings {
         raw::forget_clean_pages(mapping)?;
     }
@@ -23,14 +23,15 @@ pub fn release_startup() -> io::Result<usize> {
     Ok(mappings.iter().map(ExactSizeIterator::len).sum())
 }
 
-/// The mappings of `program` that are not writable and of which no page was ever written: proc_pid_smaps(5). What the
-/// dynamic linker has relocated is not among them, though it is read-only by now.
-fn clean_mappings(smaps: &str, program: &str) -> Vec<Range<usize>> {
+/// The mappings of files that are not writable and of which no page was ever written: proc_pid_smaps(5). What the dynamic
+/// linker has relocated is not among them, though it is read-only by now.
+fn clean_mappings(smaps: &str) -> Vec<Range<usize>> {
     let mut mappings = Vec::new();
     let mut candidate = None;
     for line in smaps.lines() {
         if let Some(mapping) = mapping(line) {
-            candidate = Some(mapping).filter(|(_, rights, path)| !rights.contains('w') && *path == program);
+            candidate =
+                Some(mapping).filter(|(_, rights, path)| !rights.contains('w') && path.starts_with('/'));
         } else if let Some(written) = line.strip_prefix("Anonymous:")
             && let Some((range, ..)) = candidate.take()
             && written.trim() == "0 kB"
@@ -75,9 +76,9 @@ Anonymous:             0 kB
 ";
 
     #[test]
-    fn only_what_was_never_written_of_the_program_itself_is_given_back() {
-        assert_eq!(clean_mappings(SMAPS, "/usr/bin/sd-watchdog"), [0x1000..0x2000, 0x2000..0x6000]);
-        assert!(clean_mappings("nonsense\n-\nx-y r-xp", "/usr/bin/sd-watchdog").is_empty());
+    fn only_what_was_never_written_of_a_file_is_given_back() {
+        assert_eq!(clean_mappings(SMAPS), [0x1000..0x2000, 0x2000..0x6000, 0xa000..0xb000]);
+        assert!(clean_mappings("nonsense\n-\nx-y r-xp").is_empty());
     }
 
     #[test]
