@@ -19,7 +19,7 @@ pub struct UnitArgs {
     #[arg(long, value_name = "UNIT")]
     pub drop_in: Option<String>,
 
-    /// WatchdogSec= of the unit
+    /// WatchdogSec= of the unit; with --drop-in, what the unit itself says is kept unless this is given
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "5s")]
     pub watchdog_sec: Duration,
 
