@@ -38,7 +38,8 @@ cycle() {
     say "${compose[*]} up"
     "${compose[@]}" up "${options[@]}" || fail "the demo did not come up"
     container=$("${compose[@]}" ps --quiet demo)
-    answers || fail "the demo was up, but port $HANGPROOF_DEMO_PORT did not answer"
+    # It hangs at random from the start, so the first answer may take a recovery.
+    await "port $HANGPROOF_DEMO_PORT to answer, now that the demo is up" answers
 
     local address published
     address=$(docker inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$container")
