@@ -33,9 +33,14 @@ fn clean_mappings(smaps: &str) -> Vec<Range<usize>> {
             candidate =
                 Some(mapping).filter(|(_, rights, path)| !rights.contains('w') && path.starts_with('/'));
         } else if let Some(written) = line.strip_prefix("Anonymous:")
+            && written.trim() != "0 kB"
+        {
+            candidate = None;
+        } else if let Some(written) = line.strip_prefix("Swap:")
             && let Some((range, ..)) = candidate.take()
             && written.trim() == "0 kB"
         {
+            // Both lines, in this order: what was written may be in memory or swapped out.
             mappings.push(range);
         }
     }
@@ -60,19 +65,29 @@ mod tests {
 1000-2000 r--p 00000000 fe:00 77                         /usr/bin/sd-watchdog
 Rss:                   4 kB
 Anonymous:             0 kB
+Swap:                  0 kB
 VmFlags: rd mr mw me
 2000-6000 r-xp 00001000 fe:00 77                         /usr/bin/sd-watchdog
 Anonymous:             0 kB
+Swap:                  0 kB
 6000-7000 r--p 00005000 fe:00 77                         /usr/bin/sd-watchdog
 Anonymous:             4 kB
+Swap:                  0 kB
 7000-8000 rw-p 00006000 fe:00 77                         /usr/bin/sd-watchdog
 Anonymous:             0 kB
+Swap:                  0 kB
 8000-9000 rw-p 00000000 00:00 0                          [heap]
 Anonymous:             0 kB
+Swap:                  0 kB
 a000-b000 r-xp 00000000 fe:00 78                         /usr/lib/libc.so.6
 Anonymous:             0 kB
+Swap:                  0 kB
 c000-d000 r--p 00000000 00:00 0
 Anonymous:             0 kB
+Swap:                  0 kB
+d000-e000 r--p 00000000 fe:00 79                         /usr/lib/libm.so.6
+Anonymous:             0 kB
+Swap:                  4 kB
 ";
 
     #[test]
