@@ -142,15 +142,16 @@ impl Plan<'_> {
             wrapper.child_pings = ChildPings::Require;
             options.extend(["--child-pings", "require"].map(OsString::from));
         }
-        let bound = self.check(&wrapper, watchdog)?;
         for signal in source.iter().flat_map(Source::stop_signals) {
             let is_given = |given: &String| {
                 signals::number(given).is_some_and(|given| Some(given) == signals::number(signal))
             };
             if !wrapper.stop_signal.iter().any(is_given) {
                 options.extend(["--stop-signal", signal].map(OsString::from));
+                wrapper.stop_signal.push(signal.to_owned());
             }
         }
+        let bound = self.check(&wrapper, watchdog)?;
         let exec_start = exec.wrapped(self.program, &options)?;
         let mut service = self.service(&exec_start, watchdog, bound);
         service.pings = own.is_some() && wrapper.child_pings == ChildPings::Require;
@@ -208,12 +209,13 @@ fn runtime_directory(options: &[OsString], name: &str) -> Result<Option<String>,
     let given = options.windows(2).rev().find(|pair| pair[0] == "--metrics-file");
     let Some(file) = given.map(|pair| Path::new(&pair[1])) else { return Ok(None) };
     let directory = file.strip_prefix("/run").ok().and_then(Path::parent).and_then(Path::to_str);
-    // What `RuntimeDirectory=` takes as it is, and what no other service is in.
+    // What `RuntimeDirectory=` takes as it is, and what is this service's alone: systemd removes it, with all that is in it.
     let is_plain = |char: char| char.is_ascii_alphanumeric() || "-_./".contains(char);
     let is_own = |directory: &&str| {
         let first = directory.split('/').next();
-        let is_taken = first.is_some_and(|first| matches!(first, "" | "systemd" | "user" | "lock" | "udev"));
-        directory.chars().all(is_plain) && directory.split('/').all(|part| part != "..") && !is_taken
+        directory.chars().all(is_plain)
+            && directory.split('/').all(|part| part != "..")
+            && first == Some(name)
     };
     match directory.filter(is_own) {
         Some(directory) => Ok(Some(directory.to_owned())),

@@ -167,11 +167,16 @@ fn paths_are_those_of_where_they_were_typed() {
 fn the_directory_of_the_figures_is_made_where_the_sandbox_lets_them_be_written() {
     let printed = |file: &str| print(&[HTTP, "--metrics-file", file, "--", "/bin/a"], None);
     let made = |file: &str| directives(&printed(file).expect("printed"));
-    assert!(made("/run/my/a.prom").contains(&"RuntimeDirectory=my".to_owned()));
-    assert!(made("/run/my/figures/a.prom").contains(&"RuntimeDirectory=my/figures".to_owned()));
-    for file in
-        ["/run/x.prom", "/var/lib/prometheus/x.prom", "x.prom", "/run/../etc/x.prom", "/run/systemd/x"]
-    {
+    assert!(made("/run/a/x.prom").contains(&"RuntimeDirectory=a".to_owned()));
+    assert!(made("/run/a/figures/x.prom").contains(&"RuntimeDirectory=a/figures".to_owned()));
+    for file in [
+        "/run/x.prom",
+        "/var/lib/prometheus/x.prom",
+        "x.prom",
+        "/run/../etc/x.prom",
+        "/run/systemd/x",
+        "/run/node-exporter/x.prom",
+    ] {
         let error = printed(file).expect_err("cannot be written");
         assert!(error.contains("use --metrics-file /run/a/a.prom, "), "{error}");
     }
@@ -231,6 +236,11 @@ fn what_cannot_work_is_refused_with_what_to_do() {
             "a.service has WatchdogSec=%i, which cannot be told; give --watchdog-sec",
         ),
         (
+            &[HTTP, "--drop-in=a", "--reload-signal=USR1"],
+            Some("[Service]\nExecStart=/bin/a\nKillSignal=SIGUSR1"),
+            "--reload-signal \"USR1\" stops COMMAND",
+        ),
+        (
             &[HTTP, "--drop-in=a"],
             Some("[Service]\nExecStart=@/bin/a b"),
             "a.service: ExecStart=@/bin/a b: with the prefix @ its first argument",
@@ -255,7 +265,7 @@ fn systemd_finds_nothing_to_complain_about() {
         "--on-hang-exec",
         "gdb -p %p",
         #[cfg(feature = "metrics")]
-        "--metrics-file=/run/whole/figures.prom",
+        "--metrics-file=/run/sleep/figures.prom",
         "--",
         "/bin/sleep",
         "1000",
