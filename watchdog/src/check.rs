@@ -10,7 +10,7 @@ use tokio::runtime;
 
 use crate::children::Children;
 use crate::cli::{CHECK_TIMEOUT, CheckArgs};
-use crate::config::{ConfigError, SHORTEST_OPTION};
+use crate::config::{ConfigError, LONGEST_OPTION, SHORTEST_OPTION};
 use crate::error::Error;
 use crate::exit_code::UNHEALTHY;
 use crate::probe::{Outcome, Probes};
@@ -26,6 +26,9 @@ pub fn run(args: &CheckArgs) -> Result<ExitCode, Error> {
     if args.timeout < SHORTEST_OPTION {
         let otherwise = format!("for {CHECK_TIMEOUT}");
         return Err(ConfigError::TooShort { option: "timeout", value: args.timeout, otherwise }.into());
+    }
+    if args.timeout > LONGEST_OPTION {
+        return Err(ConfigError::TooLong { option: "timeout", value: args.timeout }.into());
     }
     let runtime = runtime::Builder::new_current_thread()
         .enable_io()

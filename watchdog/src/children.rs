@@ -16,7 +16,7 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use rustix::process::{
@@ -37,6 +37,8 @@ pub(crate) mod strays;
 
 /// How often to look for an end where no pidfd can be had: no descriptor is left, or a filter forbids it.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// How long a killed process may take to leave its children to us.
+const ENDING: Duration = Duration::from_secs(1);
 
 /// The registry.
 #[derive(Debug)]
@@ -45,7 +47,8 @@ pub struct Children {
     /// Nobody reads SIGCHLD and calls [`Children::reap`].
     alone: Cell<bool>,
     /// Of helpers that were killed, with processes that may not have ended.
-    strays: RefCell<Vec<Mark>>,
+    /// Of helpers that have ended, each with until when it is looked for what they left at least.
+    strays: RefCell<Vec<(Mark, Instant)>>,
 }
 
 /// What is known of each, without the waiting: what a status means is decided here.
@@ -121,10 +124,11 @@ impl Children {
     }
 
     /// Kills what is left of a helper that has ended, or was killed.
+    ///
+    /// While a process ends its environment is gone already, and its children are not ours yet: so it is looked again.
     pub(crate) fn end_strays(&self, mark: Mark) {
-        if mark.kill() {
-            self.strays.borrow_mut().push(mark);
-        }
+        mark.kill();
+        self.strays.borrow_mut().push((mark, Instant::now() + ENDING));
         self.sweep();
     }
 
@@ -189,7 +193,8 @@ impl Children {
             }
         }
         // What has ended may have left others to us.
-        self.strays.borrow_mut().retain(Mark::kill);
+        let now = Instant::now();
+        self.strays.borrow_mut().retain(|(mark, until)| mark.kill() || now < *until);
         let mut registry = self.registry.borrow_mut();
         Ok(registry.main.as_mut().and_then(MainProcess::end))
     }

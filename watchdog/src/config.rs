@@ -20,10 +20,10 @@ pub const SYSTEMD_TIMER_SLACK: Duration = Duration::from_millis(250);
 const SHORTEST_WATCHDOG: Duration = Duration::from_millis(10);
 /// What the timing is derived from where there is no watchdog: probing ends at READY=1 then.
 const NOMINAL_WATCHDOG: Duration = Duration::from_secs(10);
-/// The r of [`SHORTEST_WATCHDOG`]. With less, probing is all that is done.
+/// The r of the shortest W. With less, probing is all that is done.
 pub const SHORTEST_OPTION: Duration = Duration::from_micros(100);
 /// More than anyone means, and far from where arithmetic on instants ends.
-const LONGEST_OPTION: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+pub(crate) const LONGEST_OPTION: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// The hang report's budget, unless given.
 const REPORT_BUDGET: Duration = Duration::from_millis(500);
 /// RESTART_RESET=1 is not said sooner than this, unless asked for.
@@ -289,6 +289,9 @@ fn check(
 ) -> Result<(), ConfigError> {
     if watchdog < SHORTEST_WATCHDOG {
         return Err(ConfigError::WatchdogTooShort { watchdog, knob });
+    }
+    if knob == Knob::Watchdog && watchdog > LONGEST_OPTION {
+        return Err(ConfigError::TooLong { option: "watchdog", value: watchdog });
     }
     match on_hang {
         OnHang::Trigger if timing.longest_gap() >= watchdog => {

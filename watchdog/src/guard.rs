@@ -267,6 +267,7 @@ mod tests {
     fn what_cannot_work_is_refused_with_the_remedy() {
         for (options, expected) in [
             (&["--on-hang=withhold"][..], "use --dry-run"),
+            (&["--watchdog=500000000000y"], "more than a year"),
             (&["--on-hang=withhold", "--dry-run"], "use --dry-run"),
             (&["--reset-after=1h"], "RESTART_RESET=1 can be said by UNIT's own processes only; leave it out"),
             (

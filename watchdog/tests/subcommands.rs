@@ -85,9 +85,12 @@ fn check_is_quiet_when_it_is_to_be() {
 
 #[test]
 fn check_exits_with_2_when_it_is_asked_nonsense() {
-    for arguments in
-        [&["check"][..], &["check", "--http", "nonsense"], &["check", "--http=http://a/", "--timeout=0s"]]
-    {
+    for arguments in [
+        &["check"][..],
+        &["check", "--http", "nonsense"],
+        &["check", "--http=http://a/", "--timeout=0s"],
+        &["check", "--http=http://127.0.0.1:1/", "--timeout=500000000000y"],
+    ] {
         let output = run(arguments);
         assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), ""), "{arguments:?}");
         assert!(!output.stderr.is_empty(), "{arguments:?}");

@@ -236,10 +236,10 @@ impl<'a> Supervisor<'a> {
             self.step(Event::StopAsked { signal: signals::name(signal.number), announce: false });
         } else if config.stop_signals.contains(&signal.number) {
             self.step(Event::StopAsked { signal: signals::name(signal.number), announce: true });
-        } else if matches!(signal.number, SIGINT | SIGQUIT) {
-            self.step(Event::MayStop);
         } else if config.reload_signal == Some(signal.number) {
             self.step(Event::ReloadAsked { monotonic_usec: monotonic_usec() });
+        } else if matches!(signal.number, SIGINT | SIGQUIT) {
+            self.step(Event::MayStop);
         }
         if !signal.by_kernel {
             self.child.pass_on(signal);

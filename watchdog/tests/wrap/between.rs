@@ -35,6 +35,21 @@ fn a_reload_is_announced_before_it_reaches_the_command_and_ends_with_a_healthy_p
     wrapped.stderr_until("reloaded, and healthy after ");
 }
 
+/// The two that may mean a stop, unless they are said to mean this.
+#[test]
+fn a_reload_can_be_asked_for_by_sigquit_or_sigint() {
+    for (name, signal) in [("QUIT", Signal::QUIT), ("INT", Signal::INT)] {
+        let (manager, peer) = (Manager::new(), Peer::new(Manner::Healthy));
+        let script = format!("trap 'echo reloading' {name}; echo up; while :; do sleep 0.01; done");
+        let wrapped = start(&manager, &peer, &["--reload-signal", name], &["sh", "-c", &script]);
+        wrapped.stdout_until("up");
+        manager.receive_until("WATCHDOG=1");
+        wrapped.signal(signal);
+        wrapped.stdout_until("reloading");
+        manager.receive_until("RELOADING=1");
+    }
+}
+
 #[test]
 fn without_a_reload_signal_it_is_a_signal_like_any_other() {
     let (manager, peer) = (Manager::new(), Peer::new(Manner::Healthy));

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{DigitallySignedStruct, Error, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 
 use super::verify::TrustedItself;
 use super::{TlsError, Whom, trusted};
@@ -38,6 +38,14 @@ impl Renewed {
     }
 }
 
+/// What another authority can mend; a certificate that has expired, or is somebody else's, it cannot.
+fn is_about_authority(refused: &CertificateError) -> bool {
+    matches!(
+        refused,
+        CertificateError::UnknownIssuer | CertificateError::BadSignature | CertificateError::Other(_)
+    )
+}
+
 impl ServerCertVerifier for Renewed {
     fn verify_server_cert(
         &self,
@@ -51,13 +59,15 @@ impl ServerCertVerifier for Renewed {
             trusted.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
         };
         match verify(&self.current()) {
-            Err(Error::InvalidCertificate(refused)) => match self.read_again() {
-                Ok(trusted) => verify(&trusted),
-                Err(error) => {
-                    tracing::debug!("trust stays as it was: {error}");
-                    Err(Error::InvalidCertificate(refused))
+            Err(Error::InvalidCertificate(refused)) if is_about_authority(&refused) => {
+                match self.read_again() {
+                    Ok(trusted) => verify(&trusted),
+                    Err(error) => {
+                        tracing::debug!("trust stays as it was: {error}");
+                        Err(Error::InvalidCertificate(refused))
+                    }
                 }
-            },
+            }
             verified => verified,
         }
     }
