@@ -196,10 +196,10 @@ async fn what_this_user_may_not_see_is_said_once_with_the_remedy() {
     assert_eq!(summary.matches("needs CAP_SYS_ADMIN").count(), 1, "{summary}");
 }
 
-/// `cargo test -p watchdog --release -- --ignored --nocapture takes_milliseconds`
+/// `cargo test -p watchdog --release -- --ignored --nocapture how_long`
 #[tokio::test]
-#[ignore = "a measurement"]
-async fn collecting_ten_processes_of_ten_threads_takes_milliseconds() {
+#[ignore = "a measurement: it prints figures for people"]
+async fn how_long_it_takes_to_collect_ten_processes_of_ten_threads() {
     let patients: Vec<_> = (0..10).map(|_| Patient::start("ten").0).collect();
     let (_root, scope) = unit_of(&patients);
     until(&scope, |found| in_call(found, "futex") == 90).await;
@@ -211,12 +211,11 @@ async fn collecting_ten_processes_of_ten_threads_takes_milliseconds() {
     }
     took.sort();
     println!("collected in {:?} (median), {:?} (p99)", took[100], took[198]);
-    assert!(took[100] < Duration::from_millis(10), "{:?}", took[100]);
 }
 
 /// As above, with `what_a_report_has_of_a_unit_of_many_processes`
 #[tokio::test]
-#[ignore = "a measurement"]
+#[ignore = "a measurement: it prints figures for people"]
 async fn what_a_report_has_of_a_unit_of_many_processes() {
     let patients: Vec<_> = (0..401).map(|_| Patient::start("five").0).collect();
     let (_root, scope) = unit_of(&patients);
