@@ -71,7 +71,6 @@ impl Cli {
     pub fn is_verbose(&self) -> bool {
         match &self.subcommand {
             None => self.wrap.outside.verbose,
-            #[cfg(feature = "guard")]
             Some(Sub::Guard(args)) => args.outside.verbose,
             // There it is an option of the unit that is printed.
             Some(_) => false,
@@ -110,12 +109,10 @@ pub struct WrapArgs {
 #[command(next_help_heading = "Seen from outside")]
 pub struct OutsideArgs {
     /// Serve figures for Prometheus at http://ADDR/metrics, like 127.0.0.1:9101
-    #[cfg(feature = "metrics")]
     #[arg(long, value_name = "ADDR", hide_short_help = true)]
     pub metrics: Option<std::net::SocketAddr>,
 
     /// Write them to PATH, for node_exporter's textfile collector; only while running
-    #[cfg(feature = "metrics")]
     #[arg(long, value_name = "PATH", hide_short_help = true)]
     pub metrics_file: Option<std::path::PathBuf>,
 
@@ -133,7 +130,6 @@ pub enum Sub {
     /// Probe once: exit 0 if healthy, 1 if not; Docker's HEALTHCHECK
     Check(Box<CheckArgs>),
     /// Guard UNIT from beside, where it cannot be wrapped
-    #[cfg(feature = "guard")]
     Guard(Box<GuardArgs>),
     /// Print a unit, or a drop-in, for the options given
     Unit(Box<UnitArgs>),

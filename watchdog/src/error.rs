@@ -7,7 +7,6 @@ use crate::child::SpawnError;
 use crate::config::ConfigError;
 use crate::environment::EnvironmentError;
 use crate::exit_code;
-#[cfg(feature = "guard")]
 use crate::guard::GuardError;
 use crate::metrics::ExporterError;
 use crate::probe::ProbeError;
@@ -27,7 +26,6 @@ pub enum Error {
     Spawn(#[from] SpawnError),
     #[error(transparent)]
     Exporter(#[from] ExporterError),
-    #[cfg(feature = "guard")]
     #[error(transparent)]
     Guard(#[from] GuardError),
     #[error(transparent)]
@@ -46,7 +44,6 @@ impl Error {
     /// The documented exit code, see [`exit_code`].
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            #[cfg(feature = "guard")]
             Self::Guard(error) => return error.exit_code(),
             Self::Config(_) | Self::Probe(_) | Self::Environment(_) | Self::Unit(_) => exit_code::USAGE,
             Self::Spawn(SpawnError::NotFound { .. }) => exit_code::NOT_FOUND,

@@ -59,7 +59,6 @@ pub mod exit_code;
 pub mod flapping;
 #[doc(hidden)]
 pub mod fuzz;
-#[cfg(feature = "guard")]
 pub mod guard;
 pub mod hang_report;
 pub mod journal;

@@ -10,7 +10,6 @@ use watchdog::cli::{ChildPings, Cli, Sub, WrapArgs};
 use watchdog::config::Config;
 use watchdog::environment::Environment;
 use watchdog::error::Error;
-#[cfg(feature = "guard")]
 use watchdog::guard;
 #[cfg(feature = "manual")]
 use watchdog::manual;
@@ -44,7 +43,6 @@ fn run(cli: &Cli) -> Result<ExitCode, Error> {
         Some(Sub::Completions { shell }) => manual::completions(*shell),
         #[cfg(feature = "manual")]
         Some(Sub::Man { directory }) => manual::pages(directory),
-        #[cfg(feature = "guard")]
         Some(Sub::Guard(args)) => guard::run(args).map_err(Error::from),
         None => wrap(&cli.wrap),
     }

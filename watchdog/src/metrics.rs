@@ -6,34 +6,18 @@
 //!
 //! The text format and the little HTTP it takes are written out here rather than taken from prometheus-client and hyper,
 //! which add 410 KiB to the program and take a lock and a lookup for each count.
-//!
-//! Without the cargo feature `metrics` everything here is empty, and costs nothing.
 
-#[cfg(feature = "metrics")]
 mod exporter;
-#[cfg(feature = "metrics")]
 mod figures;
-#[cfg(feature = "metrics")]
 mod file;
-#[cfg(feature = "metrics")]
 mod histogram;
-#[cfg(feature = "metrics")]
 mod request;
-#[cfg(feature = "metrics")]
 mod server;
-#[cfg(feature = "metrics")]
 mod text;
 mod unit_name;
 
-#[cfg(not(feature = "metrics"))]
-mod off;
-
-#[cfg(feature = "metrics")]
 pub use self::exporter::{Exporter, ExporterError};
-#[cfg(feature = "metrics")]
 pub use self::figures::Metrics;
-#[cfg(not(feature = "metrics"))]
-pub use self::off::{Exporter, ExporterError, Metrics};
 pub use self::unit_name::own as own_unit;
 
 /// Where the service stands, as the label `state` has it.

@@ -46,7 +46,7 @@ fn no_line_of_the_examples_and_tables_is_wrapped() {
 }
 
 // They show what the packaged build has.
-#[cfg(all(feature = "grpc", feature = "guard", feature = "tls"))]
+#[cfg(all(feature = "grpc", feature = "tls"))]
 #[test]
 fn the_examples_are_command_lines_that_parse() {
     for page in texts::ALL {

@@ -184,13 +184,7 @@ pub const UNIT: Texts = Texts {
 };
 
 /// All pages.
-pub const ALL: &[&Texts] = &[
-    &WRAP,
-    &CHECK,
-    #[cfg(feature = "guard")]
-    &GUARD,
-    &UNIT,
-];
+pub const ALL: &[&Texts] = &[&WRAP, &CHECK, &GUARD, &UNIT];
 
 impl Texts {
     /// What stands below the options in the long help.

@@ -162,7 +162,6 @@ fn paths_are_those_of_where_they_were_typed() {
     assert!(directives.last().expect("a line").ends_with(expected), "{directives:?}");
 }
 
-#[cfg(feature = "metrics")]
 #[test]
 fn the_directory_of_the_figures_is_made_where_the_sandbox_lets_them_be_written() {
     let printed = |file: &str| print(&[HTTP, "--metrics-file", file, "--", "/bin/a"], None);
@@ -264,7 +263,6 @@ fn systemd_finds_nothing_to_complain_about() {
         "--header=A: \"b\\c\"",
         "--on-hang-exec",
         "gdb -p %p",
-        #[cfg(feature = "metrics")]
         "--metrics-file=/run/sleep/figures.prom",
         "--",
         "/bin/sleep",

@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use super::Supervisor;
+use crate::guard::own::is_stopping;
 use crate::hang_report::{self, Order, Scope};
 use crate::state::ReportRequest;
 
@@ -51,15 +52,6 @@ async fn both(report: Option<impl Future<Output = ()>>, ask: Option<impl Future<
         }
         () = &mut report => ask.await,
     }
-}
-
-#[cfg(feature = "guard")]
-use crate::guard::own::is_stopping;
-
-/// Without D-Bus there is nobody to ask.
-#[cfg(not(feature = "guard"))]
-async fn is_stopping(_until: Instant) -> bool {
-    false
 }
 
 #[cfg(test)]
