@@ -5,7 +5,8 @@ use std::time::Duration;
 use clap::Parser as _;
 use serde::{Deserialize, Serialize};
 use watchdog::cli::Cli;
-use watchdog::config::{Config, OnHang};
+use watchdog::cli::OnHang;
+use watchdog::config::Config;
 
 use crate::clock::parse_span;
 

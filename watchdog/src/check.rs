@@ -13,7 +13,8 @@ use crate::cli::{CHECK_TIMEOUT, CheckArgs};
 use crate::config::{ConfigError, LONGEST_OPTION, SHORTEST_OPTION};
 use crate::error::Error;
 use crate::exit_code::UNHEALTHY;
-use crate::probe::{Outcome, Probes};
+use crate::outcome::Outcome;
+use crate::probe::Probes;
 use crate::span::rounded;
 
 /// How long the processes that were killed may take to end. Nothing but the kernel holds them.
@@ -34,7 +35,7 @@ pub fn run(args: &CheckArgs) -> Result<ExitCode, Error> {
         .enable_io()
         .enable_time()
         .build()
-        .map_err(|source| Error::System { what: "set up I/O", source })?;
+        .map_err(|source| Error::cannot("set up I/O", &source))?;
     let runs_commands = !args.probes.exec.is_empty();
     if runs_commands && let Err(error) = children.become_subreaper_alone() {
         tracing::debug!("cannot become a subreaper: {error}");

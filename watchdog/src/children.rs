@@ -14,8 +14,6 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -28,7 +26,7 @@ use tokio::io::unix::AsyncFd;
 pub use self::main_process::FollowError;
 use self::main_process::MainProcess;
 use self::strays::{Mark, is_zombie, own_children, with_descendants};
-use crate::child::End;
+use crate::end::End;
 use crate::raw;
 use crate::signals::Received;
 
@@ -70,12 +68,7 @@ struct Expected {
 impl Children {
     /// None yet.
     pub fn new() -> Rc<Self> {
-        // A parent may have left SIGCHLD ignored, and the kernel then forgets how children end. Any handler undoes that.
-        let handler =
-            signal_hook::flag::register(signal_hook::consts::SIGCHLD, Arc::new(AtomicBool::new(false)));
-        if let Err(error) = handler {
-            tracing::warn!("cannot handle SIGCHLD: {error}");
-        }
+        raw::keep_ended_children();
         Rc::new(Self { registry: RefCell::default(), alone: Cell::default(), strays: RefCell::default() })
     }
 

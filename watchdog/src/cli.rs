@@ -17,7 +17,7 @@ mod unit;
 mod wrapper;
 
 pub use self::guard::{GuardArgs, RestartRule};
-pub use self::hang::HangArgs;
+pub use self::hang::{HangArgs, OnHang};
 pub use self::probes::ProbeArgs;
 pub use self::timing::{PressureLimit, TimingArgs};
 pub use self::unit::UnitArgs;

@@ -23,12 +23,14 @@ use rustix::process::Signal;
 use tokio::net::unix::pipe::Receiver;
 use tokio::time::{Instant, timeout_at};
 
-use crate::child::End;
 use crate::children::Children;
-use crate::children::strays::Mark;
+use crate::children::strays::{self, Mark};
+use crate::end::End;
 use crate::environment;
-use crate::launch::{Launch, Place, Refusal, SpawnError};
+use crate::launch::{Launch, Refusal, SpawnError};
+use crate::raw::Place;
 use crate::raw::{Dispositions, Streams};
+use crate::variable::Value;
 
 /// What became of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,7 +110,10 @@ impl<'a> Running<'a> {
         let mark = Mark::new();
         let started = Launch {
             command: argv,
-            environment: environment::of_helper(std::env::vars_os(), &mark),
+            environment: environment::of_helper(
+                std::env::vars_os(),
+                &[(strays::NAME, Value::Text(mark.value()))],
+            ),
             mask: &SigSet::empty(),
             dispositions: Dispositions::Standard,
             place: Place::Group,

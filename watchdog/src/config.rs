@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::cli::{ChildPings, ChildReady, HangArgs, PressureLimit, TimingArgs, WrapperArgs};
-use crate::probe::exec;
+use crate::cli::{ChildPings, ChildReady, HangArgs, OnHang, PressureLimit, TimingArgs, WrapperArgs};
+use crate::command_line;
 use crate::span::Span;
-use crate::spell;
+use crate::timing::{self, Timing};
 
 pub use self::error::{ConfigError, Knob};
 
@@ -30,85 +30,6 @@ const REPORT_BUDGET: Duration = Duration::from_millis(500);
 const SHORTEST_RESET: Duration = Duration::from_secs(60);
 const PRESSURE_LIMIT: u8 = 40;
 const MAX_JITTER: u8 = 50;
-
-/// What to do when the service hangs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum OnHang {
-    /// Say `WATCHDOG=trigger` after N unhealthy probes in a row (systemd 243 and later).
-    Trigger,
-    /// Send no ping while probes are unhealthy; systemd's own timer does the rest.
-    Withhold,
-}
-
-/// When to probe, and what makes a hang.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timing {
-    /// P: from the start of one probe to the start of the next.
-    pub interval: Duration,
-    /// By how many percent of itself each interval is shortened at most, at random.
-    pub jitter: u8,
-    /// T: the deadline of a probe.
-    pub timeout: Duration,
-    /// N: unhealthy probes in a row that make a hang.
-    pub failures: u32,
-    /// Healthy probes in a row that end a row of unhealthy ones.
-    pub rise: u32,
-    /// r: from the end of an unhealthy probe to the start of the next.
-    pub retry_interval: Duration,
-}
-
-impl Timing {
-    /// P = W/10, T = W/10, N = 3, r = W/100.
-    pub fn for_watchdog(watchdog: Duration) -> Self {
-        Self {
-            interval: watchdog / 10,
-            jitter: 5,
-            timeout: watchdog / 10,
-            failures: 3,
-            rise: 1,
-            retry_interval: watchdog / 100,
-        }
-    }
-
-    /// The longest time from a hang to the decision that it is one: P + N·T + (N−1)·r.
-    ///
-    /// Timers have a resolution of 1 ms, and of those P + N·T + (N−1)·r are 2·N: expect up to 2·N ms more.
-    pub fn detect_bound(&self) -> Duration {
-        let timeouts = self.timeout.saturating_mul(self.failures);
-        let retries = self.retry_interval.saturating_mul(self.failures.saturating_sub(1));
-        self.interval.saturating_add(timeouts).saturating_add(retries)
-    }
-
-    /// How long a row of unhealthy probes lasts at least before it is a hang: (N−1)·T + (N−2)·r.
-    ///
-    /// Where every probe runs into its deadline, that is the time before the last of N. A row that is not that old yet has
-    /// one more probe after r, at the latest; so it is decided about within N·T + (N−1)·r, however quick its failures.
-    ///
-    /// A probe that fails at once (connection refused) is repeated after r all the same, so a return is soon seen; but
-    /// a listener that is away for a moment, as in a reload, is not a hang for being asked quickly.
-    pub fn shortest_spell(&self) -> Duration {
-        let timeouts = self.timeout.saturating_mul(self.failures.saturating_sub(1));
-        timeouts.saturating_add(self.retry_interval.saturating_mul(self.failures.saturating_sub(2)))
-    }
-
-    /// The longest time between two pings of a service that recovers just before it counts as hung: each failure can be
-    /// followed by one healthy probe less than it takes to rise.
-    fn longest_gap(&self) -> Duration {
-        let rising = self.timeout.saturating_add(self.retry_interval).saturating_mul(self.probes_to_rise());
-        self.detect_bound().saturating_add(rising)
-    }
-
-    fn probes_to_rise(&self) -> u32 {
-        self.failures.saturating_mul(self.rise.saturating_sub(1))
-    }
-
-    /// The longest time between two pings of a service of which one probe fails.
-    fn gap_of_one_failure(&self) -> Duration {
-        let probes = self.timeout.saturating_mul(self.rise.saturating_add(1));
-        let retries = self.retry_interval.saturating_mul(self.rise);
-        self.interval.saturating_add(probes).saturating_add(retries)
-    }
-}
 
 /// Everything that is decided before the service starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -223,7 +144,7 @@ impl Config {
             reset_after: derive("reset-after", args.reset_after, w.saturating_mul(10).max(SHORTEST_RESET))?,
             child_ready: wrapper.child_ready,
             child_pings: wrapper.child_pings,
-            on_hang_exec: hang.on_hang_exec.as_deref().map(exec::words).transpose()?,
+            on_hang_exec: hang.on_hang_exec.as_deref().map(command_line::words).transpose()?,
             stop_signals,
             reload_signal,
         })
@@ -244,7 +165,7 @@ impl Config {
     /// service that fails at once is found to hang sooner.
     pub fn report_warning(&self, given: Option<Duration>) -> Option<String> {
         let (given, watchdog) = (given?, self.watchdog?);
-        let left = spell::until_last_call(watchdog).saturating_sub(self.timing.detect_bound());
+        let left = timing::until_last_call(watchdog).saturating_sub(self.timing.detect_bound());
         (given > left).then(|| {
             format!(
                 "--report-budget is {}, but a WatchdogSec of {} leaves {} for the report where it takes longest to find \

@@ -3,23 +3,14 @@
 use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
-use crate::children::strays::{self, Mark};
-use crate::notify::Notifier;
+use crate::error::Error;
+use crate::variable::Value;
 
 /// The variables that speak to `sd-watchdog`. COMMAND must not see them: a service that pings by itself masks its hang.
 pub const OURS: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
 
 /// What is passed to COMMAND alone: sockets, in sd_listen_fds(3).
 const SOCKETS: [&str; 4] = ["LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PID", "LISTEN_PIDFDID"];
-
-/// The value of a variable of a process to be started.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Value {
-    /// This.
-    Text(OsString),
-    /// The pid of the process itself.
-    OwnPid,
-}
 
 /// COMMAND's environment, from ours.
 ///
@@ -48,15 +39,18 @@ pub(crate) fn of_command(
     kept.chain(extra.iter().map(|(name, value)| (OsString::from(name), value.clone()))).collect()
 }
 
-/// The environment of a command that probes or helps: nothing in it speaks to a service, and its processes can be told.
+/// The environment of a command that probes or helps: nothing in it speaks to a service, and `extra` replaces what has the
+/// same name.
 pub(crate) fn of_helper(
     ours: impl Iterator<Item = (OsString, OsString)>,
-    mark: &Mark,
+    extra: &[(&str, Value)],
 ) -> Vec<(OsString, Value)> {
-    let kept = ours
-        .filter(|(name, _)| !is_one_of(name, &OURS) && !is_one_of(name, &SOCKETS) && name != strays::NAME);
+    let kept = ours.filter(|(name, _)| {
+        let replaced = extra.iter().any(|(extra, _)| name == extra);
+        !(is_one_of(name, &OURS) || is_one_of(name, &SOCKETS) || replaced)
+    });
     let kept = kept.map(|(name, value)| (name, Value::Text(value)));
-    kept.chain([(strays::NAME.into(), Value::Text(mark.value()))]).collect()
+    kept.chain(extra.iter().map(|(name, value)| (OsString::from(name), value.clone()))).collect()
 }
 
 fn is_one_of(name: &OsStr, names: &[&str]) -> bool {
@@ -107,6 +101,12 @@ pub struct EnvironmentError {
     wanted: &'static str,
 }
 
+impl From<EnvironmentError> for Error {
+    fn from(error: EnvironmentError) -> Self {
+        Self::usage(&error)
+    }
+}
+
 impl Environment {
     /// Reads this process's environment.
     pub fn read() -> Result<Self, EnvironmentError> {
@@ -122,34 +122,6 @@ impl Environment {
             notify_socket: variable("NOTIFY_SOCKET").filter(|socket| !socket.is_empty()),
             watchdog: watchdog(&variable, own_pid)?,
         })
-    }
-
-    /// Opens the way to systemd. Where there is none, or no watchdog, says so once: the service runs all the same.
-    pub fn connect(&self) -> Option<Notifier> {
-        let Some(socket) = &self.notify_socket else {
-            tracing::warn!(
-                "NOTIFY_SOCKET is not set: COMMAND runs unguarded; start it from a unit with Type=notify and WatchdogSec="
-            );
-            return None;
-        };
-        let notifier = match Notifier::new(socket) {
-            Ok(notifier) => notifier,
-            Err(error) => {
-                tracing::warn!("{error}: COMMAND runs unguarded");
-                return None;
-            }
-        };
-        match self.watchdog {
-            Watchdog::On(_) => {}
-            Watchdog::Off => tracing::warn!(
-                "the unit has no watchdog: COMMAND is probed until it is ready and runs unguarded then; set WatchdogSec="
-            ),
-            Watchdog::NotOurs { pid } => tracing::warn!(
-                "the watchdog is for process {pid} (WATCHDOG_PID), not for us: COMMAND is probed until it is ready and \
-                 runs unguarded then; make sd-watchdog the first program of ExecStart="
-            ),
-        }
-        Some(notifier)
     }
 }
 
@@ -295,11 +267,11 @@ mod tests {
             ("LISTEN_FDNAMES", "a:b"),
             ("LISTEN_PID", "42"),
             ("LISTEN_PIDFDID", "7"),
+            ("SD_WATCHDOG_RUN", "old"),
             ("HOME", "/"),
         ]);
-        let mark = Mark::new();
-        let marked = format!("SD_WATCHDOG_RUN={}", mark.value().display());
-        assert_eq!(as_text(&of_helper(own, &mark)), ["HOME=/", &marked]);
+        let extra = [("SD_WATCHDOG_RUN", Value::Text("new".into()))];
+        assert_eq!(as_text(&of_helper(own, &extra)), ["HOME=/", "SD_WATCHDOG_RUN=new"]);
     }
 
     #[test]

@@ -1,56 +1,65 @@
-//! Everything that can stop `sd-watchdog` before or beside COMMAND.
+//! Whatever can stop `sd-watchdog` before or beside COMMAND: what to say, and with what code to exit.
 
-use std::path::PathBuf;
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 
-use crate::child::SpawnError;
-use crate::config::ConfigError;
-use crate::environment::EnvironmentError;
 use crate::exit_code;
-use crate::guard::GuardError;
-use crate::metrics::ExporterError;
-use crate::probe::ProbeError;
-use crate::unit::UnitError;
 
 /// Why `sd-watchdog` ended without a COMMAND to end like.
-#[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "the message documents the variant")]
-pub enum Error {
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    #[error(transparent)]
-    Probe(#[from] ProbeError),
-    #[error(transparent)]
-    Environment(#[from] EnvironmentError),
-    #[error(transparent)]
-    Spawn(#[from] SpawnError),
-    #[error(transparent)]
-    Exporter(#[from] ExporterError),
-    #[error(transparent)]
-    Guard(#[from] GuardError),
-    #[error(transparent)]
-    Unit(#[from] UnitError),
-    #[error("cannot {what} {path}: {source}", path = path.display())]
-    File { what: &'static str, path: PathBuf, source: std::io::Error },
-    #[error("cannot print: {source}")]
-    Print { source: std::io::Error },
-    #[error(
-        "cannot {what}: {source}; look at the limits of the unit (LimitNOFILE=, TasksMax=, SystemCallFilter=)"
-    )]
-    System { what: &'static str, source: std::io::Error },
+#[derive(Debug)]
+pub struct Error {
+    message: String,
+    exit_code: u8,
 }
 
 impl Error {
+    /// What was given cannot be right: [`exit_code::USAGE`].
+    pub fn usage(error: &dyn StdError) -> Self {
+        Self::new(error.to_string(), exit_code::USAGE)
+    }
+
+    /// The system refuses what is needed, and the message says so: [`exit_code::SYSTEM`].
+    pub fn system(error: &dyn StdError) -> Self {
+        Self::new(error.to_string(), exit_code::SYSTEM)
+    }
+
+    /// Any other way to end, see [`exit_code`].
+    pub fn new(message: String, exit_code: u8) -> Self {
+        Self { message, exit_code }
+    }
+
+    /// The system refuses to let us do `what`.
+    pub fn cannot(what: &str, source: &io::Error) -> Self {
+        let limits = "LimitNOFILE=, TasksMax=, SystemCallFilter=";
+        Self::new(
+            format!("cannot {what}: {source}; look at the limits of the unit ({limits})"),
+            exit_code::SYSTEM,
+        )
+    }
+
+    /// `what` cannot be done to the file at `path`.
+    pub fn file(what: &str, path: &Path, source: &io::Error) -> Self {
+        Self::new(format!("cannot {what} {}: {source}", path.display()), exit_code::SYSTEM)
+    }
+
+    /// Standard output does not take what was asked for.
+    pub fn print(source: &io::Error) -> Self {
+        Self::new(format!("cannot print: {source}"), exit_code::SYSTEM)
+    }
+
     /// The documented exit code, see [`exit_code`].
     pub fn exit_code(&self) -> ExitCode {
-        ExitCode::from(match self {
-            Self::Guard(error) => return error.exit_code(),
-            Self::Config(_) | Self::Probe(_) | Self::Environment(_) | Self::Unit(_) => exit_code::USAGE,
-            Self::Spawn(SpawnError::NotFound { .. }) => exit_code::NOT_FOUND,
-            Self::Spawn(SpawnError::CannotRun { .. } | SpawnError::NulByte { .. }) => exit_code::CANNOT_RUN,
-            Self::Exporter(_) | Self::File { .. } | Self::Print { .. } | Self::System { .. } => {
-                exit_code::SYSTEM
-            }
-        })
+        ExitCode::from(self.exit_code)
     }
 }
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for Error {}

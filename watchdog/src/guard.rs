@@ -38,13 +38,15 @@ use std::time::{Duration, Instant};
 
 use crate::children::Children;
 use crate::cli::GuardArgs;
-use crate::config::{Config, ConfigError, OnHang};
+use crate::cli::OnHang;
+use crate::command_line;
+use crate::config::{Config, ConfigError};
 use crate::environment::{Environment, EnvironmentError};
-use crate::exit_code;
+use crate::error::Error;
 use crate::hang_report::{self, ProbeRecord, Scope};
 use crate::metrics::ExporterError;
 use crate::notify::{Notifier, NotifierError};
-use crate::probe::{ProbeError, Probes, exec};
+use crate::probe::{ProbeError, Probes};
 
 use self::bus::BusError;
 use self::event::{Hang, Rules};
@@ -109,20 +111,19 @@ pub enum GuardError {
     System { what: &'static str, source: std::io::Error },
 }
 
-impl GuardError {
-    /// The documented exit code, see [`exit_code`].
-    pub fn exit_code(&self) -> ExitCode {
-        ExitCode::from(match self {
-            Self::Bus(_) | Self::Exporter(_) | Self::System { .. } => exit_code::SYSTEM,
-            Self::Name(_)
-            | Self::Config(_)
-            | Self::Probe(_)
-            | Self::NoOptions { .. }
-            | Self::Environment(_)
-            | Self::Notifier(_)
-            | Self::Withhold
-            | Self::ResetAfter => exit_code::USAGE,
-        })
+impl From<GuardError> for Error {
+    fn from(error: GuardError) -> Self {
+        match &error {
+            GuardError::Bus(_) | GuardError::Exporter(_) | GuardError::System { .. } => Self::system(&error),
+            GuardError::Name(_)
+            | GuardError::Config(_)
+            | GuardError::Probe(_)
+            | GuardError::NoOptions { .. }
+            | GuardError::Environment(_)
+            | GuardError::Notifier(_)
+            | GuardError::Withhold
+            | GuardError::ResetAfter => Self::usage(&error),
+        }
     }
 }
 
@@ -140,7 +141,8 @@ pub fn run(args: &GuardArgs) -> Result<ExitCode, GuardError> {
     let probes = Probes::new(&args.probes, &children)?
         .or_refuse_empty()
         .map_err(|source| nothing_to_probe(source, &name, environment.notify_socket.is_some()))?;
-    let exec = args.hang.on_hang_exec.as_deref().map(exec::words).transpose().map_err(ConfigError::from)?;
+    let exec =
+        args.hang.on_hang_exec.as_deref().map(command_line::words).transpose().map_err(ConfigError::from)?;
     let report =
         move |hang: Hang, probes: Vec<ProbeRecord>| report(hang, probes, exec.clone(), Rc::clone(&children));
     let notifier = environment.notify_socket.as_deref().map(Notifier::new).transpose()?;
@@ -285,7 +287,7 @@ mod tests {
         ] {
             let error = rules(&args(options), None).expect_err("cannot work");
             assert!(error.to_string().contains(expected), "{error}");
-            assert_eq!(error.exit_code(), ExitCode::from(2));
+            assert_eq!(Error::from(error).exit_code(), ExitCode::from(2));
         }
     }
 

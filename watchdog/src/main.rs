@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
-use watchdog::child::End;
+use watchdog::end::End;
 use watchdog::children::Children;
 use watchdog::cli::{ChildPings, Cli, Sub, WrapArgs};
 use watchdog::config::Config;
@@ -31,7 +31,7 @@ fn help(answer: &clap::Error) -> Result<ExitCode, Error> {
     if answer.use_stderr() {
         answer.exit();
     }
-    answer.print().and_then(|()| std::io::stdout().flush()).map_err(|source| Error::Print { source })?;
+    answer.print().and_then(|()| std::io::stdout().flush()).map_err(|source| Error::print(&source))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -59,7 +59,7 @@ fn wrap(args: &WrapArgs) -> Result<ExitCode, Error> {
     if let Some(warning) = config.report_warning(args.hang.report_budget) {
         tracing::warn!("{warning}");
     }
-    let notifier = environment.connect();
+    let notifier = supervise::connect(&environment);
     let service = Service {
         config: &config,
         command: &args.command,

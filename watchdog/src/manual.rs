@@ -35,18 +35,12 @@ fn script(shell: Shell) -> String {
 
 /// Writes `sd-watchdog.1` and a page per subcommand into `directory`, which is made if it is not there.
 pub fn pages(directory: &Path) -> Result<ExitCode, Error> {
-    fs::create_dir_all(directory).map_err(|source| Error::File {
-        what: "make the directory",
-        path: directory.to_owned(),
-        source,
-    })?;
+    fs::create_dir_all(directory).map_err(|source| Error::file("make the directory", directory, &source))?;
     for texts in texts::ALL {
         let path = directory.join(format!("{}.1", title(texts)));
-        page(texts).and_then(|page| fs::write(&path, page)).map_err(|source| Error::File {
-            what: "write",
-            path,
-            source,
-        })?;
+        page(texts)
+            .and_then(|page| fs::write(&path, page))
+            .map_err(|source| Error::file("write", &path, &source))?;
     }
     Ok(ExitCode::SUCCESS)
 }

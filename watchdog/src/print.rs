@@ -7,5 +7,5 @@ use crate::error::Error;
 /// Prints `text`. What a full disk or a closed pipe has cut off is not a success.
 pub fn print(text: &str) -> Result<(), Error> {
     let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|source| Error::Print { source })
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|source| Error::print(&source))
 }

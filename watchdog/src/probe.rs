@@ -9,7 +9,6 @@
 //! | `connect` | what all connect to, and how far they got | `lookup`; `tls`, or `no_tls` where it is left out |
 //! | `together` | several at the same time | `excerpt`: what a peer sent, for people |
 
-use std::borrow::Cow;
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
@@ -20,6 +19,7 @@ pub use self::options::{ProbeError, Problem};
 use self::stream::StreamProbe;
 use crate::children::Children;
 use crate::cli::ProbeArgs;
+use crate::outcome::{Outcome, Reason};
 
 mod address;
 mod connect;
@@ -36,89 +36,6 @@ mod testing;
 #[cfg_attr(not(feature = "tls"), path = "probe/no_tls.rs")]
 mod tls;
 mod together;
-
-/// What a probe found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// The service serves.
-    Healthy,
-    /// It does not.
-    Unhealthy(Reason),
-}
-
-/// What kind of trouble a probe met: few, for counting. The words are those of the `reason` label of the metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "each is what its name says; Reason has the details")]
-pub enum Cause {
-    /// No complete answer by the deadline, however far it got.
-    Timeout,
-    Lookup,
-    Refused,
-    /// Any other way in which there was no connection.
-    Connect,
-    /// Closed or reset before the answer was complete.
-    Closed,
-    Tls,
-    /// Not an answer of the protocol asked in.
-    Protocol,
-    Status,
-    /// The body, or what was read, is not what was expected.
-    Body,
-    /// gRPC: anything but SERVING.
-    NotServing,
-    /// A command said so, by its exit code or by a signal.
-    Exec,
-    /// COMMAND's own WATCHDOG=1 does not come.
-    ChildPing,
-    /// This host could not make the probe: no descriptor, no memory, no such program.
-    System,
-}
-
-impl Cause {
-    /// As the metrics spell it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Timeout => "timeout",
-            Self::Lookup => "lookup",
-            Self::Refused => "refused",
-            Self::Connect => "connect",
-            Self::Closed => "closed",
-            Self::Tls => "tls",
-            Self::Protocol => "protocol",
-            Self::Status => "status",
-            Self::Body => "body",
-            Self::NotServing => "not_serving",
-            Self::Exec => "exec",
-            Self::ChildPing => "child_ping",
-            Self::System => "system",
-        }
-    }
-}
-
-/// Why a probe was unhealthy, to the stage it got to: "no answer in 500 ms after the request was sent".
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reason {
-    cause: Cause,
-    text: Cow<'static, str>,
-}
-
-impl Reason {
-    /// In words; what was probed is put in front by [`Probes`].
-    pub fn new(cause: Cause, text: impl Into<Cow<'static, str>>) -> Self {
-        Self { cause, text: text.into() }
-    }
-
-    /// What kind of trouble.
-    pub fn cause(&self) -> Cause {
-        self.cause
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
 
 /// All that is probed; all must pass.
 #[derive(Debug)]
@@ -167,8 +84,8 @@ impl Named {
         };
         match outcome {
             Outcome::Healthy => Outcome::Healthy,
-            Outcome::Unhealthy(Reason { cause, text }) => {
-                Outcome::Unhealthy(Reason::new(cause, format!("{}: {text}", self.name)))
+            Outcome::Unhealthy(reason) => {
+                Outcome::Unhealthy(Reason::new(reason.cause(), format!("{}: {reason}", self.name)))
             }
         }
     }

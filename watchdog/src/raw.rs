@@ -1,7 +1,6 @@
 //! What the libraries offer no safe call for: the unsafe code of this crate, all of it.
 //!
-//! Everything that is decided, and everything that allocates, is in [`launch`](crate::launch) and
-//! [`children`](crate::children).
+//! Everything that is decided, and everything that allocates, is done by the callers, before the call.
 
 #![expect(
     unsafe_code,
@@ -23,7 +22,7 @@ use rustix::process::{Pid, Signal};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use crate::launch::{Place, SigPipe, Variable};
+use crate::variable::Variable;
 
 /// Everything that a new process is made from; prepared, so that nothing is left to allocate after the fork.
 #[derive(Debug)]
@@ -49,6 +48,33 @@ pub(crate) enum Dispositions {
     Inherited(SigPipe),
     /// Ignores nothing.
     Standard,
+}
+
+/// What to do with SIGPIPE, which a Rust program ignores, and which would be inherited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SigPipe {
+    /// As systemd starts services, unless they say `IgnoreSIGPIPE=no`.
+    Ignored,
+    /// As shells start programs.
+    Default,
+}
+
+impl SigPipe {
+    /// As we were started ourselves.
+    pub fn inherited() -> Self {
+        if sigpipe_was_ignored() { Self::Ignored } else { Self::Default }
+    }
+}
+
+/// Which session and process group a new process is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In ours.
+    Ours,
+    /// In a session of its own, and so in a group of its own.
+    Session,
+    /// In our session, and leader of a group of its own.
+    Group,
 }
 
 /// Standard streams of its own. It gets no other descriptor then.
@@ -172,7 +198,7 @@ fn complain(complaint: &OwnedFd, error: i32) -> ! {
 }
 
 /// Whether we were started with SIGPIPE ignored. Rust's runtime ignores it before main, so it is asked for earlier.
-pub(crate) fn sigpipe_was_ignored() -> bool {
+fn sigpipe_was_ignored() -> bool {
     // Named, so that the linker keeps it.
     std::hint::black_box(&BEFORE_MAIN);
     SIGPIPE_WAS_IGNORED.load(Ordering::Relaxed)
@@ -225,6 +251,14 @@ pub(crate) fn die_by(signal: i32) {
     }
 }
 
+/// Lets children that end be waited for. A parent may have left SIGCHLD ignored, and the kernel then forgets how they end.
+pub(crate) fn keep_ended_children() {
+    // SAFETY: SIG_DFL installs no handler; the number is of a signal that may be set, so it cannot fail.
+    unsafe {
+        libc::signal(libc::SIGCHLD, libc::SIG_DFL);
+    }
+}
+
 /// The next child that has ended; it stays to be waited for.
 pub(crate) fn peek_at_ended_child() -> io::Result<Option<i32>> {
     let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
@@ -242,7 +276,7 @@ pub(crate) fn peek_at_ended_child() -> io::Result<Option<i32>> {
     }
 }
 
-/// Unmaps the pages of a mapping that [`memory`](crate::memory) has found clean: of a file, not writable, never written.
+/// Unmaps the pages of a mapping that `memory` has found clean: of a file, not writable, never written.
 pub(crate) fn forget_clean_pages(mapping: &std::ops::Range<usize>) -> io::Result<()> {
     let start = ptr::with_exposed_provenance_mut::<libc::c_void>(mapping.start);
     // SAFETY: such pages come back from the file as they were when they are touched next (madvise(2), MADV_DONTNEED);

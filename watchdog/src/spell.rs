@@ -2,32 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::config::Timing;
-use crate::probe::Reason;
+use crate::outcome::Reason;
 use crate::span::rounded;
 use crate::starvation::Pressure;
-
-/// This process ran late if it came to look at a probe's deadline later than the larger of this and T/4.
-const LATE: Duration = Duration::from_millis(20);
-/// What stays of W for sending the trigger: a hang report or a widened deadline ends this long before W does, or W/20
-/// where that is less.
-const MARGIN: Duration = Duration::from_millis(100);
-
-/// Whether an unhealthy probe says as much about this process as about the service: its end was seen so `late` after
-/// its deadline.
-pub fn is_too_late(late: Duration, timing: &Timing) -> bool {
-    late >= LATE.max(timing.timeout / 4)
-}
-
-/// When W is about to be over for a service that was `vouched` for last at that time.
-pub fn last_call(vouched: Instant, watchdog: Duration) -> Instant {
-    vouched + until_last_call(watchdog)
-}
-
-/// How long that is after it was vouched for.
-pub fn until_last_call(watchdog: Duration) -> Duration {
-    watchdog.saturating_sub(MARGIN.min(watchdog / 20))
-}
+use crate::timing::Timing;
 
 /// Counts what came since the service was last known to be healthy.
 #[derive(Debug, Clone, Default)]
@@ -136,7 +114,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::probe::Cause;
+    use crate::outcome::Cause;
 
     const MS: Duration = Duration::from_millis(1);
 
@@ -183,23 +161,6 @@ mod tests {
     fn a_row_of_quick_failures_is_no_hang_before_it_has_lasted_as_long_as_one_of_deadlines() {
         assert_eq!(meanings(&timing(3, 1), "rrrrrrrrrrrrrrr"), "?????????????HH");
         assert_eq!(meanings(&timing(3, 1), "rrrrrrrrh"), "????????8");
-    }
-
-    #[test]
-    fn what_came_late_by_a_quarter_of_the_deadline_or_20_ms_is_too_late() {
-        for (timeout, late, expected) in
-            [(60, 19, false), (60, 20, true), (400, 99, false), (400, 100, true), (400, 0, false)]
-        {
-            let timing = Timing { timeout: timeout * MS, ..timing(3, 1) };
-            assert_eq!(is_too_late(late * MS, &timing), expected, "{timeout} {late}");
-        }
-    }
-
-    #[test]
-    fn the_last_call_is_100_ms_before_w_or_a_twentieth_of_it() {
-        let now = Instant::now();
-        assert_eq!(last_call(now, 10_000 * MS) - now, 9_900 * MS);
-        assert_eq!(last_call(now, 1_000 * MS) - now, 950 * MS);
     }
 
     #[test]

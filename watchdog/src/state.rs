@@ -26,11 +26,12 @@ use self::start::Start;
 use self::status::{Kind, Status};
 use crate::config::Config;
 use crate::message::{Message, Verdict};
-use crate::probe::{Cause, Outcome, Reason};
+use crate::outcome::{Cause, Outcome, Reason};
 use crate::relay::Said;
 use crate::span::rounded;
-use crate::spell::{self, Spell};
+use crate::spell::Spell;
 use crate::starvation::Pressure;
+use crate::timing;
 
 mod child;
 mod event;
@@ -249,7 +250,7 @@ impl State {
                 None => self.healthy(now),
                 Some(reason) => self.unhealthy(reason, pressure, now),
             },
-            (Outcome::Unhealthy(_), _) if spell::is_too_late(late, &self.config.timing) => {
+            (Outcome::Unhealthy(_), _) if timing::is_too_late(late, &self.config.timing) => {
                 self.next_probe = Some(now);
                 Actions {
                     message: self.maybe_ping(false, now),
@@ -323,7 +324,7 @@ impl State {
 
     /// When systemd's own timer is about to act.
     fn last_call(&self) -> Instant {
-        spell::last_call(self.vouched, self.config.watchdog.unwrap_or_default())
+        timing::last_call(self.vouched, self.config.watchdog.unwrap_or_default())
     }
 
     fn after_interval(&mut self, now: Instant) -> Instant {

@@ -9,29 +9,35 @@ use tokio::runtime;
 
 use self::supervisor::Supervisor;
 use crate::alarm::Alarm;
-use crate::child::{Child, End, SigPipe, Start};
+use crate::child::{Child, Start};
 use crate::children::Children;
 use crate::cli::{ChildPings, OutsideArgs};
 use crate::config::Config;
-use crate::environment::Value;
+use crate::end::End;
 use crate::error::Error;
 use crate::log;
 use crate::message::Message;
 use crate::metrics::Exporter;
 use crate::notify::Notifier;
 use crate::probe::Probes;
+use crate::raw::SigPipe;
 use crate::relay::Relay;
 use crate::signals::Signals;
+use crate::variable::Value;
 
+mod connect;
 mod note;
 mod supervisor;
 mod wait;
+
+pub use self::connect::connect;
 
 /// How long systemd may take to read READY=1 before that is worth a warning.
 const READY_READ_WITHIN: Duration = Duration::from_secs(5);
 /// How long the last words may wait for systemd to read them, once COMMAND has ended: who has exited by then is
 /// nobody's to systemd, and what it said is lost.
 const LAST_WORDS: Duration = Duration::from_millis(250);
+
 /// What to run, and how to guard it.
 #[derive(Debug)]
 pub struct Service<'a> {
@@ -53,7 +59,7 @@ pub fn run(service: &Service<'_>, notifier: Option<Notifier>) -> Result<End, Err
         .enable_io()
         .enable_time()
         .build()
-        .map_err(|source| Error::System { what: "set up I/O", source })?;
+        .map_err(|source| Error::cannot("set up I/O", &source))?;
     let end = runtime.block_on(supervise(service, notifier));
     // A name lookup may hang in its thread; there is nothing to wait for.
     runtime.shutdown_background();
@@ -62,13 +68,10 @@ pub fn run(service: &Service<'_>, notifier: Option<Notifier>) -> Result<End, Err
 
 async fn supervise(service: &Service<'_>, mut notifier: Option<Notifier>) -> Result<End, Error> {
     let structured = log::structured();
-    let signals = Signals::block().map_err(|source| Error::System { what: "block signals", source })?;
+    let signals = Signals::block().map_err(|source| Error::cannot("block signals", &source))?;
     let exporter = Exporter::open(service.outside)?;
-    service
-        .children
-        .become_subreaper()
-        .map_err(|source| Error::System { what: "become a subreaper", source })?;
-    let alarm = Alarm::new().map_err(|source| Error::System { what: "make a timer", source })?;
+    service.children.become_subreaper().map_err(|source| Error::cannot("become a subreaper", &source))?;
+    let alarm = Alarm::new().map_err(|source| Error::cannot("make a timer", &source))?;
     let relay = notifier.as_ref().and_then(|_| open_relay());
     let child = match start(service, &signals, relay.as_ref()) {
         Ok(child) => child,
@@ -91,7 +94,7 @@ async fn supervise(service: &Service<'_>, mut notifier: Option<Notifier>) -> Res
             never = &mut serving => match never {},
         }
     };
-    let end = ended.map_err(|source| Error::System { what: "wait for COMMAND", source })?;
+    let end = ended.map_err(|source| Error::cannot("wait for COMMAND", &source))?;
     // What is said just before an exit is better a line: journald asks /proc whose an entry is.
     drop(structured);
     supervisor.last_words(end).await;

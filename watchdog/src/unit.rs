@@ -13,8 +13,9 @@ use clap::CommandFactory;
 use self::exec::{Exec, ExecError};
 use self::source::Source;
 use crate::children::Children;
+use crate::cli::OnHang;
 use crate::cli::{ChildPings, Cli, UnitArgs, WrapperArgs};
-use crate::config::{Config, OnHang};
+use crate::config::Config;
 use crate::error::Error;
 use crate::print::print;
 use crate::probe::Probes;
@@ -59,6 +60,12 @@ pub enum UnitError {
     Exec { unit: String, text: String, source: ExecError },
 }
 
+impl From<UnitError> for Error {
+    fn from(error: UnitError) -> Self {
+        Self::usage(&error)
+    }
+}
+
 /// What is to be printed, apart from where it comes from.
 #[derive(Debug)]
 pub struct Plan<'a> {
@@ -76,12 +83,12 @@ pub struct Plan<'a> {
 
 /// Prints what `args` ask for. The options are taken from this process's command line, as they were typed.
 pub fn run(args: &UnitArgs) -> Result<ExitCode, Error> {
-    let program = std::env::current_exe()
-        .map_err(|source| Error::System { what: "find out where sd-watchdog is", source })?;
+    let program =
+        std::env::current_exe().map_err(|source| Error::cannot("find out where sd-watchdog is", &source))?;
     let matches = Cli::command().get_matches();
     let options = options::given(&matches);
-    let directory = std::env::current_dir()
-        .map_err(|source| Error::System { what: "find out the current directory", source })?;
+    let directory =
+        std::env::current_dir().map_err(|source| Error::cannot("find out the current directory", &source))?;
     let is_watchdog_given = options::is_watchdog_given(&matches);
     let plan = Plan { program: &program, options: &options, directory: &directory, is_watchdog_given, args };
     let text = plan.text(read)?;

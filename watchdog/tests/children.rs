@@ -13,11 +13,13 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::SigSet;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::runtime::Runtime;
-use watchdog::child::{Child, End, SigPipe, Start};
+use watchdog::child::{Child, Start};
 use watchdog::children::{Children, FollowError};
 use watchdog::command;
-use watchdog::environment::Value;
+use watchdog::end::End;
+use watchdog::raw::SigPipe;
 use watchdog::signals::Received;
+use watchdog::variable::Value;
 
 /// Long enough for a machine that is busy with everything else.
 const AMPLE: Duration = Duration::from_secs(30);

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use rustix::process::getpid;
 
 use super::Watch;
-use crate::child::End;
+use crate::end::End;
 use crate::raw;
 use crate::signals::{self, Received};
 

@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::config::OnHang;
-
 /// What happens on a hang.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "On a hang")]
@@ -46,6 +44,15 @@ pub struct HangArgs {
         budget: --report-budget 2s --on-hang-exec 'gdb -p %p -batch -ex \"thread apply all bt\"'"
     )]
     pub on_hang_exec: Option<String>,
+}
+
+/// What to do when the service hangs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum OnHang {
+    /// Say `WATCHDOG=trigger` after N unhealthy probes in a row (systemd 243 and later).
+    Trigger,
+    /// Send no ping while probes are unhealthy; systemd's own timer does the rest.
+    Withhold,
 }
 
 impl Default for HangArgs {

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use super::{MAX_JITTER, SHORTEST_OPTION, SHORTEST_WATCHDOG, Timing, silence_bound};
-use crate::probe::exec;
+use super::{MAX_JITTER, SHORTEST_OPTION, SHORTEST_WATCHDOG, silence_bound};
+use crate::command_line::CommandLineError;
+use crate::error::Error;
 use crate::span::Span;
+use crate::timing::Timing;
 
 /// What W is set by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,9 +83,15 @@ pub enum ConfigError {
     )]
     DryWithhold,
     #[error("--on-hang-exec: {0}")]
-    OnHangExec(#[from] exec::ExecError),
+    OnHangExec(#[from] CommandLineError),
     #[error("--jitter is {0}: at most {MAX_JITTER} percent")]
     TooMuchJitter(u8),
+}
+
+impl From<ConfigError> for Error {
+    fn from(error: ConfigError) -> Self {
+        Self::usage(&error)
+    }
 }
 
 /// `interval 500 ms + 3 × timeout 2 s + 2 × retry-interval 50 ms = 6.6 s`

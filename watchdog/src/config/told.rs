@@ -1,6 +1,6 @@
 //! The signals that mean something.
 
-use signal_hook::consts::{SIGABRT, SIGCHLD, SIGHUP, SIGKILL, SIGSTOP, SIGTERM};
+use nix::libc::{SIGABRT, SIGCHLD, SIGHUP, SIGKILL, SIGSTOP, SIGTERM};
 
 use super::ConfigError;
 use crate::signals;

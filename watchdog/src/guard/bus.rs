@@ -8,7 +8,6 @@
 //! On the system bus anybody can send us a signal. Only those of the connection that owns systemd's name count.
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -16,24 +15,15 @@ use tokio::net::UnixStream;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
 
+use crate::guard::dbus::names::{
+    BUS, BUS_PATH, MANAGER, MANAGER_PATH, PRIVATE_SOCKET, PROPERTIES, SYSTEMD, UNIT, bus_socket,
+};
 use crate::guard::dbus::wire::{Argument, Call, Incoming};
-use crate::guard::dbus::{CallError, Connection};
-use crate::guard::event::CALL_TIMEOUT;
+use crate::guard::dbus::{CALL_TIMEOUT, CallError, Connection, Property};
 use crate::guard::name::ServiceName;
 use crate::guard::settings::{Settings, Whom};
-use crate::guard::unit::{Property, Unit};
+use crate::guard::unit::Unit;
 
-/// Where PID 1 listens for root.
-pub(super) const PRIVATE_SOCKET: &str = "/run/systemd/private";
-/// Where a system bus listens, unless `DBUS_SYSTEM_BUS_ADDRESS` says otherwise.
-const BUS_SOCKET: &str = "/run/dbus/system_bus_socket";
-pub(super) const SYSTEMD: &str = "org.freedesktop.systemd1";
-pub(super) const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
-pub(super) const MANAGER: &str = "org.freedesktop.systemd1.Manager";
-pub(super) const UNIT: &str = "org.freedesktop.systemd1.Unit";
-pub(super) const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
-pub(super) const BUS: &str = "org.freedesktop.DBus";
-pub(super) const BUS_PATH: &str = "/org/freedesktop/DBus";
 /// What connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -319,15 +309,6 @@ impl Subject {
 
 async fn within<T>(connect: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     timeout(CONNECT_TIMEOUT, connect).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-}
-
-/// Of all that an address may be, sockets with a path are what there is on the system bus.
-pub(super) fn bus_socket() -> io::Result<PathBuf> {
-    let Ok(address) = std::env::var("DBUS_SYSTEM_BUS_ADDRESS") else { return Ok(BUS_SOCKET.into()) };
-    let path = address.split(',').find_map(|part| part.strip_prefix("unix:path="));
-    path.map(PathBuf::from).ok_or_else(|| {
-        io::Error::other(format!("DBUS_SYSTEM_BUS_ADDRESS is {address:?}: only unix:path=… is understood"))
-    })
 }
 
 /// systemd's own words, with the remedy where it does not let us.

@@ -22,8 +22,14 @@ use tokio::time::timeout;
 
 use self::wire::{Argument, Call, FIXED, Incoming, Kind};
 
+pub mod names;
+mod property;
 pub mod wire;
 
+pub use self::property::Property;
+
+/// What a call to systemd may take. During `daemon-reload` on a big host it does not answer for seconds.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// A line of the authentication: `OK` and a number of 32 digits.
 const LONGEST_LINE: usize = 256;
 

@@ -21,14 +21,15 @@
 use std::time::{Duration, Instant};
 
 use crate::guard::budget::Budget;
-use crate::guard::event::{Actions, CALL_TIMEOUT, Event, Moment, Rules, Task};
+use crate::guard::dbus::CALL_TIMEOUT;
+use crate::guard::event::{Actions, Event, Moment, Rules, Task};
 use crate::guard::name::ServiceName;
 use crate::guard::note::Note;
 use crate::guard::settings::Settings;
 use crate::guard::unit::{Instance, Unit};
 use crate::message::{self, Message};
 use crate::metrics;
-use crate::probe::Reason;
+use crate::outcome::Reason;
 use crate::spell::Spell;
 
 use self::status::Said;

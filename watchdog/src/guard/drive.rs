@@ -30,7 +30,8 @@ use crate::hang_report::Recent;
 use crate::log;
 use crate::metrics::{self, Exporter, Metrics};
 use crate::notify::Notifier;
-use crate::probe::{Outcome, Probes};
+use crate::outcome::Outcome;
+use crate::probe::Probes;
 use crate::raw;
 use crate::span::Span;
 

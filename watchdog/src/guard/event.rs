@@ -3,16 +3,14 @@
 use std::time::{Duration, Instant};
 
 use crate::cli::RestartRule;
-use crate::config::Timing;
 use crate::guard::note::Note;
 use crate::guard::settings::{Settings, Whom};
 use crate::guard::unit::Unit;
 use crate::message::Message;
-use crate::probe::Outcome;
+use crate::outcome::Outcome;
 use crate::starvation::Pressure;
+use crate::timing::Timing;
 
-/// What a call to systemd may take. During `daemon-reload` on a big host it does not answer for seconds.
-pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// From the command line and our own unit.
 #[derive(Debug, Clone)]
 pub struct Rules {

@@ -6,7 +6,7 @@ use crate::flapping::Flapping;
 use crate::guard::event::Rules;
 use crate::guard::name::ServiceName;
 use crate::guard::settings::Whom;
-use crate::probe::Reason;
+use crate::outcome::Reason;
 use crate::signals;
 use crate::span::{Span, rounded};
 use crate::starvation::Pressure;

@@ -12,13 +12,13 @@ use std::time::Instant;
 
 use tokio::net::UnixStream;
 
-use crate::guard::bus::{
+use crate::guard::dbus::CALL_TIMEOUT;
+use crate::guard::dbus::Property;
+use crate::guard::dbus::names::{
     BUS, BUS_PATH, MANAGER, MANAGER_PATH, PRIVATE_SOCKET, PROPERTIES, SYSTEMD, UNIT, bus_socket,
 };
 use crate::guard::dbus::wire::{Argument, Call, Incoming};
 use crate::guard::dbus::{CallError, Connection};
-use crate::guard::event::CALL_TIMEOUT;
-use crate::guard::unit::Property;
 
 const JOB: &str = "org.freedesktop.systemd1.Job";
 

@@ -5,7 +5,8 @@
 use std::time::Duration;
 
 use crate::cli::RestartRule;
-use crate::guard::unit::{Property, Unit};
+use crate::guard::dbus::Property;
+use crate::guard::unit::Unit;
 use crate::signals;
 use crate::span::Span;
 

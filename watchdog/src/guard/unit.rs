@@ -3,6 +3,8 @@
 //! The words are those of `unit_active_state_to_string` (systemd's src/basic/unit-def.c) and of
 //! `service_state_to_string` there. Words that are not known here, of a later systemd, mean: leave it alone.
 
+use crate::guard::dbus::Property;
+
 /// The properties that follow UNIT's life. systemd announces changes of all of them, but of LoadState.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Unit {
@@ -106,23 +108,6 @@ impl Unit {
             _ => {}
         }
     }
-}
-
-/// A property's value, of the few types that those of units have.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Property {
-    /// `s`
-    Text(String),
-    /// `u`, `t`; of a job, `(uo)`, its id.
-    Unsigned(u64),
-    /// `i`
-    Signed(i32),
-    /// `b`
-    Flag(bool),
-    /// `ay`
-    Bytes(Vec<u8>),
-    /// `(aiai)`: exit codes and signals.
-    Statuses(Vec<i32>, Vec<i32>),
 }
 
 #[cfg(test)]

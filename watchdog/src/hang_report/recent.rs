@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::ProbeRecord;
-use crate::probe::Outcome;
+use crate::outcome::Outcome;
 
 /// How many are remembered.
 const MOST: usize = 10;
@@ -40,7 +40,7 @@ impl Recent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probe::{Cause, Reason};
+    use crate::outcome::{Cause, Reason};
 
     #[test]
     fn the_last_ten_are_remembered_the_oldest_first() {

@@ -11,6 +11,7 @@ use super::Metrics;
 use super::file::{InTheWay, MetricsFile};
 use super::server::Server;
 use crate::cli::OutsideArgs;
+use crate::error::Error;
 
 /// `--metrics` and `--metrics-file`, as far as they are given.
 #[derive(Debug, Default)]
@@ -27,6 +28,12 @@ pub enum ExporterError {
     Listen { address: SocketAddr, source: io::Error },
     #[error("--metrics-file {0}")]
     File(#[from] InTheWay),
+}
+
+impl From<ExporterError> for Error {
+    fn from(error: ExporterError) -> Self {
+        Self::system(&error)
+    }
 }
 
 fn remedy(address: SocketAddr, error: &io::Error) -> &'static str {

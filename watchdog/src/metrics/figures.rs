@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::State;
 use super::histogram::{Bound, Histogram};
 use super::text::{Kind, Page, Seconds, label};
-use crate::probe::{Cause, Outcome};
+use crate::outcome::{Cause, Outcome};
 
 /// 0.1 ms to 10 s, about two per factor of ten and a half: a loopback answer takes some 100 µs, a deadline some seconds.
 const DURATIONS: [Bound; 16] = [
@@ -216,7 +216,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::probe::Reason;
+    use crate::outcome::Reason;
 
     fn lines(metrics: &Metrics, name: &str) -> Vec<String> {
         metrics.encode().lines().filter(|line| line.starts_with(name)).map(ToOwned::to_owned).collect()

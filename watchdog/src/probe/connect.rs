@@ -20,8 +20,8 @@ use tokio::net::{TcpStream, UnixStream};
 
 use super::address::{self, AddressError, Host};
 use super::lookup::Lookup;
-use super::{Cause, Outcome, Reason};
 use crate::alarm::{self, Elapsed};
+use crate::outcome::{Cause, Outcome, Reason};
 use crate::span::Span;
 
 /// A Unix socket whose queue is full refuses at once what TCP would let wait: how long until it is asked again.

@@ -7,10 +7,11 @@ use std::ffi::OsString;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{Cause, Outcome, Reason};
-use crate::child::End;
 use crate::children::Children;
 use crate::command::{self, CommandError, Finished};
+use crate::command_line::{self, CommandLineError};
+use crate::end::End;
+use crate::outcome::{Cause, Outcome, Reason};
 use crate::signals;
 use crate::span::Span;
 
@@ -26,34 +27,10 @@ pub struct ExecProbe {
     children: Rc<Children>,
 }
 
-/// A command line that is none. The message says what to write instead.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the message documents the variant")]
-pub enum ExecError {
-    #[error("there is no command; write it as 'CMD ARG...'")]
-    Empty,
-    #[error("a quote or a backslash is open at its end; quotes are as in a shell, which there is none of")]
-    Unbalanced,
-    #[error("there is a NUL byte in it")]
-    NulByte,
-}
-
-/// The words of a command line, as a shell splits them.
-pub fn words(command: &str) -> Result<Vec<String>, ExecError> {
-    if command.contains('\0') {
-        return Err(ExecError::NulByte);
-    }
-    let words = shlex::split(command).ok_or(ExecError::Unbalanced)?;
-    match words.first() {
-        Some(program) if !program.is_empty() => Ok(words),
-        _ => Err(ExecError::Empty),
-    }
-}
-
 impl ExecProbe {
     /// A probe by `command`, words as a shell splits them. Its processes are registered with `children`.
-    pub fn new(command: &str, children: &Rc<Children>) -> Result<Self, ExecError> {
-        let argv = words(command)?.into_iter().map(OsString::from).collect();
+    pub fn new(command: &str, children: &Rc<Children>) -> Result<Self, CommandLineError> {
+        let argv = command_line::words(command)?.into_iter().map(OsString::from).collect();
         Ok(Self { argv, children: Rc::clone(children) })
     }
 

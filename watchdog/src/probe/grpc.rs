@@ -18,7 +18,7 @@ use self::status::{judge, not_grpc, shortened};
 pub use self::target::{Target, TargetError};
 use super::connect::{Endpoint, Stage, broken, closed_early, within};
 use super::tls::Tls;
-use super::{Cause, Outcome, Reason};
+use crate::outcome::{Cause, Outcome, Reason};
 
 mod message;
 mod status;

@@ -24,7 +24,7 @@ pub use self::statuses::StatusError;
 pub use self::target::{Target, TargetError};
 use super::connect::{Endpoint, Stage, broken, within};
 use super::tls::Tls;
-use super::{Cause, Outcome, Reason};
+use crate::outcome::{Cause, Outcome, Reason};
 
 mod answer;
 mod expected;

@@ -3,9 +3,9 @@
 use std::cell::Cell;
 use std::io;
 
-use super::Reason;
 use super::connect::{Plain, Stage};
 use crate::cli::ProbeArgs;
+use crate::outcome::Reason;
 
 /// There is none.
 #[derive(Debug, Clone, Copy)]

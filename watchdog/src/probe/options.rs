@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::address::AddressError;
 use super::connect::Endpoint;
-use super::exec::{ExecError, ExecProbe};
+use super::exec::ExecProbe;
 #[cfg(feature = "grpc")]
 use super::grpc::{self, GrpcProbe};
 use super::http::{self, Expected, Form, FormError, HeaderFileError, HttpProbe, StatusError};
@@ -13,6 +13,8 @@ use super::tls::{TlsError, Trust};
 use super::{Named, Probe};
 use crate::children::Children;
 use crate::cli::ProbeArgs;
+use crate::command_line::CommandLineError;
+use crate::error::Error;
 
 /// Options that make no probe. The message says what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +30,12 @@ pub enum ProbeError {
     Alone { option: &'static str, with: &'static str },
     #[error("{option} and {other} contradict each other: {remedy}")]
     Contradiction { option: &'static str, other: &'static str, remedy: &'static str },
+}
+
+impl From<ProbeError> for Error {
+    fn from(error: ProbeError) -> Self {
+        Self::usage(&error)
+    }
 }
 
 /// What is wrong with one option.
@@ -52,7 +60,7 @@ pub enum Problem {
     #[error(transparent)]
     Address(#[from] AddressError),
     #[error(transparent)]
-    Exec(#[from] ExecError),
+    Exec(#[from] CommandLineError),
     #[error(transparent)]
     Escape(#[from] EscapeError),
     #[cfg(feature = "grpc")]

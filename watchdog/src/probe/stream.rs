@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 pub use self::escape::{EscapeError, unescape};
 use super::connect::{Endpoint, Plain, Stage, broken, closed_early, within};
 use super::excerpt::excerpt;
-use super::{Cause, Outcome, Reason};
+use crate::outcome::{Cause, Outcome, Reason};
 use crate::span::Span;
 
 mod escape;

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use super::{Outcome, ProbeError, Probes};
+use super::{ProbeError, Probes};
+use crate::outcome::Outcome;
 
 #[cfg(feature = "tls")]
 pub mod authority;

@@ -21,8 +21,8 @@ use tokio_rustls::client::TlsStream;
 use self::renewed::Renewed;
 use self::verify::{Anyone, TrustedItself, is_authority};
 use super::connect::{Plain, Stage, broken};
-use super::{Cause, Reason};
 use crate::cli::ProbeArgs;
+use crate::outcome::{Cause, Reason};
 
 mod renewed;
 mod verify;

@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use super::{Actions, Note, Phase, State};
 use crate::cli::ChildPings;
-use crate::config::OnHang;
+use crate::cli::OnHang;
 use crate::message::{Message, Verdict};
-use crate::probe::{Cause, Reason};
+use crate::outcome::{Cause, Reason};
 use crate::relay::Said;
 use crate::span::rounded;
 

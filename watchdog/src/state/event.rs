@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::message::Message;
-use crate::probe::{Outcome, Reason};
+use crate::outcome::{Outcome, Reason};
 use crate::relay::Said;
 use crate::starvation::Pressure;
 

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use super::status::Kind;
 use super::{Actions, Note, Phase, ReportRequest, State};
-use crate::config::OnHang;
+use crate::cli::OnHang;
 use crate::message::{Message, Verdict};
-use crate::probe::Reason;
+use crate::outcome::Reason;
 use crate::starvation::Pressure;
 
 /// How long systemd is asked for where there is to be no report.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::config::Timing;
+use crate::timing::Timing;
 
 /// While starting, a probe waits a sixteenth of the time already waited, within these limits: READY comes within
 /// milliseconds of a service that starts fast, and a slow one is not bothered.

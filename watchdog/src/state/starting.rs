@@ -6,7 +6,7 @@ use super::status::Kind;
 use super::{Actions, Note, Phase, State};
 use crate::cli::ChildReady;
 use crate::message::Message;
-use crate::probe::{Cause, Reason};
+use crate::outcome::{Cause, Reason};
 use crate::span::rounded;
 use crate::spell::Spell;
 

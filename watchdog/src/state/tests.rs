@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::cli::Cli;
-use crate::probe::Cause;
+use crate::outcome::Cause;
 use crate::relay::Reloading;
 
 const TARGET: &str = "http://127.0.0.1:1/";
@@ -303,7 +303,7 @@ proptest! {
             match &event {
                 Event::ProbeEnded { .. } if before != Phase::Watching => {}
                 Event::ProbeEnded { outcome: Outcome::Unhealthy(_), late, .. } => {
-                    in_a_row += u32::from(!spell::is_too_late(*late, &bench.state.config.timing));
+                    in_a_row += u32::from(!timing::is_too_late(*late, &bench.state.config.timing));
                 }
                 // COMMAND's own silence makes a probe unhealthy that its answer would have made healthy.
                 Event::ProbeEnded { outcome: Outcome::Healthy, .. }

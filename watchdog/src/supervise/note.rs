@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::Service;
-use crate::child::End;
-use crate::config::OnHang;
+use crate::cli::OnHang;
+use crate::end::End;
 use crate::flapping::Flapping;
 use crate::span::{Span, rounded};
 use crate::state::Note;

@@ -4,20 +4,21 @@ use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGABRT, SIGCHLD, SIGINT, SIGQUIT};
+use nix::libc::{SIGABRT, SIGCHLD, SIGINT, SIGQUIT};
 
 use super::wait::{Boxed, at, end_of, next_heard, reload_of_manager, was_read, watch_manager};
 use super::{LAST_WORDS, Service, note};
 use crate::alarm::Alarm;
 use crate::barrier::Barrier;
 use crate::cgroup::Cgroup;
-use crate::child::{Child, End};
+use crate::child::Child;
+use crate::end::End;
 use crate::flapping::Flapping;
 use crate::hang_report::Recent;
 use crate::message::{Message, Verdict};
 use crate::metrics::{self, Exporter, Metrics};
 use crate::notify::{Notifier, monotonic_usec};
-use crate::probe::Outcome;
+use crate::outcome::Outcome;
 use crate::progress::Progress;
 use crate::relay::{Received as Heard, Relay};
 use crate::reloads::Reloads;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use signal_hook::consts::{SIGKILL, SIGSTOP, SIGTERM};
+use nix::libc::{SIGKILL, SIGSTOP, SIGTERM};
 
 use crate::signals;
 

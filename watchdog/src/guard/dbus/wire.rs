@@ -2,7 +2,7 @@
 //!
 //! What comes in is not trusted: every length is checked, types nest 32 deep at most, and nothing panics.
 
-use crate::guard::unit::Property;
+use crate::guard::dbus::Property;
 
 /// The part of a message that is always there: everything up to the length of the header fields, and that.
 pub const FIXED: usize = 16;

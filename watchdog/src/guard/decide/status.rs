@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{Act, Phase, State};
 use crate::guard::event::Actions;
-use crate::probe::Reason;
+use crate::outcome::Reason;
 use crate::span::rounded;
 
 /// Another state of the same unhealthy service is said at most this often …

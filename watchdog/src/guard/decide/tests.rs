@@ -2,13 +2,13 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::cli::RestartRule;
-use crate::config::Timing;
 use crate::guard::event::Hang;
 use crate::guard::settings::Whom;
 use crate::guard::unit::Standing;
 use crate::guard::unit::tests::{running, unit};
-use crate::probe::{Cause, Outcome};
+use crate::outcome::{Cause, Outcome};
 use crate::starvation::Pressure;
+use crate::timing::Timing;
 
 mod hang;
 mod lenience;

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use super::{Phase, State};
 use crate::guard::event::{Actions, Moment, Task};
 use crate::guard::note::Note;
-use crate::probe::{Cause, Outcome, Reason};
-use crate::spell;
+use crate::outcome::{Cause, Outcome, Reason};
 use crate::starvation::Pressure;
+use crate::timing;
 
 impl State {
     pub(super) fn probe(&mut self, timeout: Duration, now: Instant, actions: &mut Actions) {
@@ -77,7 +77,7 @@ impl State {
             }
             self.settle();
         }
-        if !spell::is_too_late(late, &timing) {
+        if !timing::is_too_late(late, &timing) {
             self.discounted = 0;
         } else if self.discounted < timing.failures {
             self.discounted += 1;
@@ -118,7 +118,7 @@ impl State {
     /// What W leaves for one more probe, so that what follows a hang still begins within W of when UNIT was last healthy.
     fn left(&self, now: Instant) -> Duration {
         let report = self.rules.report.unwrap_or_default();
-        let last_call = spell::last_call(self.vouched, self.rules.watchdog);
+        let last_call = timing::last_call(self.vouched, self.rules.watchdog);
         last_call.saturating_duration_since(now).saturating_sub(report)
     }
 

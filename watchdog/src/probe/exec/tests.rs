@@ -69,12 +69,12 @@ fn a_command_line_that_is_none_is_refused_with_what_to_write() {
     let children = Children::new();
     let error = |command| ExecProbe::new(command, &children).unwrap_err();
     for command in ["", "  ", "# comment", "''"] {
-        assert_eq!(error(command), ExecError::Empty, "{command:?}");
+        assert_eq!(error(command), CommandLineError::Empty, "{command:?}");
     }
     for command in ["sh -c 'exit", "sh \"", "sh \\"] {
-        assert_eq!(error(command), ExecError::Unbalanced, "{command:?}");
+        assert_eq!(error(command), CommandLineError::Unbalanced, "{command:?}");
     }
-    assert_eq!(error("a\0b"), ExecError::NulByte);
+    assert_eq!(error("a\0b"), CommandLineError::NulByte);
     let argv = ExecProbe::new("check --name 'two words' \"$HOME\" *", &children).unwrap().argv;
     assert_eq!(argv, ["check", "--name", "two words", "$HOME", "*"]);
 }

@@ -1,0 +1,25 @@
+//! A command as one option's value, split into words as a shell splits them. Nothing is expanded.
+
+/// A command line that is none. The message says what to write instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the message documents the variant")]
+pub enum CommandLineError {
+    #[error("there is no command; write it as 'CMD ARG...'")]
+    Empty,
+    #[error("a quote or a backslash is open at its end; quotes are as in a shell, which there is none of")]
+    Unbalanced,
+    #[error("there is a NUL byte in it")]
+    NulByte,
+}
+
+/// The words of a command line, as a shell splits them.
+pub fn words(command: &str) -> Result<Vec<String>, CommandLineError> {
+    if command.contains('\0') {
+        return Err(CommandLineError::NulByte);
+    }
+    let words = shlex::split(command).ok_or(CommandLineError::Unbalanced)?;
+    match words.first() {
+        Some(program) if !program.is_empty() => Ok(words),
+        _ => Err(CommandLineError::Empty),
+    }
+}
