@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use crate::cli::{ChildPings, ChildReady, HangArgs, OnHang, PressureLimit, TimingArgs, WrapperArgs};
-use crate::command_line;
-use crate::span::Span;
-use crate::timing::{self, Timing};
+use crate::hang::timing;
+use crate::hang::timing::Timing;
+use crate::words::command_line;
+use crate::words::span::Span;
 
 pub use self::error::{ConfigError, Knob};
 
 mod error;
-mod told;
+mod signals;
 
 /// systemd's watchdog timer may fire this much late: it is added with sd-event's default accuracy
 /// (`service_start_watchdog` in systemd's src/core/service.c, `DEFAULT_ACCURACY_USEC` in sd-event.c).
@@ -131,8 +132,8 @@ impl Config {
             Some(PressureLimit::Percent(percent)) => Some(percent),
             None => Some(PRESSURE_LIMIT),
         };
-        let stop_signals = told::stop_signals(&wrapper.stop_signal)?;
-        let reload_signal = told::reload_signal(wrapper.reload_signal.as_deref(), &stop_signals)?;
+        let stop_signals = signals::stop_signals(&wrapper.stop_signal)?;
+        let reload_signal = signals::reload_signal(wrapper.reload_signal.as_deref(), &stop_signals)?;
         Ok(Self {
             timing,
             on_hang: hang.on_hang,

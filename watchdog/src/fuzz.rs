@@ -1,10 +1,11 @@
 //! What the fuzz targets in `watchdog/fuzz` call. A function here takes bytes that others send us, and panics where what
 //! we promise about them does not hold.
 
-/// The answer to an HTTP probe.
-pub fn http_answer(bytes: &[u8]) {
-    crate::probe::http::fuzz_answer(bytes);
-}
+mod http_answer;
+mod notify_datagram;
+
+pub use self::http_answer::http_answer;
+pub use self::notify_datagram::notify_datagram;
 
 #[cfg(test)]
 mod tests {
@@ -29,5 +30,10 @@ mod tests {
     #[test]
     fn every_http_answer_in_the_corpus_is_survived() {
         replay("http_answer", super::http_answer);
+    }
+
+    #[test]
+    fn every_datagram_in_the_corpus_is_survived() {
+        replay("notify_datagram", super::notify_datagram);
     }
 }

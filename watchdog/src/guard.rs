@@ -6,13 +6,13 @@
 //! | [`decide`]: event in, actions out | [`drive`]: the loop, for I/O to events and actions to I/O |
 //! | [`mod@unit`]: what UNIT's state means | [`follow`]: UNIT's state as news, whatever happens to the connection |
 //! | [`settings`]: what UNIT's settings say about a hang | [`bus`]: systemd over D-Bus |
-//! | [`budget`]: how often UNIT may be ended | [`dbus`]: as much of D-Bus as that takes |
+//! | [`budget`]: how often UNIT may be ended | [`dbus`](crate::systemd::dbus): as much of D-Bus as that takes |
 //! | [`name`]: names of units | [`gauge`]: how far others keep UNIT from running |
-//! | | [`own`]: how the unit stands that we ourselves are in |
+//! | | [`stopping`](crate::systemd::stopping): how the unit stands that we ourselves are in |
 //! | [`event`]: the words in which all of these speak | [`note`]: the log |
 //! | | [`ledger`]: when UNIT was ended, for the next guard |
 //!
-//! What makes a hang is the same as for a service that is wrapped: [`spell`](crate::spell), [`starvation`](crate::starvation).
+//! What makes a hang is the same as for a service that is wrapped: [`spell`](crate::hang::streak), [`starvation`](crate::kernel::starvation).
 //!
 //! # How UNIT is ended, and why so
 //!
@@ -36,26 +36,27 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::children::Children;
 use crate::cli::GuardArgs;
 use crate::cli::OnHang;
-use crate::command_line;
 use crate::config::{Config, ConfigError};
-use crate::environment::{Environment, EnvironmentError};
-use crate::error::Error;
-use crate::hang_report::{self, ProbeRecord, Scope};
-use crate::metrics::ExporterError;
-use crate::notify::{Notifier, NotifierError};
 use crate::probe::{ProbeError, Probes};
+use crate::report;
+use crate::report::{ProbeRecord, Scope};
+use crate::service::children::Children;
+use crate::service::environment::{Environment, EnvironmentError};
+use crate::systemd::notify::{Notifier, NotifierError};
+use crate::words::command_line;
+use crate::words::error::Error;
+use crate::words::metrics::ExporterError;
 
 use self::bus::BusError;
-use self::event::{Hang, Rules};
+use self::event::Hang;
 use self::ledger::Ledger;
 use self::name::{NameError, ServiceName};
+use self::rules::Rules;
 
 pub mod budget;
 pub mod bus;
-pub mod dbus;
 pub mod decide;
 pub mod drive;
 pub mod event;
@@ -64,7 +65,7 @@ pub mod gauge;
 pub mod ledger;
 pub mod name;
 pub mod note;
-pub mod own;
+pub mod rules;
 pub mod settings;
 pub mod unit;
 
@@ -182,7 +183,7 @@ fn report(
     children: Rc<Children>,
 ) -> Pin<Box<dyn Future<Output = ()>>> {
     let main = hang.main_pid.and_then(|pid| i32::try_from(pid).ok());
-    let order = hang_report::Order {
+    let order = report::Order {
         scope: Scope::unit(&hang.control_group, main),
         unit: Some(hang.unit),
         main,
@@ -191,7 +192,7 @@ fn report(
         exec,
         deadline: Instant::now() + hang.budget,
     };
-    Box::pin(hang_report::make(order, children))
+    Box::pin(report::make(order, children))
 }
 
 /// Puts the command line together with our own watchdog, and refuses what cannot work.

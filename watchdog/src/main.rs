@@ -4,18 +4,20 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
-use watchdog::end::End;
-use watchdog::children::Children;
 use watchdog::cli::{ChildPings, Cli, Sub, WrapArgs};
 use watchdog::config::Config;
-use watchdog::environment::Environment;
-use watchdog::error::Error;
 use watchdog::guard;
-#[cfg(feature = "manual")]
-use watchdog::manual;
 use watchdog::probe::Probes;
-use watchdog::supervise::{self, Service};
-use watchdog::{check, log, unit};
+use watchdog::service::children::Children;
+use watchdog::service::end::End;
+use watchdog::service::environment::Environment;
+#[cfg(feature = "manual")]
+use watchdog::tools::manual;
+use watchdog::tools::{check, unit};
+use watchdog::words::error::Error;
+use watchdog::words::log;
+use watchdog::wrap::supervise;
+use watchdog::wrap::supervise::Service;
 
 fn main() -> ExitCode {
     let parsed = Cli::try_parse();

@@ -6,7 +6,7 @@
 //! | `stream` | `--tcp`, `--unix` | |
 //! | `grpc` | `--grpc` | `grpc/message`, `grpc/status`: the answer, pure |
 //! | `options` | the options to probes | `address`: HOST:PORT and paths |
-//! | `connect` | what all connect to, and how far they got | `lookup`; `tls`, or `no_tls` where it is left out |
+//! | `connect` | what all connect to | `plain`: how far they got; `broken`: why no farther; `lookup`; `tls`, or `no_tls` where it is left out |
 //! | `together` | several at the same time | `excerpt`: what a peer sent, for people |
 
 use std::fmt;
@@ -17,11 +17,12 @@ use self::exec::ExecProbe;
 use self::http::HttpProbe;
 pub use self::options::{ProbeError, Problem};
 use self::stream::StreamProbe;
-use crate::children::Children;
 use crate::cli::ProbeArgs;
-use crate::outcome::{Outcome, Reason};
+use crate::service::children::Children;
+use crate::words::outcome::{Outcome, Reason};
 
 mod address;
+mod broken;
 mod connect;
 mod excerpt;
 pub mod exec;
@@ -30,11 +31,14 @@ mod grpc;
 pub(crate) mod http;
 mod lookup;
 mod options;
+mod plain;
 mod stream;
 #[cfg(test)]
 mod testing;
 #[cfg_attr(not(feature = "tls"), path = "probe/no_tls.rs")]
 mod tls;
+#[cfg(feature = "tls")]
+mod tls_error;
 mod together;
 
 /// All that is probed; all must pass.

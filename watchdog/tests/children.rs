@@ -13,13 +13,13 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::SigSet;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::runtime::Runtime;
-use watchdog::child::{Child, Start};
-use watchdog::children::{Children, FollowError};
-use watchdog::command;
-use watchdog::end::End;
-use watchdog::raw::SigPipe;
-use watchdog::signals::Received;
-use watchdog::variable::Value;
+use watchdog::kernel::raw::SigPipe;
+use watchdog::kernel::variable::Value;
+use watchdog::service::child::{Child, Start};
+use watchdog::service::children::{Children, FollowError};
+use watchdog::service::command;
+use watchdog::service::end::End;
+use watchdog::service::signals::Received;
 
 /// Long enough for a machine that is busy with everything else.
 const AMPLE: Duration = Duration::from_secs(30);

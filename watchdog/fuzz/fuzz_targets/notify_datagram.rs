@@ -1,4 +1,4 @@
 //! Bytes that COMMAND might say to systemd.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| watchdog::relay::fuzz::notify_datagram(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| watchdog::fuzz::notify_datagram(bytes));

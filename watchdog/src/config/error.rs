@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::{MAX_JITTER, SHORTEST_OPTION, SHORTEST_WATCHDOG, silence_bound};
-use crate::command_line::CommandLineError;
-use crate::error::Error;
-use crate::span::Span;
-use crate::timing::Timing;
+use crate::hang::timing::Timing;
+use crate::words::command_line::CommandLineError;
+use crate::words::error::Error;
+use crate::words::span::Span;
 
 /// What W is set by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -15,14 +15,14 @@ use tokio::net::UnixStream;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
 
-use crate::guard::dbus::names::{
-    BUS, BUS_PATH, MANAGER, MANAGER_PATH, PRIVATE_SOCKET, PROPERTIES, SYSTEMD, UNIT, bus_socket,
-};
-use crate::guard::dbus::wire::{Argument, Call, Incoming};
-use crate::guard::dbus::{CALL_TIMEOUT, CallError, Connection, Property};
 use crate::guard::name::ServiceName;
 use crate::guard::settings::{Settings, Whom};
 use crate::guard::unit::Unit;
+use crate::systemd::dbus::names::{
+    BUS, BUS_PATH, MANAGER, MANAGER_PATH, PRIVATE_SOCKET, PROPERTIES, SYSTEMD, UNIT, bus_socket,
+};
+use crate::systemd::dbus::wire::{Argument, Call, Incoming};
+use crate::systemd::dbus::{CALL_TIMEOUT, CallError, Connection, Property};
 
 /// What connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

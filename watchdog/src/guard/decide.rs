@@ -21,16 +21,18 @@
 use std::time::{Duration, Instant};
 
 use crate::guard::budget::Budget;
-use crate::guard::dbus::CALL_TIMEOUT;
-use crate::guard::event::{Actions, Event, Moment, Rules, Task};
+use crate::guard::event::{Actions, Event, Moment, Task};
 use crate::guard::name::ServiceName;
 use crate::guard::note::Note;
+use crate::guard::rules::Rules;
 use crate::guard::settings::Settings;
 use crate::guard::unit::{Instance, Unit};
-use crate::message::{self, Message};
-use crate::metrics;
-use crate::outcome::Reason;
-use crate::spell::Spell;
+use crate::hang::streak::Spell;
+use crate::systemd::dbus::CALL_TIMEOUT;
+use crate::systemd::message;
+use crate::systemd::message::Message;
+use crate::words::metrics;
+use crate::words::outcome::Reason;
 
 use self::status::Said;
 

@@ -16,24 +16,26 @@ use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::cli::OutsideArgs;
-use crate::flapping::Flapping;
 use crate::guard::bus::{Bus, BusError, Changes};
 use crate::guard::decide::State;
-use crate::guard::event::{Actions, Event, Moment, Rules, Task};
+use crate::guard::event::{Actions, Event, Moment, Task};
 use crate::guard::follow::{Line, News, follow};
 use crate::guard::gauge::{Gauge, Reading};
 use crate::guard::ledger::Ledger;
 use crate::guard::name::ServiceName;
 use crate::guard::note::Note;
+use crate::guard::rules::Rules;
 use crate::guard::{GuardError, Reporter, note};
-use crate::hang_report::Recent;
-use crate::log;
-use crate::metrics::{self, Exporter, Metrics};
-use crate::notify::Notifier;
-use crate::outcome::Outcome;
+use crate::hang::flapping::Flapping;
+use crate::kernel::raw;
 use crate::probe::Probes;
-use crate::raw;
-use crate::span::Span;
+use crate::report::Recent;
+use crate::systemd::notify::Notifier;
+use crate::words::log;
+use crate::words::metrics;
+use crate::words::metrics::{Exporter, Metrics};
+use crate::words::outcome::Outcome;
+use crate::words::span::Span;
 
 /// The signals that end us. All others keep their meaning, so that our own watchdog's SIGABRT dumps core.
 const STOP: [Signal; 3] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP];

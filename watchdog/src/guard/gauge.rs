@@ -8,9 +8,9 @@ use std::future::{Future, pending};
 use std::pin::Pin;
 use std::time::Instant;
 
-use crate::cgroup::Cgroup;
 use crate::guard::unit::Instance;
-use crate::starvation::{Pressure, Starvation};
+use crate::kernel::cgroup::Cgroup;
+use crate::kernel::starvation::{Pressure, Starvation};
 
 /// ControlGroup=, once it is known; [`None`]: systemd did not say.
 pub type Reading<'a> = Pin<Box<dyn Future<Output = Option<String>> + 'a>>;

@@ -7,7 +7,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::notify::monotonic_usec;
+use crate::systemd::notify::monotonic_usec;
 
 /// The file.
 #[derive(Debug)]

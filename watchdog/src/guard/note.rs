@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use crate::flapping::Flapping;
-use crate::guard::event::Rules;
 use crate::guard::name::ServiceName;
+use crate::guard::rules::Rules;
 use crate::guard::settings::Whom;
-use crate::outcome::Reason;
-use crate::signals;
-use crate::span::{Span, rounded};
-use crate::starvation::Pressure;
+use crate::hang::flapping::Flapping;
+use crate::kernel::starvation::Pressure;
+use crate::service::signals;
+use crate::words::outcome::Reason;
+use crate::words::span::{Span, rounded};
 
 /// What is guarded against what, for the first line of the log.
 pub fn start(unit: &ServiceName, rules: &Rules, target: &str) -> String {

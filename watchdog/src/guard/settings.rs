@@ -5,10 +5,10 @@
 use std::time::Duration;
 
 use crate::cli::RestartRule;
-use crate::guard::dbus::Property;
 use crate::guard::unit::Unit;
-use crate::signals;
-use crate::span::Span;
+use crate::service::signals;
+use crate::systemd::dbus::Property;
+use crate::words::span::Span;
 
 /// `CLD_KILLED` and `CLD_DUMPED` of waitid(2).
 const BY_SIGNAL: [i32; 2] = [2, 3];

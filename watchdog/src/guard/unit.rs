@@ -3,7 +3,7 @@
 //! The words are those of `unit_active_state_to_string` (systemd's src/basic/unit-def.c) and of
 //! `service_state_to_string` there. Words that are not known here, of a later systemd, mean: leave it alone.
 
-use crate::guard::dbus::Property;
+use crate::systemd::dbus::Property;
 
 /// The properties that follow UNIT's life. systemd announces changes of all of them, but of LoadState.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -11,18 +11,18 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustix::io::Errno;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::address::{self, AddressError, Host};
 use super::lookup::Lookup;
-use crate::alarm::{self, Elapsed};
-use crate::outcome::{Cause, Outcome, Reason};
-use crate::span::Span;
+use super::plain::{Plain, Stage};
+use crate::kernel::alarm;
+use crate::kernel::alarm::Elapsed;
+use crate::words::outcome::{Cause, Outcome, Reason};
+use crate::words::span::Span;
 
 /// A Unix socket whose queue is full refuses at once what TCP would let wait: how long until it is asked again.
 const FULL_QUEUE_GAP: Duration = Duration::from_millis(5);
@@ -38,28 +38,6 @@ pub struct Endpoint {
 enum Place {
     Tcp { host: Host, port: u16 },
     Unix(PathBuf),
-}
-
-/// How far a probe got, for the reason at its deadline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    Lookup,
-    Connect,
-    #[cfg(feature = "tls")]
-    Handshake,
-    /// Connected, and nothing sent: the service is to speak first.
-    Listen,
-    /// All is sent.
-    Wait,
-    /// Something came in.
-    Read,
-}
-
-/// A connection, as yet without TLS.
-#[derive(Debug)]
-pub enum Plain {
-    Tcp(TcpStream),
-    Unix(UnixStream),
 }
 
 /// Runs `attempt` for `timeout` at most. It is pinned already because a future that is passed on by value is stored
@@ -179,64 +157,6 @@ impl fmt::Display for Endpoint {
             Place::Tcp { host: Host::Addresses(addresses), .. } => write!(f, "addresses {addresses:?}"),
             Place::Tcp { host: Host::Name(name), port } => write!(f, "name {name} port {port}"),
             Place::Unix(path) => write!(f, "socket {}", path.display().to_string().replace('\0', "@")),
-        }
-    }
-}
-
-/// The reason of a probe whose connection failed when it sent or read. `begun`: there was something of an answer.
-pub fn broken(error: &io::Error, begun: bool) -> Reason {
-    if let Some(reason) = super::tls::reason(error) {
-        return reason;
-    }
-    match error.kind() {
-        ErrorKind::ConnectionReset => closed("reset", begun),
-        ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof => closed("closed", begun),
-        _ => Reason::new(Cause::Closed, format!("connection failed: {error}")),
-    }
-}
-
-/// The reason of a probe whose connection was closed before the answer was complete.
-pub fn closed_early(begun: bool) -> Reason {
-    closed("closed", begun)
-}
-
-fn closed(how: &str, begun: bool) -> Reason {
-    let when = if begun { "in the middle of the answer" } else { "before an answer" };
-    Reason::new(Cause::Closed, format!("connection {how} {when}"))
-}
-
-impl AsyncRead for Plain {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
-            Self::Unix(stream) => Pin::new(stream).poll_read(context, buffer),
-        }
-    }
-}
-
-impl AsyncWrite for Plain {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
-            Self::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_flush(context),
-            Self::Unix(stream) => Pin::new(stream).poll_flush(context),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
-            Self::Unix(stream) => Pin::new(stream).poll_shutdown(context),
         }
     }
 }

@@ -7,13 +7,15 @@ use std::ffi::OsString;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::children::Children;
-use crate::command::{self, CommandError, Finished};
-use crate::command_line::{self, CommandLineError};
-use crate::end::End;
-use crate::outcome::{Cause, Outcome, Reason};
-use crate::signals;
-use crate::span::Span;
+use crate::service::children::Children;
+use crate::service::command;
+use crate::service::command::{CommandError, Finished};
+use crate::service::end::End;
+use crate::service::signals;
+use crate::words::command_line;
+use crate::words::command_line::CommandLineError;
+use crate::words::outcome::{Cause, Outcome, Reason};
+use crate::words::span::Span;
 
 /// More than a line for people has, and little enough for a STATUS.
 const LONGEST_LINE: usize = 200;

@@ -16,9 +16,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use self::status::{judge, not_grpc, shortened};
 pub use self::target::{Target, TargetError};
-use super::connect::{Endpoint, Stage, broken, closed_early, within};
+use super::broken::{broken, closed_early};
+use super::connect::{Endpoint, within};
+use super::plain::Stage;
 use super::tls::Tls;
-use crate::outcome::{Cause, Outcome, Reason};
+use crate::words::outcome::{Cause, Outcome, Reason};
 
 mod message;
 mod status;

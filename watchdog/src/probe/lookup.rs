@@ -13,7 +13,7 @@ use std::task::{Poll, ready};
 
 use tokio::sync::oneshot;
 
-use crate::outcome::{Cause, Reason};
+use crate::words::outcome::{Cause, Reason};
 
 type Found = io::Result<Vec<SocketAddr>>;
 type Work = Box<dyn FnOnce() + Send>;

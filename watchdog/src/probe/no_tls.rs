@@ -1,11 +1,10 @@
 //! In place of TLS, where it is left out: there is no way to get at any.
 
 use std::cell::Cell;
-use std::io;
 
-use super::connect::{Plain, Stage};
+use super::plain::{Plain, Stage};
 use crate::cli::ProbeArgs;
-use crate::outcome::Reason;
+use crate::words::outcome::Reason;
 
 /// There is none.
 #[derive(Debug, Clone, Copy)]
@@ -38,8 +37,4 @@ impl Tls {
     pub async fn handshake(&self, _stream: Plain, _stage: &Cell<Stage>) -> Result<Plain, Reason> {
         match *self {}
     }
-}
-
-pub fn reason(_error: &io::Error) -> Option<Reason> {
-    None
 }

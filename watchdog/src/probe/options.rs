@@ -11,10 +11,10 @@ use super::http::{self, Expected, Form, FormError, HeaderFileError, HttpProbe, S
 use super::stream::{EscapeError, StreamProbe, unescape};
 use super::tls::{TlsError, Trust};
 use super::{Named, Probe};
-use crate::children::Children;
 use crate::cli::ProbeArgs;
-use crate::command_line::CommandLineError;
-use crate::error::Error;
+use crate::service::children::Children;
+use crate::words::command_line::CommandLineError;
+use crate::words::error::Error;
 
 /// Options that make no probe. The message says what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

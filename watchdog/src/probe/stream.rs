@@ -10,10 +10,12 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 pub use self::escape::{EscapeError, unescape};
-use super::connect::{Endpoint, Plain, Stage, broken, closed_early, within};
+use super::broken::{broken, closed_early};
+use super::connect::{Endpoint, within};
 use super::excerpt::excerpt;
-use crate::outcome::{Cause, Outcome, Reason};
-use crate::span::Span;
+use super::plain::{Plain, Stage};
+use crate::words::outcome::{Cause, Outcome, Reason};
+use crate::words::span::Span;
 
 mod escape;
 

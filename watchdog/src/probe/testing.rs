@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Parser;
 
 use super::{ProbeError, Probes};
-use crate::outcome::Outcome;
+use crate::words::outcome::Outcome;
 
 #[cfg(feature = "tls")]
 pub mod authority;
@@ -28,7 +28,7 @@ pub fn runtime() -> tokio::runtime::Runtime {
 pub fn probes(options: &[&str]) -> Result<Probes, ProbeError> {
     let argv = ["sd-watchdog"].iter().chain(options).chain(&["--", "server"]);
     let cli = crate::cli::Cli::try_parse_from(argv).unwrap_or_else(|error| panic!("{error}"));
-    Probes::new(&cli.wrap.probes, &crate::children::Children::new())
+    Probes::new(&cli.wrap.probes, &crate::service::children::Children::new())
 }
 
 /// Probes once.

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
 
-use crate::outcome::Outcome;
+use crate::words::outcome::Outcome;
 
 enum Flight<'a> {
     Under(Pin<Box<dyn Future<Output = Outcome> + 'a>>),

@@ -5,7 +5,7 @@ use crate::guard::event::{Actions, Hang, Moment, Task};
 use crate::guard::note::Note;
 use crate::guard::settings::Settings;
 use crate::guard::unit::{Standing, Unit};
-use crate::spell::Spell;
+use crate::hang::streak::Spell;
 
 impl State {
     /// It hangs. Where that was called already, it is left alone.

@@ -6,7 +6,7 @@ use super::{Act, Phase, State};
 use crate::guard::event::{Actions, Moment};
 use crate::guard::note::Note;
 use crate::guard::unit::{Standing, Unit};
-use crate::spell::Spell;
+use crate::hang::streak::Spell;
 
 impl State {
     pub(super) fn seen(&mut self, unit: Unit, at: Moment, actions: &mut Actions) {

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::{Act, Phase, State};
 use crate::guard::event::Actions;
-use crate::outcome::Reason;
-use crate::span::rounded;
+use crate::words::outcome::Reason;
+use crate::words::span::rounded;
 
 /// Another state of the same unhealthy service is said at most this often …
 const GAP: Duration = Duration::from_secs(1);

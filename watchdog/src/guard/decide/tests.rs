@@ -6,9 +6,9 @@ use crate::guard::event::Hang;
 use crate::guard::settings::Whom;
 use crate::guard::unit::Standing;
 use crate::guard::unit::tests::{running, unit};
-use crate::outcome::{Cause, Outcome};
-use crate::starvation::Pressure;
-use crate::timing::Timing;
+use crate::hang::timing::Timing;
+use crate::kernel::starvation::Pressure;
+use crate::words::outcome::{Cause, Outcome};
 
 mod hang;
 mod lenience;

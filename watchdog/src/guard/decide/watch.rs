@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use super::{Phase, State};
 use crate::guard::event::{Actions, Moment, Task};
 use crate::guard::note::Note;
-use crate::outcome::{Cause, Outcome, Reason};
-use crate::starvation::Pressure;
-use crate::timing;
+use crate::hang::timing;
+use crate::kernel::starvation::Pressure;
+use crate::words::outcome::{Cause, Outcome, Reason};
 
 impl State {
     pub(super) fn probe(&mut self, timeout: Duration, now: Instant, actions: &mut Actions) {

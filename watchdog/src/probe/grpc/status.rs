@@ -1,7 +1,7 @@
 //! Judges a gRPC answer: its status, and what it says. Pure.
 
 use super::message::Health;
-use crate::outcome::{Cause, Reason};
+use crate::words::outcome::{Cause, Reason};
 
 /// By number, from 0; <https://grpc.github.io/grpc/core/md_doc_statuscodes.html>
 const NAMES: [&str; 17] = [

@@ -6,8 +6,8 @@ use h2::server::SendResponse;
 use http::{HeaderMap, Request, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::outcome::{Cause, Outcome};
 use crate::probe::testing::*;
+use crate::words::outcome::{Cause, Outcome};
 
 const HEALTHY: &str = "";
 const SERVING: &[u8] = b"\0\0\0\0\x02\x08\x01";

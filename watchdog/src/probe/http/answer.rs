@@ -6,9 +6,9 @@ use httparse::{EMPTY_HEADER, Response, Status};
 
 use super::expected::{Expected, LIMIT};
 use super::redirect::Origin;
-use crate::outcome::{Cause, Reason};
-use crate::probe::connect::closed_early;
+use crate::probe::broken::closed_early;
 use crate::probe::excerpt::excerpt;
+use crate::words::outcome::{Cause, Reason};
 
 const MAX_HEADERS: usize = 128;
 /// Most heads are shorter, and looked at as they come in. A longer one is looked at line by line, so that one that drips

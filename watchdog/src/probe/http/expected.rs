@@ -1,8 +1,8 @@
 //! What counts as a healthy answer.
 
 use super::statuses::Statuses;
-use crate::outcome::{Cause, Reason};
 use crate::probe::excerpt::excerpt;
+use crate::words::outcome::{Cause, Reason};
 
 /// How much of an answer is read, in bytes. A head that is longer is none; of a longer body the status decides, or what
 /// there is of it: the service evidently serves, and probing must not cost it a download.

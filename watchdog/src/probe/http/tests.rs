@@ -3,8 +3,8 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
 
-use crate::outcome::{Cause, Outcome};
 use crate::probe::testing::*;
+use crate::words::outcome::{Cause, Outcome};
 
 /// Probes a peer that does `behave` with the first connection, once it has read the request.
 fn probe_peer(

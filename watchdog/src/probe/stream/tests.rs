@@ -6,8 +6,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::take_in;
-use crate::outcome::{Cause, Outcome};
 use crate::probe::testing::*;
+use crate::words::outcome::{Cause, Outcome};
 
 const HEALTHY: &str = "";
 

@@ -2,9 +2,9 @@ use std::io::Write;
 
 use rustls::{RootCertStore, ServerConfig};
 
-use crate::outcome::{Cause, Outcome};
 use crate::probe::testing::authority::*;
 use crate::probe::testing::*;
+use crate::words::outcome::{Cause, Outcome};
 
 const HEALTHY: &str = "";
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";

@@ -1,5 +1,6 @@
 //! What rustls leaves to us about certificates.
 
+use crate::probe::tls_error::is_authority;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -9,7 +10,7 @@ use rustls::crypto::{
 };
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::{DigitallySignedStruct, Error, SignatureScheme};
 
 /// `--insecure`: takes any certificate, but the service must hold its key: a broken one is still found.
 #[derive(Debug)]
@@ -114,10 +115,4 @@ impl ServerCertVerifier for TrustedItself {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.verifier.supported_verify_schemes()
     }
-}
-
-/// Whether a certificate is refused because it is one of an authority.
-pub fn is_authority(error: &CertificateError) -> bool {
-    let CertificateError::Other(other) = error else { return false };
-    matches!(other.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
 }

@@ -1,0 +1,18 @@
+//! What the fuzz target `notify_datagram` calls: bytes that COMMAND sends us, and what we promise about them.
+
+use crate::systemd::relay::Said;
+
+/// Takes a datagram apart, the first byte being the number of descriptors with it.
+///
+/// # Panics
+///
+/// Where what we promise does not hold.
+pub fn notify_datagram(input: &[u8]) {
+    let [descriptors, datagram @ ..] = input else { return };
+    let descriptors = usize::from(*descriptors);
+    let Ok(said) = Said::parse(datagram, descriptors) else { return };
+    assert!(said.verbatim.len() <= datagram.len(), "what is passed on grew");
+    let passed_on = Said::parse(&said.verbatim, descriptors).expect("systemd can read what is passed on");
+    let expected = Said { verbatim: said.verbatim.clone(), stores: said.stores, ..Said::default() };
+    assert_eq!(passed_on, expected, "more is passed on than what is for systemd alone");
+}

@@ -1,0 +1,15 @@
+//! What the kernel knows of processes, control groups and sockets, and the calls that have no safe form.
+
+pub mod alarm;
+pub mod cgroup;
+pub mod gap;
+pub mod memory;
+pub mod proc;
+pub mod process;
+pub mod progress;
+pub mod raw;
+pub mod sock_diag;
+pub mod sockets;
+pub mod starvation;
+pub mod syscall;
+pub mod variable;

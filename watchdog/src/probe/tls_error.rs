@@ -1,0 +1,68 @@
+//! What went wrong with TLS, in words.
+
+use std::io;
+
+use rustls::{AlertDescription, CertificateError};
+
+use crate::words::outcome::{Cause, Reason};
+
+/// The reason in an error of TLS; [`None`] for any other error.
+pub fn reason(error: &io::Error) -> Option<Reason> {
+    let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
+    Some(Reason::new(Cause::Tls, format!("TLS: {}", explain(error))))
+}
+
+fn explain(error: &rustls::Error) -> String {
+    match error {
+        rustls::Error::InvalidCertificate(error) => match error {
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                "certificate has expired".to_owned()
+            }
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                "certificate is not valid yet".to_owned()
+            }
+            CertificateError::UnknownIssuer => "unknown issuer, also after what is trusted was read again; give it with --ca-file".to_owned(),
+            CertificateError::NotValidForName => "certificate is for another name".to_owned(),
+            CertificateError::NotValidForNameContext { expected, presented } => {
+                let names = if presented.is_empty() { "no name".to_owned() } else { names(presented) };
+                format!("certificate is for {names}, not for {}", expected.to_str())
+            }
+            CertificateError::BadSignature => {
+                "signed by another issuer of the same name, also after what is trusted was read again; give the right one \
+                with --ca-file"
+                    .to_owned()
+            }
+            CertificateError::Revoked => "certificate is revoked".to_owned(),
+            error if is_authority(error) => {
+                "the certificate is one of an authority, not of a server; to trust just this one give it with --ca-file"
+                    .to_owned()
+            }
+            error => format!("certificate refused: {error}"),
+        },
+        rustls::Error::InvalidMessage(_) => "the service does not speak it; is it plain http://?".to_owned(),
+        rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => {
+            "the service wants a certificate of its clients, which probes have not".to_owned()
+        }
+        rustls::Error::AlertReceived(alert) => format!("the service refuses: {alert:?}"),
+        error => error.to_string(),
+    }
+}
+
+/// rustls gives names as it prints them, like `DnsName("a")`.
+fn names(presented: &[String]) -> String {
+    let bare = |name: &String| {
+        let inner = name.split_once('(').and_then(|(_, inner)| inner.strip_suffix(')')).unwrap_or(name);
+        inner.trim_matches('"').to_owned()
+    };
+    let mut names: Vec<String> = presented.iter().take(3).map(bare).collect();
+    if presented.len() > names.len() {
+        names.push("…".to_owned());
+    }
+    names.join(", ")
+}
+
+/// Whether a certificate is refused because it is one of an authority.
+pub fn is_authority(error: &CertificateError) -> bool {
+    let CertificateError::Other(other) = error else { return false };
+    matches!(other.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
+}

@@ -1,0 +1,9 @@
+//! COMMAND and helpers: starting processes, and waiting for them.
+
+pub mod child;
+pub mod children;
+pub mod command;
+pub mod end;
+pub mod environment;
+pub mod launch;
+pub mod signals;

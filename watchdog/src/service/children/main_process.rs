@@ -1,0 +1,209 @@
+//! The main process: COMMAND's first, or the one that COMMAND has named since.
+
+use std::io;
+use std::rc::Rc;
+
+use rustix::process::getpid;
+
+use super::Watch;
+use crate::kernel::raw;
+use crate::service::end::End;
+use crate::service::signals;
+use crate::service::signals::Received;
+
+/// Farther than any line of descent goes.
+const GENERATIONS: usize = 1024;
+
+#[derive(Debug)]
+pub(super) struct MainProcess {
+    pid: i32,
+    /// Of one that is another's child: no SIGCHLD tells of its end.
+    watch: Option<Rc<Watch>>,
+    /// Our child from which the followed process descends, itself or not: if another takes the followed one's status,
+    /// this one stands for it.
+    via: i32,
+    via_end: Option<End>,
+    end: Option<End>,
+}
+
+/// COMMAND named a process that cannot be its main process. It stays the one that it was.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the message documents the variant")]
+pub enum FollowError {
+    #[error("process {pid} (MAINPID=) is not one of COMMAND's")]
+    NotOfCommand { pid: i32 },
+    #[error("process {pid} (MAINPID=) cannot be followed: {source}")]
+    Unwatchable { pid: i32, source: io::Error },
+}
+
+impl MainProcess {
+    pub fn child(pid: i32) -> Self {
+        Self { pid, watch: None, via: pid, via_end: None, end: None }
+    }
+
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    pub fn watch(&self) -> Option<Rc<Watch>> {
+        self.watch.clone()
+    }
+
+    pub fn pass_on(&self, signal: &Received) {
+        let name = signals::name(signal.number);
+        // A child that was not waited for keeps its pid; another's may be taken by somebody else.
+        let ended = self.end.is_some() || self.watch.as_ref().is_some_and(|watch| watch.has_ended());
+        if ended {
+            tracing::debug!("{name} is not passed on: COMMAND has ended");
+            return;
+        }
+        match raw::send_signal(self.pid, signal.number, signal.value) {
+            Ok(()) => tracing::debug!("passed {name} on to COMMAND"),
+            Err(error) => tracing::warn!("cannot pass {name} on to COMMAND: {error}"),
+        }
+    }
+
+    pub fn follow(&mut self, pid: i32, is_helper: impl Fn(i32) -> bool) -> Result<(), FollowError> {
+        if pid == self.pid && self.end.is_none() {
+            return Ok(());
+        }
+        // Watched first: so what is found out about `pid` below is true of the process that is watched.
+        let watch = Watch::new(pid);
+        let via = descent(pid, own_pid(), parent_of).filter(|via| !is_helper(*via));
+        let via = via.ok_or(FollowError::NotOfCommand { pid })?;
+        let watch = match watch {
+            _ if pid == via => None,
+            Ok(watch) => Some(Rc::new(watch)),
+            Err(source) => return Err(FollowError::Unwatchable { pid, source }),
+        };
+        *self = Self { watch, via, ..Self::child(pid) };
+        Ok(())
+    }
+
+    /// Takes note of the end of a child of ours, if it matters here.
+    pub fn record(&mut self, pid: i32, end: End) -> bool {
+        if pid == self.via {
+            self.via_end = Some(end);
+        }
+        if pid == self.pid {
+            self.end = Some(end);
+            self.watch = None;
+        }
+        pid == self.via || pid == self.pid
+    }
+
+    /// Its end, once all children that have ended are recorded.
+    pub fn end(&mut self) -> Option<End> {
+        if self.watch.as_ref().is_some_and(|watch| watch.has_ended()) {
+            match parent_of(self.pid) {
+                // It has become our child meanwhile: SIGCHLD comes, if it did not come already.
+                Some(parent) if parent == own_pid() => *self = Self::child(self.pid),
+                // Its parent may take the status yet, or end without, and leave it to us.
+                Some(_) => {}
+                None => self.status_taken(),
+            }
+        }
+        self.end
+    }
+
+    /// It has ended, and its parent has not waited for it.
+    pub fn is_unclaimed(&self) -> bool {
+        self.watch.as_ref().is_some_and(|watch| watch.has_ended()) && parent_of(self.pid).is_some()
+    }
+
+    /// It has ended, and its own parent takes its status.
+    fn status_taken(&mut self) {
+        let Self { pid, via, via_end, .. } = *self;
+        tracing::warn!(
+            "COMMAND's main process {pid} has ended, and only its parent knows how: process {via} is the main process now"
+        );
+        *self = Self { end: via_end, ..Self::child(via) };
+    }
+}
+
+fn own_pid() -> i32 {
+    getpid().as_raw_nonzero().get()
+}
+
+/// The child of `ancestor` from which `pid` descends; `pid` itself, if it is that child. [`None`] if it does not
+/// descend from `ancestor`.
+fn descent(pid: i32, ancestor: i32, parent_of: impl Fn(i32) -> Option<i32>) -> Option<i32> {
+    let mut pid = pid;
+    for _ in 0..GENERATIONS {
+        match parent_of(pid)? {
+            parent if parent == ancestor => return Some(pid),
+            parent @ 1.. => pid = parent,
+            _ => return None,
+        }
+    }
+    None
+}
+
+fn parent_of(pid: i32) -> Option<i32> {
+    parent_in(&std::fs::read(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// The fourth field of proc_pid_stat(5). The second, the name, may contain anything.
+fn parent_in(stat: &[u8]) -> Option<i32> {
+    let name_end = stat.iter().rposition(|byte| *byte == b')')?;
+    let rest = std::str::from_utf8(stat.get(name_end + 1..)?).ok()?;
+    rest.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parent_is_read_whatever_the_process_is_called() {
+        for (stat, parent) in [
+            (&b"42 (sh) S 7 42 42 0 -1"[..], Some(7)),
+            (b"42 (a) S 8 (b) R 9 42", Some(9)),
+            (b"42 (\xff)\n) Z 1 42", Some(1)),
+            (b"42 (sh", None),
+            (b"42 (sh) S", None),
+            (b"", None),
+        ] {
+            assert_eq!(parent_in(stat), parent);
+        }
+        assert_eq!(parent_of(own_pid()), Some(std::os::unix::process::parent_id().cast_signed()));
+    }
+
+    #[test]
+    fn descent_is_found_through_any_number_of_generations() {
+        let parents = |pid: i32| {
+            [(10, 1), (20, 10), (30, 20), (40, 30), (50, 2), (60, 61), (61, 60)]
+                .iter()
+                .find_map(|(child, parent)| (*child == pid).then_some(*parent))
+        };
+        for (pid, via) in
+            [(20, Some(20)), (30, Some(20)), (40, Some(20)), (10, None), (50, None), (60, None), (70, None)]
+        {
+            assert_eq!(descent(pid, 10, parents), via, "{pid}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_the_first_process_is_not_that_of_the_one_it_forked_away() {
+        let mut main = MainProcess { pid: 11, ..MainProcess::child(10) };
+        assert!(main.record(10, End::Exited(0)));
+        assert_eq!(main.end(), None);
+        assert!(!main.record(12, End::Exited(3)));
+        assert!(main.record(11, End::Exited(4)));
+        assert_eq!(main.end(), Some(End::Exited(4)));
+    }
+
+    #[test]
+    fn where_only_its_parent_knows_how_it_ended_our_child_stands_for_it() {
+        let mut main = MainProcess { pid: 11, ..MainProcess::child(10) };
+        main.status_taken();
+        assert_eq!((main.pid(), main.end()), (10, None));
+        main.record(10, End::Exited(5));
+        assert_eq!(main.end(), Some(End::Exited(5)));
+
+        let mut main = MainProcess { pid: 11, ..MainProcess::child(10) };
+        main.record(10, End::Exited(6));
+        main.status_taken();
+        assert_eq!(main.end(), Some(End::Exited(6)));
+    }
+}

@@ -1,0 +1,217 @@
+//! Signals as things to read, one after the other, instead of handlers.
+//!
+//! All signals are blocked. Blocking comes before COMMAND is started, so no signal is lost in between, and COMMAND gets
+//! back the mask that this process was started with. Three kinds need more than that:
+//!
+//! - Those that report a fault of this very process (SIGSEGV …): the kernel ends a process that has them blocked all the
+//!   same. Only those that a process has sent can be read.
+//! - SIGTSTP, SIGTTIN and SIGTTOU from the terminal: they pause this process too, so that its shell sees that the job
+//!   has stopped.
+//! - SIGPIPE and SIGCHLD, which we cause ourselves. SIGCHLD is not passed on: ours and those of others merge.
+
+use std::io;
+
+use nix::libc;
+use nix::sys::signal::{SigSet, Signal, raise};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use tokio::io::unix::AsyncFd;
+
+use crate::kernel::raw;
+
+/// The signals sent to this process.
+#[derive(Debug)]
+pub struct Signals {
+    descriptor: AsyncFd<SignalFd>,
+    inherited: SigSet,
+}
+
+/// One of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Received {
+    /// As in signal(7).
+    pub number: i32,
+    /// The kernel sent it, not a process: a key at the terminal, its end, a new window size. Such a signal goes to the
+    /// whole foreground group, and so to COMMAND, which is in it too.
+    pub by_kernel: bool,
+    /// What sigqueue(3) sent with it, as the bits of the whole `union sigval`.
+    pub value: Option<u64>,
+}
+
+impl Signals {
+    /// Blocks them, and reads them from now on. Needs a Tokio runtime with I/O, and that no other thread runs yet.
+    pub fn block() -> io::Result<Self> {
+        let all = SigSet::all();
+        let inherited = SigSet::thread_get_mask()?;
+        all.thread_block()?;
+        let descriptor = SignalFd::with_flags(&all, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
+        Ok(Self { descriptor: raw::readable(descriptor)?, inherited })
+    }
+
+    /// The mask before [`block`](Self::block).
+    pub fn inherited(&self) -> &SigSet {
+        &self.inherited
+    }
+
+    /// The next signal. Nothing is lost when this is dropped before it ends.
+    pub async fn next(&self) -> io::Result<Received> {
+        loop {
+            let mut guard = self.descriptor.readable().await?;
+            match self.descriptor.get_ref().read_signal()? {
+                Some(info) => match judge(
+                    info.ssi_signo.cast_signed(),
+                    Origin { code: info.ssi_code, pid: info.ssi_pid, value: info.ssi_ptr },
+                    std::process::id(),
+                ) {
+                    Verdict::Tell(received) => return Ok(received),
+                    Verdict::Pause(signal) => pause(signal)?,
+                    Verdict::Ignore => {}
+                },
+                None => guard.clear_ready(),
+            }
+        }
+    }
+}
+
+/// What becomes of a signal.
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    Tell(Received),
+    Pause(Signal),
+    Ignore,
+}
+
+/// As in sigaction(2).
+#[derive(Debug, Clone, Copy)]
+struct Origin {
+    code: i32,
+    pid: u32,
+    value: u64,
+}
+
+fn judge(number: i32, origin: Origin, own_pid: u32) -> Verdict {
+    let by_kernel = origin.code == libc::SI_KERNEL;
+    match number {
+        // A write of ours to a pipe that nobody reads.
+        libc::SIGPIPE if origin.pid == own_pid => Verdict::Ignore,
+        libc::SIGTSTP if by_kernel => Verdict::Pause(Signal::SIGTSTP),
+        libc::SIGTTIN if by_kernel => Verdict::Pause(Signal::SIGTTIN),
+        libc::SIGTTOU if by_kernel => Verdict::Pause(Signal::SIGTTOU),
+        _ => {
+            let value = (origin.code == libc::SI_QUEUE).then_some(origin.value);
+            Verdict::Tell(Received { number, by_kernel, value })
+        }
+    }
+}
+
+/// Does what `signal` does by default. The kernel knows when that is nothing: where no shell would continue us.
+fn pause(signal: Signal) -> io::Result<()> {
+    let only = SigSet::from(signal);
+    raise(signal)?;
+    only.thread_unblock()?;
+    // Here it takes effect. What follows is done when we are continued.
+    only.thread_block()?;
+    Ok(())
+}
+
+/// The number of `TERM`, `SIGTERM`, `RTMIN+3` or `15`.
+pub fn number(name: &str) -> Option<i32> {
+    if let Ok(number) = name.parse() {
+        return (1..=libc::SIGRTMAX()).contains(&number).then_some(number);
+    }
+    let upper = name.to_ascii_uppercase();
+    let bare = upper.strip_prefix("SIG").unwrap_or(&upper);
+    if let Some(beyond) = bare.strip_prefix("RTMIN") {
+        let beyond: i32 = if beyond.is_empty() { 0 } else { beyond.strip_prefix('+')?.parse().ok()? };
+        let number = libc::SIGRTMIN().checked_add(beyond)?;
+        return (beyond >= 0 && number <= libc::SIGRTMAX()).then_some(number);
+    }
+    format!("SIG{bare}").parse::<Signal>().ok().map(|signal| signal as i32)
+}
+
+/// `SIGTERM`, `SIGRTMIN+3`, or `signal 33` for one that has no name.
+pub fn name(number: i32) -> String {
+    if let Ok(signal) = Signal::try_from(number) {
+        return signal.as_str().to_owned();
+    }
+    match number - libc::SIGRTMIN() {
+        0 => "SIGRTMIN".to_owned(),
+        beyond @ 1.. if number <= libc::SIGRTMAX() => format!("SIGRTMIN+{beyond}"),
+        _ => format!("signal {number}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_is_known_by_every_name_that_people_give_it() {
+        for (given, expected) in [
+            ("TERM", Some(15)),
+            ("SIGTERM", Some(15)),
+            ("sigusr1", Some(10)),
+            ("15", Some(15)),
+            ("RTMIN", Some(34)),
+            ("SIGRTMIN+3", Some(37)),
+            ("RTMIN+30", Some(64)),
+            ("RTMIN+31", None),
+            ("RTMIN-1", None),
+            ("RTMIN+-1", None),
+            ("0", None),
+            ("65", None),
+            ("WINK", None),
+            ("", None),
+        ] {
+            assert_eq!(number(given), expected, "{given}");
+        }
+    }
+
+    const OWN: u32 = 42;
+
+    fn sent(number: i32, code: i32, pid: u32) -> Verdict {
+        judge(number, Origin { code, pid, value: 7 }, OWN)
+    }
+
+    #[test]
+    fn a_signal_is_told_with_what_was_sent_with_it() {
+        for (number, code, by_kernel, value) in [
+            (libc::SIGTERM, libc::SI_USER, false, None),
+            (libc::SIGINT, libc::SI_KERNEL, true, None),
+            (libc::SIGTSTP, libc::SI_USER, false, None),
+            (libc::SIGPIPE, libc::SI_USER, false, None),
+            (libc::SIGSEGV, libc::SI_USER, false, None),
+            (libc::SIGUSR1, libc::SI_QUEUE, false, Some(7)),
+            (40, libc::SI_USER, false, None),
+            (40, libc::SI_QUEUE, false, Some(7)),
+        ] {
+            assert_eq!(sent(number, code, 1), Verdict::Tell(Received { number, by_kernel, value }));
+        }
+    }
+
+    #[test]
+    fn the_terminals_stop_signals_pause_us_and_our_own_sigpipe_is_nothing() {
+        for (number, pid, expected) in [
+            (libc::SIGTSTP, 0, Verdict::Pause(Signal::SIGTSTP)),
+            (libc::SIGTTIN, 0, Verdict::Pause(Signal::SIGTTIN)),
+            (libc::SIGTTOU, 0, Verdict::Pause(Signal::SIGTTOU)),
+        ] {
+            assert_eq!(sent(number, libc::SI_KERNEL, pid), expected);
+        }
+        assert_eq!(sent(libc::SIGPIPE, libc::SI_USER, OWN), Verdict::Ignore);
+    }
+
+    #[test]
+    fn signals_are_named_as_people_name_them() {
+        for (number, expected) in [
+            (15, "SIGTERM"),
+            (30, "SIGPWR"),
+            (34, "SIGRTMIN"),
+            (40, "SIGRTMIN+6"),
+            (64, "SIGRTMIN+30"),
+            (33, "signal 33"),
+            (65, "signal 65"),
+        ] {
+            assert_eq!(name(number), expected);
+        }
+    }
+}

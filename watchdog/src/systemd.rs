@@ -1,0 +1,11 @@
+//! What is said to systemd, and asked of it.
+
+pub mod barrier;
+pub mod dbus;
+pub mod message;
+pub mod notify;
+pub mod relay;
+pub mod reloads;
+pub mod restarts;
+pub mod stopping;
+pub mod unit_name;

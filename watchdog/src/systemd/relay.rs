@@ -1,0 +1,202 @@
+//! COMMAND's own sd_notify(3), relayed.
+//!
+//! COMMAND must not speak to systemd itself: its READY=1 would count without a probe, its WATCHDOG=1 would hide its hang.
+//! But what else it says has its use, and a service that keeps descriptors with systemd, or reports its progress, is to
+//! go on doing so. So it gets a socket of ours as `NOTIFY_SOCKET`, and what it says there goes three ways:
+//!
+//! | it says | it is |
+//! |---|---|
+//! | READY, STOPPING, RELOADING, STATUS, WATCHDOG, EXTEND_TIMEOUT_USEC, MAINPID | for us: [`Said`] |
+//! | FDSTORE with its descriptors, ERRNO, RESTART_RESET, X_…, unknown names | passed on as it is ([`Received::pass_on`]) |
+//! | BARRIER | passed on in the same line: it tells COMMAND that systemd has read what was passed on before |
+//! | what would come between systemd and us | dropped: [`KEPT_BACK`] |
+//!
+//! The socket is abstract, with a name of its own: it works under `ProtectSystem=strict` and `PrivateTmp=` and leaves no
+//! file behind. It ends at the network namespace: a COMMAND that goes into one of its own cannot reach it, nor can
+//! a client that takes every address for a path (the crate sd-notify 0.5). Whom it listens to is told in
+//! `relay/speaker.rs`.
+
+use std::cell::RefCell;
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::io::Errno;
+use rustix::net::sockopt::set_socket_passcred;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, socket_with};
+use tokio::io::Interest;
+use tokio::net::UnixDatagram;
+
+use crate::systemd::notify::Datagram;
+
+mod receive;
+mod said;
+mod speaker;
+
+pub use self::said::{KEPT_BACK, MOST_BYTES, Malformed, Reloading, Said};
+use self::speaker::{Home, Sender};
+
+/// More datagrams than any socket holds (`net.unix.max_dgram_qlen`; systemd sets it to 512).
+const MOST_LAST_WORDS: usize = 1024;
+
+/// The socket that COMMAND speaks to.
+#[derive(Debug)]
+pub struct Relay {
+    socket: UnixDatagram,
+    address: OsString,
+    home: Home,
+    own_uid: u32,
+    refused: RefCell<Refused>,
+}
+
+/// What came from COMMAND.
+#[derive(Debug)]
+pub struct Received {
+    /// Which of its processes sent it.
+    pub pid: i32,
+    /// What is for us.
+    pub said: Said,
+    /// What is for systemd: give it to [`Notifier::pass_on`](crate::systemd::notify::Notifier::pass_on). Where there is nobody to
+    /// tell, drop it: a barrier is passed then.
+    pub pass_on: Option<Datagram>,
+}
+
+impl Relay {
+    /// Opens the socket. Needs a Tokio runtime with I/O.
+    pub fn open() -> io::Result<Self> {
+        Self::at_home(Home::find())
+    }
+
+    fn at_home(home: Home) -> io::Result<Self> {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None)?;
+        // Before it has a name: nothing comes without its sender's credentials.
+        set_socket_passcred(&socket, true)?;
+        let name = bind_anywhere(&socket)?;
+        Ok(Self {
+            socket: UnixDatagram::from_std(socket.into())?,
+            address: format!("@{name}").into(),
+            home,
+            own_uid: rustix::process::getuid().as_raw(),
+            refused: RefCell::default(),
+        })
+    }
+
+    /// `NOTIFY_SOCKET` for COMMAND.
+    pub fn address(&self) -> &OsString {
+        &self.address
+    }
+
+    /// What COMMAND says next: the process that was `started`, and the one it `named` with `MAINPID=`. Nothing is lost
+    /// when this is dropped before it ends.
+    pub async fn next(&self, started: i32, named: Option<i32>) -> io::Result<Received> {
+        let command = [started, named.unwrap_or(started)];
+        loop {
+            let receive = || Ok(self.receive(command)?);
+            if let Some(received) = self.socket.async_io(Interest::READABLE, receive).await? {
+                return Ok(received);
+            }
+        }
+    }
+
+    /// What COMMAND has said already. For its last words, once it has ended: does not wait, and comes to an end even where
+    /// others go on talking.
+    pub fn last_words(&self, started: i32, named: Option<i32>) -> impl Iterator<Item = Received> {
+        let command = [started, named.unwrap_or(started)];
+        (0..MOST_LAST_WORDS).map_while(move |_| self.receive(command).ok()).flatten()
+    }
+
+    /// The next datagram; [`None`] if it was dropped.
+    fn receive(&self, command: [i32; 2]) -> rustix::io::Result<Option<Received>> {
+        let socket = self.socket.as_fd();
+        let envelope = receive::look(socket)?;
+        let Some(sender) = envelope.sender.filter(|sender| self.listens_to(*sender, command)) else {
+            receive::discard(socket)?;
+            return Ok(None);
+        };
+        let pid = sender.pid;
+        if envelope.length > MOST_BYTES {
+            receive::discard(socket)?;
+            tracing::debug!("ignored a notification of process {pid}: {}", Malformed::TooLong);
+            return Ok(None);
+        }
+        let mut buffer = [0; MOST_BYTES];
+        let taken = receive::take(socket, envelope, &mut buffer)?;
+        let Some(descriptors) = taken.descriptors else {
+            tracing::warn!(
+                "ignored a notification of process {pid}: no room for its descriptors (LimitNOFILE=)"
+            );
+            return Ok(None);
+        };
+        match Said::parse(taken.bytes, descriptors.len()) {
+            Ok(said) => Ok(Some(Received::new(pid, said, descriptors))),
+            Err(malformed) => {
+                tracing::debug!("ignored a notification of process {pid}: {malformed}");
+                Ok(None)
+            }
+        }
+    }
+
+    fn listens_to(&self, sender: Sender, command: [i32; 2]) -> bool {
+        let listens = speaker::may_speak(sender, command, self.own_uid, || self.home.place_of(sender.pid));
+        if !listens {
+            self.refused.borrow_mut().log(sender);
+        }
+        listens
+    }
+}
+
+impl Received {
+    fn new(pid: i32, mut said: Said, mut descriptors: Vec<OwnedFd>) -> Self {
+        if said.first_is_pidfd && !descriptors.is_empty() {
+            descriptors.remove(0);
+        }
+        let pass_on = if said.barrier {
+            descriptors.pop().map(Datagram::barrier)
+        } else if said.verbatim.is_empty() {
+            None
+        } else {
+            if !said.stores {
+                descriptors.clear();
+            }
+            Some(Datagram { bytes: std::mem::take(&mut said.verbatim), descriptors })
+        };
+        tracing::debug!("process {pid} said {said:?}; to be passed on: {pass_on:?}");
+        Self { pid, said, pass_on }
+    }
+}
+
+/// Binds the socket to an abstract name that nobody has yet.
+fn bind_anywhere(socket: &OwnedFd) -> io::Result<String> {
+    let mut tries = 8;
+    loop {
+        let name = format!("sd-watchdog/{}/{:016x}", std::process::id(), fastrand::u64(..));
+        match bind(socket, &SocketAddrUnix::new_abstract_name(name.as_bytes())?) {
+            Ok(()) => return Ok(name),
+            Err(Errno::ADDRINUSE) if tries > 0 => tries -= 1,
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+/// Who was refused, so that the log says it once of each, and not without end.
+#[derive(Debug, Default)]
+struct Refused(Vec<i32>);
+
+impl Refused {
+    const MOST: usize = 16;
+
+    fn log(&mut self, Sender { pid, uid }: Sender) {
+        if self.0.len() == Self::MOST || self.0.contains(&pid) {
+            return;
+        }
+        self.0.push(pid);
+        tracing::warn!("ignored a notification of process {pid} (user {uid}): it is not one of this service");
+        if self.0.len() == Self::MOST {
+            tracing::warn!("further strangers are ignored in silence");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

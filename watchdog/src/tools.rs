@@ -1,0 +1,7 @@
+//! What `sd-watchdog` does beside guarding: the other subcommands.
+
+pub mod check;
+#[cfg(feature = "manual")]
+pub mod manual;
+pub mod print;
+pub mod unit;

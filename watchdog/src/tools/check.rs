@@ -1,0 +1,66 @@
+//! `sd-watchdog check`: one probe, for people, scripts and Docker's HEALTHCHECK.
+//!
+//! The outcome goes to standard output, unhealthy too: it is the answer, not an error, and `docker inspect` shows it.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use tokio::runtime;
+
+use crate::cli::{CHECK_TIMEOUT, CheckArgs};
+use crate::config::{ConfigError, LONGEST_OPTION, SHORTEST_OPTION};
+use crate::probe::Probes;
+use crate::service::children::Children;
+use crate::words::error::Error;
+use crate::words::exit_code::UNHEALTHY;
+use crate::words::outcome::Outcome;
+use crate::words::span::rounded;
+
+/// How long the processes that were killed may take to end. Nothing but the kernel holds them.
+const PARTING: Duration = Duration::from_secs(1);
+
+/// Probes once, for as long as `--timeout`, and prints the outcome. Exits with 0 if healthy, with [`UNHEALTHY`] if not.
+pub fn run(args: &CheckArgs) -> Result<ExitCode, Error> {
+    let (children, before) = (Children::new(), Children::all());
+    let probes = Probes::new(&args.probes, &children)?.or_refuse_empty()?;
+    if args.timeout < SHORTEST_OPTION {
+        let otherwise = format!("for {CHECK_TIMEOUT}");
+        return Err(ConfigError::TooShort { option: "timeout", value: args.timeout, otherwise }.into());
+    }
+    if args.timeout > LONGEST_OPTION {
+        return Err(ConfigError::TooLong { option: "timeout", value: args.timeout }.into());
+    }
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()
+        .map_err(|source| Error::cannot("set up I/O", &source))?;
+    let runs_commands = !args.probes.exec.is_empty();
+    if runs_commands && let Err(error) = children.become_subreaper_alone() {
+        tracing::debug!("cannot become a subreaper: {error}");
+    }
+    let began = Instant::now();
+    let outcome = runtime.block_on(probes.run(args.timeout));
+    let took = began.elapsed();
+    if runs_commands {
+        runtime.block_on(children.part(&before, PARTING));
+    }
+    // A name lookup may hang in its thread; there is nothing to wait for.
+    runtime.shutdown_background();
+    if !args.quiet {
+        // Where nobody reads it, the exit code still says it.
+        let _ = writeln!(std::io::stdout(), "{}", verdict(&probes.to_string(), &outcome, took));
+    }
+    Ok(match outcome {
+        Outcome::Healthy => ExitCode::SUCCESS,
+        Outcome::Unhealthy(_) => ExitCode::from(UNHEALTHY),
+    })
+}
+
+fn verdict(target: &str, outcome: &Outcome, took: Duration) -> String {
+    match outcome {
+        Outcome::Healthy => format!("healthy: {target} answered in {}", rounded(took)),
+        Outcome::Unhealthy(reason) => format!("unhealthy: {reason}"),
+    }
+}

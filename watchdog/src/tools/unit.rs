@@ -1,0 +1,279 @@
+//! `sd-watchdog unit`: prints a unit, or a drop-in that wraps the command of a unit that is there already.
+//!
+//! What is printed works: probes and timing are checked as they would be at start, and a unit that cannot be wrapped is
+//! refused with what to do instead. Every directive has its reason beside it: see whole.service and drop-in.conf.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
+
+use clap::CommandFactory;
+
+use self::exec::{Exec, ExecError};
+use self::source::Source;
+use crate::cli::OnHang;
+use crate::cli::{ChildPings, Cli, UnitArgs, WrapperArgs};
+use crate::config::Config;
+use crate::probe::Probes;
+use crate::service::children::Children;
+use crate::service::signals;
+use crate::tools::print::print;
+use crate::words::error::Error;
+
+mod exec;
+mod options;
+mod paths;
+mod quote;
+mod source;
+mod template;
+
+pub use self::source::NotWrappable;
+
+/// Nothing that could be printed. The message says what to do.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the message documents the variant")]
+pub enum UnitError {
+    #[error("which COMMAND? Give it after --; for a unit that is there already: --drop-in UNIT")]
+    NoCommand,
+    #[error("{0:?} is not a service: only services can be wrapped; give the name of one")]
+    NotAService(String),
+    #[error("{0:?} cannot be written into a unit: it is not UTF-8")]
+    NotUtf8(OsString),
+    #[error("{word:?} cannot be written into a unit: there is a NUL byte in it")]
+    NulByte { word: String },
+    #[error("systemctl cannot be run: {0}; give COMMAND after --, then the unit need not be read")]
+    NoSystemctl(std::io::Error),
+    #[error("systemctl cat {unit}: {message}; give COMMAND after --, then the unit need not be read")]
+    Unreadable { unit: String, message: String },
+    #[error("{unit} has WatchdogSec={text}, which cannot be told; give --watchdog-sec")]
+    WatchdogSec { unit: String, text: String },
+    #[error(
+        "--metrics-file {}: what is sandboxed cannot write there; use --metrics-file /run/{name}/{name}.prom, for which \
+         the unit makes the directory",
+        path.display()
+    )]
+    MetricsFile { path: PathBuf, name: String },
+    #[error("{unit} {source}")]
+    NotWrappable { unit: String, source: NotWrappable },
+    #[error("{unit}: ExecStart={text}: {source}; give COMMAND after -- instead")]
+    Exec { unit: String, text: String, source: ExecError },
+}
+
+impl From<UnitError> for Error {
+    fn from(error: UnitError) -> Self {
+        Self::usage(&error)
+    }
+}
+
+/// What is to be printed, apart from where it comes from.
+#[derive(Debug)]
+pub struct Plan<'a> {
+    /// Where `sd-watchdog` is.
+    pub program: &'a Path,
+    /// Its options, as words.
+    pub options: &'a [OsString],
+    /// Where they were typed.
+    pub directory: &'a Path,
+    /// Whether `--watchdog-sec` is among them.
+    pub is_watchdog_given: bool,
+    /// What was asked for.
+    pub args: &'a UnitArgs,
+}
+
+/// Prints what `args` ask for. The options are taken from this process's command line, as they were typed.
+pub fn run(args: &UnitArgs) -> Result<ExitCode, Error> {
+    let program =
+        std::env::current_exe().map_err(|source| Error::cannot("find out where sd-watchdog is", &source))?;
+    let matches = Cli::command().get_matches();
+    let options = options::given(&matches);
+    let directory =
+        std::env::current_dir().map_err(|source| Error::cannot("find out the current directory", &source))?;
+    let is_watchdog_given = options::is_watchdog_given(&matches);
+    let plan = Plan { program: &program, options: &options, directory: &directory, is_watchdog_given, args };
+    let text = plan.text(read)?;
+    print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Plan<'_> {
+    /// The whole text; `read` has the text of a unit.
+    pub fn text(&self, read: impl FnOnce(&str) -> Result<String, UnitError>) -> Result<String, Error> {
+        match &self.args.drop_in {
+            None => self.whole(),
+            Some(unit) => self.drop_in(&service(unit)?, read),
+        }
+    }
+
+    fn whole(&self) -> Result<String, Error> {
+        let bound = self.check(&self.args.wrapper, self.args.watchdog_sec)?;
+        let Some(program) = self.args.command.first() else { return Err(UnitError::NoCommand.into()) };
+        let name = name(program);
+        let options = paths::absolute(self.options, self.directory);
+        let runtime_directory = runtime_directory(&options, &name)?;
+        let exec_start = self.command()?.wrapped(self.program, &options)?;
+        let service = self.service(&exec_start, self.args.watchdog_sec, bound);
+        Ok(template::whole(&name, runtime_directory.as_deref(), &service))
+    }
+
+    fn drop_in(
+        &self,
+        unit: &str,
+        read: impl FnOnce(&str) -> Result<String, UnitError>,
+    ) -> Result<String, Error> {
+        let text = read(unit);
+        // With COMMAND given, the unit need not be here.
+        let (source, exec) = if self.args.command.is_empty() {
+            let source = Source::parse(&text?);
+            let text = source
+                .exec_start()
+                .map_err(|source| UnitError::NotWrappable { unit: unit.to_owned(), source })?;
+            let exec = Exec::of_unit(text).map_err(|source| {
+                let (unit, text) = (unit.to_owned(), text.to_owned());
+                UnitError::Exec { unit, text, source }
+            })?;
+            (Some(source), exec)
+        } else {
+            (text.ok().map(|text| Source::parse(&text)), self.command()?)
+        };
+        let mut options = paths::absolute(self.options, self.directory);
+        let mut wrapper = self.args.wrapper.clone();
+        let own = match source.as_ref().map_or(Ok(None), Source::watchdog) {
+            Ok(own) => own,
+            // Another counts.
+            Err(_) if self.is_watchdog_given => Some(self.args.watchdog_sec),
+            Err(text) => return Err(UnitError::WatchdogSec { unit: unit.to_owned(), text }.into()),
+        };
+        let watchdog = own.filter(|_| !self.is_watchdog_given).unwrap_or(self.args.watchdog_sec);
+        if own.is_some() && !self.options.iter().any(|option| option == "--child-pings") {
+            wrapper.child_pings = ChildPings::Require;
+            options.extend(["--child-pings", "require"].map(OsString::from));
+        }
+        for signal in source.iter().flat_map(Source::stop_signals) {
+            let is_given = |given: &String| {
+                signals::number(given).is_some_and(|given| Some(given) == signals::number(signal))
+            };
+            if !wrapper.stop_signal.iter().any(is_given) {
+                options.extend(["--stop-signal", signal].map(OsString::from));
+                wrapper.stop_signal.push(signal.to_owned());
+            }
+        }
+        let bound = self.check(&wrapper, watchdog)?;
+        let exec_start = exec.wrapped(self.program, &options)?;
+        let mut service = self.service(&exec_start, watchdog, bound);
+        service.pings = own.is_some() && wrapper.child_pings == ChildPings::Require;
+        Ok(template::drop_in(unit, source.as_ref(), path(self.program)?, &self.families(), &service))
+    }
+
+    /// Whether it would work: within what time a hang is found, or [`None`] if that is left to systemd.
+    fn check(&self, wrapper: &WrapperArgs, watchdog: Duration) -> Result<Option<Duration>, Error> {
+        let UnitArgs { probes, timing, hang, .. } = self.args;
+        let config = Config::new(timing, hang, wrapper, Some(watchdog))?;
+        let probes = Probes::new(probes, &Children::new())?;
+        if wrapper.child_pings == ChildPings::Ignore {
+            probes.or_refuse_empty()?;
+        }
+        Ok(match config.on_hang {
+            OnHang::Trigger if !hang.dry_run => Some(config.timing.detect_bound()),
+            OnHang::Trigger | OnHang::Withhold => None,
+        })
+    }
+
+    /// COMMAND, as it was given.
+    fn command(&self) -> Result<Exec, UnitError> {
+        Exec::of_words(&paths::program(&self.args.command, self.directory))
+    }
+
+    fn service<'s>(
+        &'s self,
+        exec_start: &'s str,
+        watchdog: Duration,
+        bound: Option<Duration>,
+    ) -> template::Service<'s> {
+        template::Service { exec_start, watchdog, pings: false, bound, secret: self.secret() }
+    }
+
+    /// The first header that should not stand in a unit, which everybody can read.
+    fn secret(&self) -> Option<&str> {
+        const SECRET: [&str; 3] = ["Authorization", "Proxy-Authorization", "Cookie"];
+        let mut names = self.args.probes.header.iter().filter_map(|header| Some(header.split_once(':')?.0));
+        names.find(|name| SECRET.iter().any(|secret| secret.eq_ignore_ascii_case(name)))
+    }
+
+    /// What sd-watchdog itself opens: systemd's socket, the kernel's list of sockets, and where it probes.
+    fn families(&self) -> Vec<&'static str> {
+        const INTERNET: [&str; 4] = ["--http", "--tcp", "--grpc", "--metrics"];
+        let mut families = vec!["AF_UNIX", "AF_NETLINK"];
+        if self.options.iter().any(|option| INTERNET.iter().any(|name| option == name)) {
+            families.extend(["AF_INET", "AF_INET6"]);
+        }
+        families
+    }
+}
+
+/// Where in `/run` a `--metrics-file` is that the sandbox of a whole unit lets be written, if there is one.
+fn runtime_directory(options: &[OsString], name: &str) -> Result<Option<String>, UnitError> {
+    let given = options.windows(2).rev().find(|pair| pair[0] == "--metrics-file");
+    let Some(file) = given.map(|pair| Path::new(&pair[1])) else { return Ok(None) };
+    let directory = file.strip_prefix("/run").ok().and_then(Path::parent).and_then(Path::to_str);
+    // What `RuntimeDirectory=` takes as it is, and what is this service's alone: systemd removes it, with all that is in it.
+    let is_plain = |char: char| char.is_ascii_alphanumeric() || "-_./".contains(char);
+    let is_own = |directory: &&str| {
+        let first = directory.split('/').next();
+        directory.chars().all(is_plain)
+            && directory.split('/').all(|part| part != "..")
+            && first == Some(name)
+    };
+    match directory.filter(is_own) {
+        Some(directory) => Ok(Some(directory.to_owned())),
+        None => Err(UnitError::MetricsFile { path: file.to_owned(), name: name.to_owned() }),
+    }
+}
+
+/// What to call the service: its program's name, up to the first dot.
+fn name(command: &OsStr) -> String {
+    let file = Path::new(command).file_name().unwrap_or(command).to_string_lossy();
+    let is_plain = |char: &char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_');
+    let name: String = file.chars().take_while(is_plain).collect();
+    if name.is_empty() { "my-server".to_owned() } else { name }
+}
+
+/// The name in full: `x` is `x.service`.
+fn service(unit: &str) -> Result<String, UnitError> {
+    const OTHERS: [&str; 10] = [
+        ".socket",
+        ".target",
+        ".device",
+        ".mount",
+        ".automount",
+        ".swap",
+        ".timer",
+        ".path",
+        ".slice",
+        ".scope",
+    ];
+    if unit.is_empty() || unit.contains('/') || OTHERS.iter().any(|other| unit.ends_with(other)) {
+        return Err(UnitError::NotAService(unit.to_owned()));
+    }
+    Ok(if unit.ends_with(".service") { unit.to_owned() } else { format!("{unit}.service") })
+}
+
+/// The unit's file and its drop-ins, as systemd has them.
+fn read(unit: &str) -> Result<String, UnitError> {
+    let mut systemctl = Command::new("systemctl");
+    systemctl.args(["--no-pager", "cat", "--", unit]).stdin(Stdio::null());
+    let output = systemctl.output().map_err(UnitError::NoSystemctl)?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let message = String::from_utf8_lossy(&output.stderr).trim().replace('\n', ": ");
+    Err(UnitError::Unreadable { unit: unit.to_owned(), message })
+}
+
+/// Where `sd-watchdog` is, as text.
+fn path(program: &Path) -> Result<&str, UnitError> {
+    program.to_str().ok_or_else(|| UnitError::NotUtf8(program.as_os_str().to_owned()))
+}
+
+#[cfg(test)]
+mod tests;

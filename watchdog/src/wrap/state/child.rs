@@ -1,0 +1,105 @@
+//! What COMMAND itself says to systemd, and what it is worth.
+
+use std::time::Instant;
+
+use super::{Actions, Note, Phase, State};
+use crate::cli::ChildPings;
+use crate::cli::OnHang;
+use crate::systemd::message::{Message, Verdict};
+use crate::systemd::relay::Said;
+use crate::words::outcome::{Cause, Reason};
+use crate::words::span::rounded;
+
+/// What COMMAND itself has said to systemd.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Child {
+    /// Anything at all.
+    pub(super) is_heard: bool,
+    /// `READY=1`
+    pub(super) is_ready: bool,
+    /// The last `WATCHDOG=1`, or READY where none came yet.
+    pub(super) pinged: Option<Instant>,
+}
+
+impl State {
+    pub(super) fn heard(&mut self, said: Said, now: Instant) -> Actions {
+        self.child.is_heard = true;
+        if let Some(status) = said.status {
+            self.status.child_says(status);
+        }
+        // While it is watched this would put systemd's own timer off too, and hide a hang that long.
+        let extend = said.extend.filter(|_| self.phase == Phase::Starting);
+        let mut message = Message { extend, ..Message::default() };
+        match said.watchdog {
+            Some(Verdict::Ping) => self.child.pinged = Some(now),
+            Some(Verdict::Trigger) => return self.triggered_by_itself(now),
+            None => {}
+        }
+        if said.stopping {
+            return self.stop("COMMAND says so", true);
+        }
+        if let Some(reloading) = said.reloading
+            && self.phase != Phase::Starting
+        {
+            message.reloading = self.reload.begun(reloading.monotonic_usec, now);
+        }
+        if said.ready {
+            self.child.is_ready = true;
+            self.reload.child_is_ready();
+            // Whatever it waited for so far, it is worth a look now.
+            if self.phase == Phase::Starting && !self.in_flight {
+                self.next_probe = Some(now);
+            } else if self.reload.is_on() {
+                self.look_soon(now);
+            }
+        }
+        Actions { message, ..Actions::default() }
+    }
+
+    /// COMMAND has asked systemd to restart it: so it shall, whatever `--on-hang` says, and without a watchdog too.
+    fn triggered_by_itself(&mut self, now: Instant) -> Actions {
+        if self.config.dry_run && !self.spell.say() {
+            return Actions::default();
+        }
+        let hang = "hung: COMMAND itself says so (WATCHDOG=trigger)".to_owned();
+        let deadline = if self.config.watchdog.is_some() && self.phase == Phase::Watching {
+            (now + self.config.report_budget).min(self.last_call())
+        } else {
+            now + self.config.report_budget
+        };
+        self.config.on_hang = OnHang::Trigger;
+        self.hung(hang, deadline, now)
+    }
+
+    /// COMMAND's own pings are all that is asked for.
+    pub(super) fn target_is_child(&self) -> bool {
+        self.config.child_pings == ChildPings::Require && self.target.is_empty()
+    }
+
+    /// Where COMMAND's own pings are one more probe: why that is unhealthy.
+    pub(super) fn child_silence(&self, now: Instant) -> Option<Reason> {
+        if self.config.child_pings == ChildPings::Ignore {
+            return None;
+        }
+        let silent = now - self.child.pinged?;
+        (silent > self.config.watchdog? / 2).then(|| {
+            Reason::new(
+                Cause::ChildPing,
+                format!("COMMAND: no WATCHDOG=1 of its own for {}", rounded(silent)),
+            )
+        })
+    }
+
+    /// Without a watchdog it is probed for a reload only.
+    pub(super) fn reloaded(&mut self, now: Instant) -> Actions {
+        let Some(asked) = self.reload.answered(self.probe_started) else {
+            self.next_probe = self.reload.is_on().then(|| now + self.config.timing.retry_interval);
+            return Actions::default();
+        };
+        Actions {
+            message: Message { ready: true, ..Message::default() },
+            note: Some(Note::Reloaded { after: now - asked }),
+            ..Actions::default()
+        }
+    }
+}

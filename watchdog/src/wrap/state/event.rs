@@ -1,0 +1,156 @@
+//! What [`State`](super::State) takes in, and what it gives out.
+
+use std::time::{Duration, Instant};
+
+use crate::kernel::starvation::Pressure;
+use crate::systemd::message::Message;
+use crate::systemd::relay::Said;
+use crate::words::outcome::{Outcome, Reason};
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// The time [`State::next_probe`](super::State::next_probe) named has come.
+    ProbeDue,
+    /// The probe that was started has ended.
+    ProbeEnded {
+        /// What it found.
+        outcome: Outcome,
+        /// How long after the probe's deadline this process came to look: it was itself kept from running.
+        late: Duration,
+        /// How far others kept the unit from running since the first unhealthy probe, in percent of the time; [`None`]
+        /// where that was not asked or cannot be known.
+        pressure: Option<Pressure>,
+    },
+    /// The time [`State::next_look`](super::State::next_look) named has come, and it was looked whether the start makes
+    /// progress.
+    Looked {
+        /// CPU time was used, or something was read or written.
+        is_progress: bool,
+    },
+    /// systemd itself is being reloaded: it forgets for how long the start was extended.
+    ManagerReloads,
+    /// COMMAND has said something to systemd.
+    Said(Said),
+    /// A signal that asks COMMAND to stop has come.
+    StopAsked {
+        /// For the status: what it is.
+        signal: String,
+        /// It is not the manager's own SIGABRT: tell the manager that stopping begins.
+        announce: bool,
+    },
+    /// A signal has come that stops some services, and that others take for something else (SIGQUIT, SIGINT).
+    MayStop,
+    /// A signal that asks COMMAND to reload has come.
+    ReloadAsked {
+        /// CLOCK_MONOTONIC, which systemd compares with its own (sd_notify(3), `MONOTONIC_USEC`).
+        monotonic_usec: u64,
+    },
+    /// The hang report that was asked for is in the journal, as far as there was time, and systemd was asked.
+    Reported {
+        /// systemd is stopping the unit, or is about to. Not known counts as no.
+        is_stopping: bool,
+    },
+    /// How often systemd has restarted the unit is known.
+    Restarts(u32),
+    /// COMMAND has ended.
+    Ended {
+        /// For the status: how.
+        how: String,
+    },
+}
+
+/// What to do about it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Actions {
+    /// Start a probe with this deadline.
+    pub start_probe: Option<Duration>,
+    /// Forget the probe in flight.
+    pub abandon_probe: bool,
+    /// Send this. It supersedes what could not be sent yet, even where it is empty.
+    pub message: Message,
+    /// Make a hang report, and answer with [`Event::Reported`].
+    pub report: Option<ReportRequest>,
+    /// Ask systemd, until then, whether it is stopping the unit; [`Event::Reported`] has its answer too.
+    pub ask: Option<Instant>,
+    /// Log this.
+    pub note: Option<Note>,
+}
+
+/// A hang report to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportRequest {
+    /// What is not there by then stays out of it.
+    pub deadline: Instant,
+    /// What is thought to be a hang.
+    pub reason: String,
+}
+
+/// A turn of events that people want to read about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// The first healthy probe.
+    Ready {
+        /// Since the start of COMMAND.
+        after: Duration,
+    },
+    /// COMMAND is asked to stop before any probe was healthy: a start that timed out, most likely.
+    NeverHealthy {
+        /// Why the last probe was unhealthy.
+        reason: Reason,
+    },
+    /// The first unhealthy probe after a healthy one.
+    Unhealthy {
+        /// Why.
+        reason: Reason,
+    },
+    /// A probe could not be made: no descriptor, no such command. It does not count.
+    CannotProbe {
+        /// Why.
+        reason: Reason,
+        /// When systemd's own timer acts, since no ping is sent meanwhile; [`None`] where it does not.
+        acts_in: Option<Duration>,
+    },
+    /// An unhealthy probe does not count: this process ran late itself.
+    Discounted {
+        /// By how much.
+        late: Duration,
+    },
+    /// The unit is kept from running: a last probe gets as long as W leaves.
+    Widened {
+        /// By what.
+        pressure: Pressure,
+        /// The deadline.
+        timeout: Duration,
+    },
+    /// The service is healthy again.
+    Recovered {
+        /// How many unhealthy probes there were.
+        failures: u32,
+    },
+    /// The service was reloaded and answers.
+    Reloaded {
+        /// Since it was asked.
+        after: Duration,
+    },
+    /// The service hangs; systemd was told.
+    Triggered {
+        /// The status that went with it.
+        reason: String,
+    },
+    /// What looked like a hang is the end of the service: systemd is stopping the unit.
+    CalledOff {
+        /// What it looked like.
+        reason: String,
+    },
+    /// The service hangs; pings are withheld.
+    Withholding {
+        /// Why.
+        reason: String,
+    },
+    /// The service hangs, and nothing is done about it.
+    WouldTrigger {
+        /// Why.
+        reason: String,
+    },
+}

@@ -1,0 +1,115 @@
+//! From an unhealthy probe to the trigger.
+
+use std::time::{Duration, Instant};
+
+use super::status::Kind;
+use super::{Actions, Note, Phase, ReportRequest, State};
+use crate::cli::OnHang;
+use crate::kernel::starvation::Pressure;
+use crate::systemd::message::{Message, Verdict};
+use crate::words::outcome::Reason;
+
+/// How long systemd is asked for where there is to be no report.
+const ASK: Duration = Duration::from_millis(50);
+
+impl State {
+    pub(super) fn unhealthy(&mut self, reason: Reason, pressure: Option<Pressure>, now: Instant) -> Actions {
+        self.spell.unhealthy(self.probe_started);
+        self.failures += 1;
+        self.status.is_news();
+        self.sound_since = Some(now);
+        let message = self.maybe_ping(false, now);
+        let failures = self.spell.failures();
+        // It may be on its way to stop: systemd's own timer looks after it meanwhile.
+        let may_stop = self.lenient_until.is_some_and(|until| now < until);
+        if !may_stop && self.spell.is_hang(&self.config.timing, now) {
+            if let Some((pressure, timeout)) = self.widened(pressure, now) {
+                let text = self.spell.widened_text(&self.config.timing, &reason, pressure, timeout);
+                self.status.said(Kind::Unhealthy, now);
+                let message = Message { status: Some(self.status.joined(text)), ..message };
+                let note = Some(Note::Widened { pressure, timeout });
+                return Actions { message, note, ..self.probe(timeout, now) };
+            }
+            if self.spell.say() {
+                let hang = format!("hung, {}: {reason}", self.spell.text(&self.config.timing));
+                let deadline = (now + self.config.report_budget).min(self.last_call());
+                let actions = self.hung(hang, deadline, now);
+                return if actions.message.is_empty() { Actions { message, ..actions } } else { actions };
+            }
+        }
+        self.next_probe = Some(now + self.config.timing.retry_interval);
+        let row = self.spell.text(&self.config.timing);
+        let status = self.status.say(Kind::Unhealthy, now, || format!("{row}: {reason}"));
+        Actions {
+            message: Message { status, ..message },
+            note: (failures == 1).then_some(Note::Unhealthy { reason }),
+            ..Actions::default()
+        }
+    }
+
+    /// Probes cannot be made, and systemd's own timer is about to act: a report, while there is time for one. What it
+    /// then kills may be healthy, so nothing is triggered.
+    pub(super) fn blind_report(&mut self, reason: &Reason, now: Instant) -> Option<ReportRequest> {
+        let deadline = self.last_call();
+        let next = now + self.config.timing.retry_interval;
+        let is_due = next + self.config.report_budget >= deadline && now < deadline;
+        if !is_due || self.config.report_budget.is_zero() || self.blind_reported {
+            return None;
+        }
+        self.blind_reported = true;
+        let reason = format!("no ping, since it cannot be probed: {reason}; systemd's own timer acts");
+        Some(ReportRequest { deadline, reason })
+    }
+
+    /// One more probe, with this deadline: once, and only if that is more than the others had.
+    pub(super) fn widened(
+        &mut self,
+        pressure: Option<Pressure>,
+        now: Instant,
+    ) -> Option<(Pressure, Duration)> {
+        let report = self.config.report_budget.min(self.config.timing.timeout);
+        let left = self.last_call().saturating_duration_since(now).saturating_sub(report);
+        self.spell.widen(&self.config.timing, pressure, self.config.pressure_limit, left)
+    }
+
+    /// It hangs, unless systemd is stopping it: first that, and a report, unless there is no time for one.
+    pub(super) fn hung(&mut self, reason: String, deadline: Instant, now: Instant) -> Actions {
+        let report = (deadline > now).then(|| ReportRequest { deadline, reason: reason.clone() });
+        if self.config.dry_run || self.config.on_hang == OnHang::Withhold {
+            if !self.in_flight {
+                self.next_probe.get_or_insert(now + self.config.timing.retry_interval);
+            }
+            let note = if self.config.dry_run {
+                Note::WouldTrigger { reason }
+            } else {
+                Note::Withholding { reason }
+            };
+            return Actions { report, note: Some(note), ..Actions::default() };
+        }
+        self.enter(Phase::Reporting);
+        self.hang = reason;
+        // What the last call leaves of W is more than this.
+        let ask = ASK.min(self.config.watchdog.unwrap_or(ASK) / 40);
+        let ask = Some(deadline.max(now + ask));
+        Actions { report, ask, abandon_probe: true, ..Actions::default() }
+    }
+
+    /// A service that closes its listener first and then takes its time hangs, for all that probes can tell: `ExecStop=`
+    /// that drains, a `KillSignal=` that was not named.
+    pub(super) fn called_off(&mut self) -> Actions {
+        self.enter(Phase::Stopping);
+        let reason = std::mem::take(&mut self.hang);
+        Actions { note: Some(Note::CalledOff { reason }), ..Actions::default() }
+    }
+
+    pub(super) fn trigger(&mut self) -> Actions {
+        self.enter(Phase::Hung);
+        let reason = std::mem::take(&mut self.hang);
+        Actions {
+            abandon_probe: true,
+            message: Message { watchdog: Some(Verdict::Trigger), ..Message::status(reason.clone()) },
+            note: Some(Note::Triggered { reason }),
+            ..Actions::default()
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! Tables: what happens, second by second, and what it leads to.
+
+use clap::Parser;
+use proptest::prelude::*;
+
+use super::*;
+use crate::cli::Cli;
+use crate::systemd::relay::Reloading;
+use crate::words::outcome::Cause;
+
+const TARGET: &str = "http://127.0.0.1:1/";
+const MUTE: bool = false;
+const HEALTHY: bool = true;
+const REPORTED: Event = Event::Reported { is_stopping: false };
+
+/// W = 1 s: interval 100 ms, timeout 100 ms, retry interval 10 ms. No jitter, so that times are exact.
+fn config(options: &[&str]) -> Config {
+    let fixed = ["sd-watchdog", "--http", TARGET];
+    let jitter =
+        if options.iter().any(|option| option.starts_with("--jitter")) { &[][..] } else { &["--jitter=0"] };
+    let wrap = Cli::try_parse_from(fixed.iter().chain(options).chain(jitter).chain(&["--", "server"]))
+        .expect("a good command line")
+        .wrap;
+    Config::new(&wrap.timing, &wrap.hang, &wrap.wrapper, Some(Duration::from_secs(1)))
+        .expect("a timing that works")
+}
+
+fn mute() -> Outcome {
+    Outcome::Unhealthy(Reason::new(Cause::Timeout, "http://127.0.0.1:1/: mute"))
+}
+
+fn ended(outcome: Outcome) -> Event {
+    Event::ProbeEnded { outcome, late: Duration::ZERO, pressure: None }
+}
+
+/// A state with a clock that the test moves.
+struct Bench {
+    state: State,
+    start: Instant,
+    now: Instant,
+    late: Duration,
+    pressure: Option<Pressure>,
+}
+
+impl Bench {
+    fn new(options: &[&str]) -> Self {
+        Self::with(&config(options))
+    }
+
+    fn with(config: &Config) -> Self {
+        let now = Instant::now();
+        Self {
+            state: State::new(config, TARGET, 7, now),
+            start: now,
+            now,
+            late: Duration::ZERO,
+            pressure: None,
+        }
+    }
+
+    /// READY at 1 ms.
+    fn watching(options: &[&str]) -> Self {
+        let mut bench = Self::new(options);
+        assert_eq!(bench.probe(HEALTHY, 1), "READY=1 STATUS=healthy: http://127.0.0.1:1/ answered in 1 ms");
+        bench
+    }
+
+    /// Where there is no report to be made, what systemd is asked for has its answer at once.
+    fn step(&mut self, event: Event) -> Actions {
+        let actions = self.state.step(event, self.now);
+        if actions.ask.is_some() && actions.report.is_none() {
+            return self.state.step(REPORTED, self.now);
+        }
+        actions
+    }
+
+    /// Goes to when the next probe is due, starts it, lets it take `took_ms`, and says what is to be done then.
+    fn act(&mut self, healthy: bool, took_ms: u64) -> Actions {
+        let due = self.state.next_probe().expect("a probe to come");
+        self.now = self.now.max(due);
+        assert!(self.step(Event::ProbeDue).start_probe.is_some());
+        self.end(healthy, took_ms)
+    }
+
+    /// Lets the probe in flight take `took_ms`.
+    fn end(&mut self, healthy: bool, took_ms: u64) -> Actions {
+        assert_eq!(self.state.next_probe(), None, "one probe at a time");
+        self.now += Duration::from_millis(took_ms);
+        let outcome = if healthy { Outcome::Healthy } else { mute() };
+        self.step(Event::ProbeEnded { outcome, late: self.late, pressure: self.pressure })
+    }
+
+    /// What is sent then.
+    fn probe(&mut self, healthy: bool, took_ms: u64) -> String {
+        sent(&self.act(healthy, took_ms))
+    }
+
+    fn ms(&self) -> u128 {
+        (self.now - self.start).as_millis()
+    }
+
+    fn next_probe_ms(&self) -> Option<u128> {
+        self.state.next_probe().map(|at| (at - self.start).as_millis())
+    }
+
+    fn stop(&mut self) -> Actions {
+        self.step(Event::StopAsked { signal: "SIGTERM".to_owned(), announce: true })
+    }
+
+    fn said(&mut self, said: Said) -> Actions {
+        self.step(Event::Said(said))
+    }
+}
+
+fn sent(actions: &Actions) -> String {
+    actions.message.encode().replace('\n', " ")
+}
+
+fn ready() -> Said {
+    Said { ready: true, ..Said::default() }
+}
+
+const TRIGGERED: &str =
+    "STATUS=hung, 3 probes in a row unhealthy: http://127.0.0.1:1/: mute WATCHDOG=trigger";
+
+mod child;
+mod hang;
+mod start;
+
+#[test]
+fn the_interval_is_measured_from_start_to_start() {
+    let mut bench = Bench::watching(&[]);
+    assert_eq!(bench.next_probe_ms(), Some(100));
+    for (took, next) in [(30, 200), (100, 300), (99, 400)] {
+        assert_eq!(bench.probe(HEALTHY, took), "WATCHDOG=1");
+        assert_eq!(bench.next_probe_ms(), Some(next));
+    }
+}
+
+#[test]
+fn jitter_shortens_intervals_at_random_and_never_lengthens_them() {
+    let mut bench = Bench::watching(&["--jitter=20"]);
+    let mut gaps = Vec::new();
+    for _ in 0..200 {
+        let before = bench.now;
+        bench.probe(HEALTHY, 0);
+        gaps.push((bench.now - before).as_micros());
+    }
+    let (shortest, longest) = (gaps.iter().min().copied(), gaps.iter().max().copied());
+    assert!(shortest >= Some(80_000) && shortest < Some(85_000), "{shortest:?}");
+    assert!(longest > Some(95_000) && longest <= Some(100_000), "{longest:?}");
+}
+
+#[test]
+fn an_answer_that_is_there_counts_at_its_deadline_and_after_it() {
+    for took in [99, 100, 101, 5000] {
+        let mut bench = Bench::watching(&[]);
+        assert!(bench.probe(HEALTHY, took).ends_with("WATCHDOG=1"), "after {took} ms");
+        assert_eq!(bench.next_probe_ms(), Some(u128::from(100 + took.max(100))), "after {took} ms");
+    }
+}
+
+#[test]
+fn a_status_that_changes_is_said_once_a_second_at_most_and_figures_once_a_minute() {
+    let mut bench = Bench::watching(&[]);
+    let statuses = |bench: &mut Bench, healthy: fn(u32) -> bool, probes| -> Vec<u128> {
+        (0..probes)
+            .filter_map(|index| {
+                let sent = bench.probe(healthy(index), 0);
+                sent.contains("STATUS").then(|| bench.ms())
+            })
+            .collect()
+    };
+    let flapping = statuses(&mut bench, |index| index % 2 == 0, 60);
+    assert!(flapping.windows(2).all(|pair| pair[1] - pair[0] >= 1000), "{flapping:?}");
+    assert!(flapping.len() >= 2, "{flapping:?}");
+    let steady = statuses(&mut bench, |_| true, 1300);
+    assert!(steady.len() <= 3, "{steady:?}");
+}
+
+#[test]
+fn the_status_counts_failed_probes_and_restarts() {
+    let mut bench = Bench::watching(&[]);
+    bench.step(Event::Restarts(2));
+    bench.probe(MUTE, 100);
+    bench.now += Duration::from_secs(1);
+    assert_eq!(
+        bench.probe(HEALTHY, 2),
+        "STATUS=healthy: http://127.0.0.1:1/ answered in 2 ms; 1 failed probe so far, restarted 2 times WATCHDOG=1"
+    );
+}
+
+#[test]
+fn sustained_health_resets_the_restart_counter_once_and_again_after_a_failure() {
+    let mut bench = Bench::watching(&["--reset-after=2s"]);
+    let mut resets = Vec::new();
+    for index in 0..80 {
+        if bench.probe(index != 40, 0).contains("RESTART_RESET=1") {
+            resets.push(bench.ms());
+        }
+    }
+    assert_eq!(resets.len(), 2, "{resets:?}");
+    assert!(resets[0] == 2001 || resets[0] == 2100, "{resets:?}");
+    assert!(resets[1] >= 4000 + 2000, "{resets:?}");
+}
+
+#[test]
+fn a_stop_is_announced_once_and_the_probe_in_flight_is_abandoned() {
+    for in_flight in [false, true] {
+        let mut bench = Bench::watching(&[]);
+        if in_flight {
+            bench.step(Event::ProbeDue);
+        }
+        let actions = bench.stop();
+        assert_eq!(sent(&actions), "STOPPING=1 STATUS=stopping: COMMAND got SIGTERM");
+        assert!(actions.abandon_probe && bench.state.next_probe().is_none());
+        assert_eq!(bench.stop(), Actions::default());
+        assert_eq!(bench.step(ended(Outcome::Healthy)), Actions::default());
+        let ended = bench.step(Event::Ended { how: "COMMAND exited with code 0".to_owned() });
+        assert_eq!(sent(&ended), "STATUS=COMMAND exited with code 0");
+    }
+}
+
+#[test]
+fn the_managers_own_abort_is_not_announced_to_it() {
+    let mut bench = Bench::watching(&[]);
+    let actions = bench.step(Event::StopAsked { signal: "SIGABRT".to_owned(), announce: false });
+    assert_eq!(sent(&actions), "STATUS=stopping: COMMAND got SIGABRT");
+    assert_eq!(bench.state.next_probe(), None);
+}
+
+#[test]
+fn without_a_watchdog_it_says_ready_and_probes_no_more() {
+    let config = Config { watchdog: None, ..config(&[]) };
+    let mut bench = Bench::with(&config);
+    bench.probe(MUTE, 1);
+    assert!(bench.probe(HEALTHY, 1).starts_with("READY=1 "));
+    assert_eq!((bench.state.phase(), bench.next_probe_ms()), (Phase::Unguarded, None));
+    assert!(sent(&bench.stop()).starts_with("STOPPING=1"));
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    let probed =
+        (any::<bool>(), 0_u64..60, proptest::option::of(0_u8..100)).prop_map(|(healthy, late, percent)| {
+            Event::ProbeEnded {
+                outcome: if healthy { Outcome::Healthy } else { mute() },
+                late: Duration::from_millis(late),
+                pressure: percent.map(|percent| Pressure { resource: "CPU", percent }),
+            }
+        });
+    let said = (any::<bool>(), any::<bool>(), proptest::bool::weighted(0.02), 0_u8..20).prop_map(
+        |(ready, reloading, stopping, watchdog)| {
+            Event::Said(Said {
+                ready,
+                reloading: reloading.then(Reloading::default),
+                stopping,
+                watchdog: match watchdog {
+                    0 => Some(Verdict::Trigger),
+                    1..10 => Some(Verdict::Ping),
+                    _ => None,
+                },
+                ..Said::default()
+            })
+        },
+    );
+    prop_oneof![
+        20 => Just(Event::ProbeDue),
+        20 => probed,
+        3 => said,
+        2 => any::<bool>().prop_map(|is_stopping| Event::Reported { is_stopping }),
+        1 => any::<bool>().prop_map(|is_progress| Event::Looked { is_progress }),
+        1 => Just(Event::ManagerReloads),
+        1 => Just(Event::ReloadAsked { monotonic_usec: 1 }),
+        1 => Just(Event::MayStop),
+        1 => any::<bool>().prop_map(|announce| Event::StopAsked { signal: "SIGTERM".to_owned(), announce }),
+        1 => Just(Event::Ended { how: "COMMAND exited with code 0".to_owned() }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn whatever_happens_a_ping_follows_a_healthy_probe_and_a_trigger_enough_failures(
+        events in proptest::collection::vec((any_event(), 0_u64..300), 1..150),
+        failures in 1_u32..4,
+        rise in 1_u32..3,
+        withhold: bool,
+        pings: bool,
+    ) {
+        let options = [
+            format!("--failures={failures}"),
+            format!("--on-hang={}", if withhold { "withhold" } else { "trigger" }),
+            format!("--child-pings={}", if pings { "require" } else { "ignore" }),
+            format!("--rise={rise}"),
+            "--timeout=50ms".to_owned(),
+            "--start-timeout=2s".to_owned(),
+        ];
+        let mut bench = Bench::new(&options.each_ref().map(String::as_str));
+        let (mut ready, mut over, mut in_a_row, mut told) = (false, false, 0, false);
+        for (event, later_ms) in events {
+            bench.now += Duration::from_millis(later_ms);
+            let before = bench.state.phase();
+            let actions = bench.step(event.clone());
+            match &event {
+                Event::ProbeEnded { .. } if before != Phase::Watching => {}
+                Event::ProbeEnded { outcome: Outcome::Unhealthy(_), late, .. } => {
+                    in_a_row += u32::from(!timing::is_too_late(*late, &bench.state.config.timing));
+                }
+                // COMMAND's own silence makes a probe unhealthy that its answer would have made healthy.
+                Event::ProbeEnded { outcome: Outcome::Healthy, .. }
+                    if pings && actions.message.watchdog != Some(Verdict::Ping) => in_a_row += 1,
+                // Too few to rise: it goes on.
+                Event::ProbeEnded { outcome: Outcome::Healthy, .. } if actions.message.watchdog.is_none() => {}
+                Event::ProbeEnded { outcome: Outcome::Healthy, .. } => in_a_row = 0,
+                Event::Said(said) if matches!(before, Phase::Starting | Phase::Watching) => {
+                    told |= said.watchdog == Some(Verdict::Trigger);
+                }
+                _ => {}
+            }
+            match actions.message.watchdog {
+                Some(Verdict::Ping) => {
+                    let healthy = matches!(event, Event::ProbeEnded { outcome: Outcome::Healthy, .. });
+                    prop_assert!(healthy && ready && !over);
+                }
+                Some(Verdict::Trigger) => {
+                    let overdue = !ready && bench.now - bench.start >= Duration::from_secs(2);
+                    prop_assert!((ready || told || overdue) && !over && (told || !withhold));
+                    prop_assert!(told || overdue || in_a_row >= failures);
+                    prop_assert!(actions.message.status.is_some());
+                }
+                None => {}
+            }
+            let says = actions.message.ready || actions.message.stopping || actions.message.reloading.is_some();
+            prop_assert!(!(over && (actions.start_probe.is_some() || says)));
+            ready |= actions.message.ready;
+            over |= actions.message.watchdog == Some(Verdict::Trigger) || actions.message.stopping
+                || matches!(event, Event::StopAsked { .. } | Event::Ended { .. })
+                || (before == Phase::Reporting && event == Event::Reported { is_stopping: true });
+            if over {
+                prop_assert_eq!(bench.state.next_probe(), None);
+            }
+        }
+    }
+}

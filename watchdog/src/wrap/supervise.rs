@@ -1,0 +1,130 @@
+//! Runs COMMAND and guards it: the loop that turns what comes in into events for [`State`](crate::wrap::state::State), and its
+//! actions into I/O.
+
+use std::ffi::OsString;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use tokio::runtime;
+
+use self::supervisor::Supervisor;
+use crate::cli::{ChildPings, OutsideArgs};
+use crate::config::Config;
+use crate::kernel::alarm::Alarm;
+use crate::kernel::raw::SigPipe;
+use crate::kernel::variable::Value;
+use crate::probe::Probes;
+use crate::service::child::{Child, Start};
+use crate::service::children::Children;
+use crate::service::end::End;
+use crate::service::signals::Signals;
+use crate::systemd::message::Message;
+use crate::systemd::notify::Notifier;
+use crate::systemd::relay::Relay;
+use crate::words::error::Error;
+use crate::words::log;
+use crate::words::metrics::Exporter;
+
+mod connect;
+mod note;
+mod supervisor;
+mod wait;
+
+pub use self::connect::connect;
+
+/// How long systemd may take to read READY=1 before that is worth a warning.
+const READY_READ_WITHIN: Duration = Duration::from_secs(5);
+/// How long the last words may wait for systemd to read them, once COMMAND has ended: who has exited by then is
+/// nobody's to systemd, and what it said is lost.
+const LAST_WORDS: Duration = Duration::from_millis(250);
+
+/// What to run, and how to guard it.
+#[derive(Debug)]
+pub struct Service<'a> {
+    /// How to guard it.
+    pub config: &'a Config,
+    /// COMMAND and its arguments; never empty.
+    pub command: &'a [OsString],
+    /// What is asked.
+    pub probes: &'a Probes,
+    /// Whom the probes start processes with.
+    pub children: &'a Rc<Children>,
+    /// How it is seen from outside.
+    pub outside: &'a OutsideArgs,
+}
+
+/// Runs COMMAND to its end. Without a `notifier` there is nobody to tell how it is, so it is not probed.
+pub fn run(service: &Service<'_>, notifier: Option<Notifier>) -> Result<End, Error> {
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()
+        .map_err(|source| Error::cannot("set up I/O", &source))?;
+    let end = runtime.block_on(supervise(service, notifier));
+    // A name lookup may hang in its thread; there is nothing to wait for.
+    runtime.shutdown_background();
+    end
+}
+
+async fn supervise(service: &Service<'_>, mut notifier: Option<Notifier>) -> Result<End, Error> {
+    let structured = log::structured();
+    let signals = Signals::block().map_err(|source| Error::cannot("block signals", &source))?;
+    let exporter = Exporter::open(service.outside)?;
+    service.children.become_subreaper().map_err(|source| Error::cannot("become a subreaper", &source))?;
+    let alarm = Alarm::new().map_err(|source| Error::cannot("make a timer", &source))?;
+    let relay = notifier.as_ref().and_then(|_| open_relay());
+    let child = match start(service, &signals, relay.as_ref()) {
+        Ok(child) => child,
+        Err(error) => {
+            if let Some(notifier) = &mut notifier {
+                notifier.send(Message::status(error.to_string()), Instant::now());
+            }
+            return Err(error);
+        }
+    };
+    note::started(service, child.pid(), notifier.is_some());
+    let mut supervisor = Supervisor::new(service, alarm, child, notifier, relay);
+    let ended = {
+        let metrics = supervisor.metrics();
+        let serving = exporter.serve(&metrics);
+        tokio::pin!(serving);
+        tokio::select! {
+            biased;
+            ended = supervisor.run(&signals, &exporter) => ended,
+            never = &mut serving => match never {},
+        }
+    };
+    let end = ended.map_err(|source| Error::cannot("wait for COMMAND", &source))?;
+    // What is said just before an exit is better a line: journald asks /proc whose an entry is.
+    drop(structured);
+    supervisor.last_words(end).await;
+    exporter.close().await;
+    Ok(end)
+}
+
+/// Where there can be none, COMMAND runs as one that does not speak to systemd.
+fn open_relay() -> Option<Relay> {
+    Relay::open()
+        .inspect_err(|error| tracing::warn!("COMMAND cannot speak to systemd: no socket for it: {error}"))
+        .ok()
+}
+
+fn start(service: &Service<'_>, signals: &Signals, relay: Option<&Relay>) -> Result<Child, Error> {
+    let mut extra = Vec::new();
+    if let Some(relay) = relay {
+        extra.push(("NOTIFY_SOCKET", Value::Text(relay.address().clone())));
+        // Half of ours: services ping twice within what they are told, and their silence is to show before ours does.
+        if let (ChildPings::Require, Some(watchdog)) = (service.config.child_pings, service.config.watchdog) {
+            let usec = (watchdog / 2).as_micros().to_string();
+            extra.push(("WATCHDOG_USEC", Value::Text(usec.into())));
+            extra.push(("WATCHDOG_PID", Value::OwnPid));
+        }
+    }
+    let start = Start {
+        command: service.command,
+        mask: signals.inherited(),
+        sigpipe: SigPipe::inherited(),
+        extra: &extra,
+    };
+    Ok(Child::spawn(&start, service.children)?)
+}

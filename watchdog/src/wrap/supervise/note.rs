@@ -1,0 +1,125 @@
+//! What is logged, and how it reads.
+
+use std::time::{Duration, Instant};
+
+use super::Service;
+use crate::cli::OnHang;
+use crate::hang::flapping::Flapping;
+use crate::service::end::End;
+use crate::words::span::{Span, rounded};
+use crate::wrap::state::Note;
+
+/// COMMAND runs.
+pub fn started(service: &Service<'_>, pid: i32, is_probed: bool) {
+    let command = service.command[0].display();
+    if !is_probed {
+        tracing::info!(pid, "started {command} as process {pid}");
+        return;
+    }
+    let (config, probes) = (service.config, service.probes);
+    let (interval, timeout) = (Span(config.timing.interval), Span(config.timing.timeout));
+    let on_hang = match (config.watchdog, config.on_hang) {
+        (None, _) => "until it is ready".to_owned(),
+        (Some(_), _) if config.dry_run => {
+            format!("nothing but a log line after {} unhealthy in a row (--dry-run)", config.timing.failures)
+        }
+        (Some(_), OnHang::Trigger) => format!("trigger after {} unhealthy in a row", config.timing.failures),
+        (Some(_), OnHang::Withhold) => "no ping while unhealthy".to_owned(),
+    };
+    tracing::info!(
+        pid,
+        "started {command} as process {pid}; probing {probes} every {interval}, timeout {timeout}, {on_hang}"
+    );
+}
+
+/// COMMAND has ended, and left so many processes behind without having been asked to stop.
+pub fn ended(end: End, left_behind: usize) {
+    match end {
+        End::Exited(0) if left_behind > 0 => {
+            let (them, processes) = if left_behind == 1 { ("it", "process") } else { ("them", "processes") };
+            tracing::warn!(
+                "{end} and left {left_behind} {processes} behind; systemd ends {them} with the unit. If it went into \
+                 the background: run it in the foreground, or use sd-watchdog guard"
+            );
+        }
+        End::Exited(0) => tracing::info!("{end}"),
+        End::Exited(_) | End::Killed { .. } => tracing::warn!("{end}"),
+    }
+}
+
+/// systemd has read READY=1, after so long; or it has not.
+pub fn ready_read(after: Option<Duration>) {
+    if let Some(after) = after {
+        tracing::debug!("systemd has read READY=1 after {}", rounded(after));
+    } else {
+        let patience = Span(super::READY_READ_WITHIN);
+        tracing::warn!("systemd has not read READY=1 in {patience}; is it busy?");
+    }
+}
+
+/// What was left out of the log, if its minute is over.
+pub fn flapped(flapping: &mut Flapping, now: Instant) {
+    if let Some(summary) = flapping.summary(now) {
+        tracing::warn!("{summary}");
+    }
+}
+
+/// A turn of events, unless there are too many of its kind.
+pub fn log(note: &Note, flapping: &mut Flapping) {
+    let is_to_be_said = match note {
+        Note::Unhealthy { .. } => flapping.began(Instant::now()),
+        Note::Recovered { .. } => flapping.ended(),
+        _ => true,
+    };
+    if is_to_be_said {
+        say(note);
+    }
+}
+
+fn say(note: &Note) {
+    match note {
+        Note::Ready { after } => tracing::info!("ready after {}", rounded(*after)),
+        Note::NeverHealthy { reason } => {
+            tracing::warn!(reason = %reason, "stopped before it was ever healthy: {reason}");
+        }
+        Note::Unhealthy { reason } => tracing::warn!(reason = %reason, "unhealthy: {reason}"),
+        Note::CannotProbe { reason, acts_in: None } => {
+            tracing::warn!(reason = %reason, "cannot probe, which does not count: {reason}");
+        }
+        Note::CannotProbe { reason, acts_in: Some(left) } => tracing::warn!(
+            reason = %reason,
+            "cannot probe, which does not count, but no ping is sent either: systemd restarts the service in {} unless \
+             a probe can be made before: {reason}",
+            rounded(*left)
+        ),
+        Note::Discounted { late } => tracing::warn!(
+            "an unhealthy probe does not count: sd-watchdog itself came {} late to see its end",
+            rounded(*late)
+        ),
+        Note::Widened { pressure, timeout } => tracing::warn!(
+            event = "deadline_widened",
+            "the unit waited for {} {} % of the time: one more probe gets {}",
+            pressure.resource,
+            pressure.percent,
+            rounded(*timeout)
+        ),
+        Note::Recovered { failures: 1 } => tracing::info!("healthy again after 1 unhealthy probe"),
+        Note::Recovered { failures } => {
+            tracing::info!(failures, "healthy again after {failures} unhealthy probes");
+        }
+        Note::Reloaded { after } => tracing::info!("reloaded, and healthy after {}", rounded(*after)),
+        Note::Triggered { reason } => {
+            tracing::error!(reason, "asking systemd to restart the service: {reason}");
+        }
+        Note::CalledOff { reason } => tracing::info!(
+            reason,
+            "systemd is stopping the unit: what looked like a hang is its end ({reason})"
+        ),
+        Note::Withholding { reason } => {
+            tracing::error!(reason, "left to systemd's own timer (--on-hang withhold): {reason}");
+        }
+        Note::WouldTrigger { reason } => {
+            tracing::error!(reason, "would have triggered (--dry-run): {reason}");
+        }
+    }
+}

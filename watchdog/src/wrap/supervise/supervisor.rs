@@ -1,0 +1,405 @@
+//! The loop itself.
+
+use std::io;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use nix::libc::{SIGABRT, SIGCHLD, SIGINT, SIGQUIT};
+
+use super::wait::{Boxed, at, end_of, next_heard, reload_of_manager, was_read, watch_manager};
+use super::{LAST_WORDS, Service, note};
+use crate::hang::flapping::Flapping;
+use crate::kernel::alarm::Alarm;
+use crate::kernel::cgroup::Cgroup;
+use crate::kernel::memory;
+use crate::kernel::progress::Progress;
+use crate::kernel::starvation::Starvation;
+use crate::report::Recent;
+use crate::service::child::Child;
+use crate::service::end::End;
+use crate::service::signals;
+use crate::service::signals::{Received, Signals};
+use crate::systemd::barrier::Barrier;
+use crate::systemd::message::{Message, Verdict};
+use crate::systemd::notify::{Notifier, monotonic_usec};
+use crate::systemd::relay::{Received as Heard, Relay};
+use crate::systemd::reloads::Reloads;
+use crate::systemd::restarts;
+use crate::systemd::unit_name;
+use crate::words::metrics;
+use crate::words::metrics::{Exporter, Metrics};
+use crate::words::outcome::Outcome;
+use crate::words::span::{Span, rounded};
+use crate::wrap::state::{Actions, Event, Note, Phase, State};
+
+mod heard;
+mod report;
+
+/// From the third ping on, the loop does little else than to probe.
+const PINGS_TO_SETTLE: u8 = 3;
+
+pub(super) struct Supervisor<'a> {
+    service: &'a Service<'a>,
+    state: State,
+    alarm: Alarm,
+    child: Child,
+    notifier: Option<Notifier>,
+    relay: Option<Relay>,
+    /// Whom COMMAND's first process named with `MAINPID=`.
+    named: Option<i32>,
+    first_pid: i32,
+    /// The probe under way.
+    flight: Option<Flight<'a>>,
+    /// The hang report under way, and the question whether systemd is stopping the unit.
+    report: Option<Boxed<'a, bool>>,
+    recent: Recent,
+    /// Until systemd has read READY=1.
+    barrier: Option<(Barrier, Instant)>,
+    /// Until it is known how often systemd has restarted the unit.
+    restarts: Option<Boxed<'a, Option<u32>>>,
+    /// Until what the start needed is given back.
+    pings_to_settle: u8,
+    cgroup: Cgroup,
+    starvation: Starvation,
+    progress: Progress,
+    /// While the start is extended.
+    reloads: Option<Reloads>,
+    flapping: Flapping,
+    metrics: Rc<Metrics>,
+}
+
+struct Flight<'a> {
+    started: Instant,
+    timeout: Duration,
+    probe: Boxed<'a, Outcome>,
+}
+
+/// What the loop woke up for.
+enum Woken {
+    Signal(Received),
+    FollowedEnded,
+    Heard(Heard),
+    ProbeEnded(Outcome),
+    TimeCame,
+    Reported { is_stopping: bool },
+    ReadyRead(bool),
+    Restarts(Option<u32>),
+    ManagerReloads,
+}
+
+impl<'a> Supervisor<'a> {
+    /// COMMAND has just been started.
+    pub(super) fn new(
+        service: &'a Service<'a>,
+        alarm: Alarm,
+        child: Child,
+        notifier: Option<Notifier>,
+        relay: Option<Relay>,
+    ) -> Self {
+        let (now, cgroup) = (Instant::now(), Cgroup::own());
+        let mut progress = Progress::new(cgroup.clone());
+        if service.config.start_timeout.is_some() {
+            progress.look(now);
+        }
+        let target = if service.probes.is_empty() { String::new() } else { service.probes.to_string() };
+        let state = if notifier.is_some() {
+            State::new(service.config, &target, fastrand::u64(..), now)
+        } else {
+            State::unguarded(service.config, &target, now)
+        };
+        let reloads = service.config.start_timeout.and(notifier.as_ref()).and_then(watch_manager);
+        Self {
+            state,
+            alarm,
+            first_pid: child.pid(),
+            child,
+            notifier,
+            relay,
+            named: None,
+            flight: None,
+            report: None,
+            recent: Recent::new(),
+            barrier: None,
+            restarts: None,
+            pings_to_settle: PINGS_TO_SETTLE,
+            starvation: Starvation::new(cgroup.clone()),
+            progress,
+            flapping: Flapping::default(),
+            cgroup,
+            reloads,
+            metrics: Rc::new(Metrics::new(unit_name::own().as_deref(), service.config.watchdog)),
+            service,
+        }
+    }
+
+    /// The figures, to be served beside.
+    pub(super) fn metrics(&self) -> Rc<Metrics> {
+        Rc::clone(&self.metrics)
+    }
+
+    /// Runs until COMMAND has ended, and says how it did.
+    pub(super) async fn run(&mut self, signals: &Signals, exporter: &Exporter) -> io::Result<End> {
+        loop {
+            let before = self.state.phase();
+            if let Some(end) = match self.wake(signals).await? {
+                Woken::Signal(signal) => self.receive(&signal)?,
+                Woken::FollowedEnded => {
+                    self.drain();
+                    self.service.children.reap()?
+                }
+                woken => {
+                    self.handle(woken);
+                    None
+                }
+            } {
+                return Ok(end);
+            }
+            if self.state.phase() != Phase::Starting {
+                self.reloads = None;
+            }
+            self.count();
+            exporter.update(&self.metrics, Instant::now(), self.state.phase() != before);
+        }
+    }
+
+    async fn wake(&mut self, signals: &Signals) -> io::Result<Woken> {
+        let next =
+            [self.retry_at(), self.state.next_probe(), self.state.next_look()].into_iter().flatten().min();
+        // What systemd has no room for waits in COMMAND's socket, as it would in systemd's.
+        let relay = self.relay.as_ref().filter(|_| self.notifier.as_ref().is_some_and(Notifier::has_room));
+        tokio::select! {
+            // In this order: a stop comes before a probe that ends at the same moment, which must not ping any more.
+            biased;
+            signal = signals.next() => signal.map(Woken::Signal),
+            () = self.service.children.followed_ended() => Ok(Woken::FollowedEnded),
+            heard = next_heard(relay, self.first_pid, self.named) => heard.map(Woken::Heard),
+            outcome = end_of(self.flight.as_mut().map(|flight| &mut flight.probe)) => Ok(Woken::ProbeEnded(outcome)),
+            is_stopping = end_of(self.report.as_mut()) => Ok(Woken::Reported { is_stopping }),
+            is_read = was_read(self.barrier.as_ref()) => Ok(Woken::ReadyRead(is_read)),
+            () = at(&self.alarm, next) => Ok(Woken::TimeCame),
+            restarts = end_of(self.restarts.as_mut()) => Ok(Woken::Restarts(restarts)),
+            () = reload_of_manager(&mut self.reloads) => Ok(Woken::ManagerReloads),
+        }
+    }
+
+    fn handle(&mut self, woken: Woken) {
+        match woken {
+            Woken::Signal(_) | Woken::FollowedEnded => {}
+            Woken::Heard(heard) => self.heard(heard),
+            Woken::ProbeEnded(outcome) => self.probed(outcome),
+            Woken::TimeCame => self.time_came(Instant::now()),
+            Woken::Reported { is_stopping } => {
+                self.report = None;
+                self.step(Event::Reported { is_stopping });
+            }
+            Woken::ReadyRead(is_read) => {
+                if let Some((_, sent)) = self.barrier.take() {
+                    note::ready_read(is_read.then(|| sent.elapsed()));
+                }
+            }
+            Woken::ManagerReloads => self.step(Event::ManagerReloads),
+            Woken::Restarts(restarts) => {
+                self.restarts = None;
+                if let Some(restarts) = restarts {
+                    self.metrics.restarts(restarts);
+                    self.step(Event::Restarts(restarts));
+                }
+            }
+        }
+    }
+
+    fn retry_at(&self) -> Option<Instant> {
+        self.notifier.as_ref().and_then(Notifier::retry_at)
+    }
+
+    /// Does what is due.
+    fn time_came(&mut self, now: Instant) {
+        let is_due = |time: Option<Instant>| time.is_some_and(|time| time <= now);
+        if is_due(self.retry_at()) {
+            self.flush();
+        }
+        if is_due(self.state.next_look()) {
+            let is_progress = self.progress.look(now);
+            self.step(Event::Looked { is_progress });
+        }
+        if let Some(due) = self.state.next_probe().filter(|due| *due <= now) {
+            self.metrics.late(now - due);
+            self.step(Event::ProbeDue);
+        }
+    }
+
+    fn receive(&mut self, signal: &Received) -> io::Result<Option<End>> {
+        if signal.number == SIGCHLD {
+            // What COMMAND said before it ended counts: it may have named another main process.
+            self.drain();
+            return self.service.children.reap();
+        }
+        // Before passing it on: systemd must hear of the stop, or the reload, before COMMAND can act on it.
+        let config = self.service.config;
+        if signal.number == SIGABRT {
+            // What systemd's watchdog sends (`WatchdogSignal=`): systemd knows then.
+            self.step(Event::StopAsked { signal: signals::name(signal.number), announce: false });
+        } else if config.stop_signals.contains(&signal.number) {
+            self.step(Event::StopAsked { signal: signals::name(signal.number), announce: true });
+        } else if config.reload_signal == Some(signal.number) {
+            self.step(Event::ReloadAsked { monotonic_usec: monotonic_usec() });
+        } else if matches!(signal.number, SIGINT | SIGQUIT) {
+            self.step(Event::MayStop);
+        }
+        if !signal.by_kernel {
+            self.child.pass_on(signal);
+        }
+        Ok(None)
+    }
+
+    fn probed(&mut self, outcome: Outcome) {
+        let Some(Flight { started, timeout, .. }) = self.flight.take() else { return };
+        let now = Instant::now();
+        let took = now - started;
+        match &outcome {
+            Outcome::Healthy => tracing::debug!("probe healthy after {}", rounded(took)),
+            Outcome::Unhealthy(reason) => {
+                tracing::debug!("probe unhealthy after {}: {reason}", rounded(took));
+            }
+        }
+        self.metrics.probe(took, &outcome);
+        let mut pressure = None;
+        let late = match &outcome {
+            Outcome::Healthy => Duration::ZERO,
+            Outcome::Unhealthy(_) => {
+                let is_watched = self.state.phase() == Phase::Watching;
+                if is_watched && self.service.config.pressure_limit.is_some() {
+                    if self.state.failures_in_a_row() == 0 {
+                        self.starvation.begin(now);
+                    }
+                    pressure = self.starvation.measure(now);
+                }
+                took.saturating_sub(timeout)
+            }
+        };
+        self.recent.remember(now, took, &outcome);
+        note::flapped(&mut self.flapping, now);
+        self.step(Event::ProbeEnded { outcome, late, pressure });
+    }
+
+    fn step(&mut self, event: Event) {
+        let now = Instant::now();
+        let is_verdict = matches!(
+            event,
+            Event::ProbeEnded { .. } | Event::StopAsked { .. } | Event::Reported { .. } | Event::Ended { .. }
+        );
+        let Actions { start_probe, abandon_probe, message, report, ask, note } = self.state.step(event, now);
+        if abandon_probe {
+            self.flight = None;
+        }
+        if let Some(timeout) = start_probe {
+            let probe = Box::pin(self.service.probes.run(timeout));
+            self.flight = Some(Flight { started: now, timeout, probe });
+        }
+        if report.is_some() || ask.is_some() {
+            self.report(report, ask);
+        }
+        self.send(message, is_verdict || self.state.phase() != Phase::Watching, now);
+        if let Some(note) = note {
+            self.note(&note);
+        }
+    }
+
+    /// The start is over when a few pings were sent and nothing of it is under way.
+    fn settle(&mut self) {
+        if self.barrier.is_some() || self.restarts.is_some() || self.pings_to_settle == 0 {
+            return;
+        }
+        self.pings_to_settle -= 1;
+        if self.pings_to_settle == 0
+            && let Err(error) = memory::release_startup()
+        {
+            tracing::debug!("what the start needed of memory is kept: {error}");
+        }
+    }
+
+    /// Where it `is_verdict`, a ping that still waits is worth nothing any more.
+    fn send(&mut self, message: Message, is_verdict: bool, now: Instant) {
+        if self.notifier.is_some() && message.watchdog == Some(Verdict::Ping) {
+            self.metrics.ping();
+            self.settle();
+        }
+        let Some(notifier) = &mut self.notifier else { return };
+        let is_first_ready = message.ready && message.reloading.is_none() && self.restarts.is_none();
+        if is_verdict {
+            notifier.send(message, now);
+        } else {
+            notifier.add(message, now);
+        }
+        if is_first_ready && self.barrier.is_none() {
+            match notifier.barrier(now) {
+                Ok(barrier) => self.barrier = Some((barrier, now)),
+                Err(error) => tracing::warn!("cannot ask systemd whether it has read READY=1: {error}"),
+            }
+        }
+    }
+
+    fn note(&mut self, note: &Note) {
+        match note {
+            Note::Ready { .. } => {
+                self.restarts = restarts::query(self.service.children).map(|query| Box::pin(query) as _);
+            }
+            Note::Discounted { .. } => self.metrics.discounted(),
+            Note::Widened { .. } => self.metrics.widened(),
+            Note::Triggered { .. } | Note::Withholding { .. } | Note::WouldTrigger { .. } => {
+                self.metrics.hang();
+            }
+            Note::NeverHealthy { .. }
+            | Note::Unhealthy { .. }
+            | Note::CannotProbe { .. }
+            | Note::Recovered { .. }
+            | Note::CalledOff { .. }
+            | Note::Reloaded { .. } => {}
+        }
+        note::log(note, &mut self.flapping);
+    }
+
+    fn count(&self) {
+        let failures = self.state.failures_in_a_row();
+        self.metrics.failures(failures);
+        self.metrics.state(match self.state.phase() {
+            Phase::Starting => metrics::State::Starting,
+            Phase::Watching if failures > 0 => metrics::State::Unhealthy,
+            Phase::Watching => metrics::State::Watching,
+            Phase::Unguarded => metrics::State::Unguarded,
+            Phase::Reporting | Phase::Hung => metrics::State::Hung,
+            Phase::Stopping => metrics::State::Stopping,
+        });
+    }
+
+    fn flush(&mut self) {
+        if let Some(notifier) = &mut self.notifier {
+            notifier.flush(Instant::now());
+        }
+    }
+
+    /// Tells systemd how COMMAND ended, and waits until it has heard.
+    pub(super) async fn last_words(&mut self, end: End) {
+        // What was asked to stop may leave some to end a moment later.
+        let left_behind = match self.state.phase() {
+            Phase::Stopping => 0,
+            _ => self.service.children.left_behind(),
+        };
+        note::ended(end, left_behind);
+        self.step(Event::Ended { how: end.to_string() });
+        let Some(notifier) = &mut self.notifier else { return };
+        let give_up = Instant::now() + LAST_WORDS;
+        let Ok(barrier) = notifier.barrier(Instant::now()) else { return };
+        let read = async {
+            loop {
+                tokio::select! {
+                    result = barrier.passed() => return result,
+                    () = at(&self.alarm, notifier.retry_at()) => notifier.flush(Instant::now()),
+                }
+            }
+        };
+        if !matches!(tokio::time::timeout_at(give_up.into(), read).await, Ok(Ok(()))) {
+            tracing::debug!("systemd did not read the last words within {}", Span(LAST_WORDS));
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! What COMMAND, and whoever runs in its place, says over the relay.
+
+use std::time::Instant;
+
+use super::{Heard, Supervisor};
+use crate::systemd::message::Verdict;
+use crate::wrap::state::Event;
+
+impl Supervisor<'_> {
+    /// Takes in what COMMAND has said already.
+    pub(super) fn drain(&mut self) {
+        let Some(relay) = &self.relay else { return };
+        let heard: Vec<Heard> = relay.last_words(self.first_pid, self.named).collect();
+        for heard in heard {
+            self.heard(heard);
+        }
+    }
+
+    pub(super) fn heard(&mut self, heard: Heard) {
+        tracing::debug!("process {} says {:?}", heard.pid, heard.said);
+        let mut said = heard.said.clone();
+        if heard.pid != self.first_pid && Some(heard.pid) != self.named {
+            // As with NotifyAccess=main: a worker that ends, or thinks that it hangs, is not COMMAND. What it says of
+            // itself it may: a daemon says MAINPID= of its own process, and a script has READY=1 said for it.
+            said.stopping = false;
+            said.watchdog = said.watchdog.filter(|verdict| *verdict != Verdict::Trigger);
+            said.mainpid = said.mainpid.filter(|pid| i32::try_from(*pid) == Ok(heard.pid));
+        }
+        if let Some(pid) = said.mainpid.and_then(|pid| i32::try_from(pid).ok()) {
+            match self.child.follow(pid) {
+                Ok(()) => self.named = Some(pid),
+                Err(error) => tracing::warn!("COMMAND says MAINPID={pid}: {error}"),
+            }
+        }
+        if let (Some(notifier), Some(datagram)) = (&mut self.notifier, heard.pass_on) {
+            notifier.pass_on(datagram, Instant::now());
+        }
+        if !heard.said.barrier {
+            self.step(Event::Said(said));
+        }
+    }
+}

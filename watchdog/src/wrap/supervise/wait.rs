@@ -1,0 +1,74 @@
+//! What the loop waits for, in a form that can be absent: what is not there never happens.
+
+use std::future::pending;
+use std::io;
+use std::pin::Pin;
+use std::time::Instant;
+
+use tokio::time::timeout;
+
+use super::READY_READ_WITHIN;
+use crate::kernel::alarm::Alarm;
+use crate::systemd::barrier::Barrier;
+use crate::systemd::notify::Notifier;
+use crate::systemd::relay::{Received, Relay};
+use crate::systemd::reloads::Reloads;
+
+/// Something under way.
+pub(super) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
+/// That time, by this alarm.
+pub(super) async fn at(alarm: &Alarm, time: Option<Instant>) {
+    match time {
+        Some(time) => alarm.at(time).await,
+        None => pending().await,
+    }
+}
+
+/// The end of something under way, which the caller must take away then.
+pub(super) async fn end_of<T>(under_way: Option<&mut Boxed<'_, T>>) -> T {
+    match under_way {
+        Some(future) => future.await,
+        None => pending().await,
+    }
+}
+
+/// What COMMAND says next.
+pub(super) async fn next_heard(
+    relay: Option<&Relay>,
+    started: i32,
+    named: Option<i32>,
+) -> io::Result<Received> {
+    match relay {
+        Some(relay) => relay.next(started, named).await,
+        None => pending().await,
+    }
+}
+
+/// Watches the systemd that is notified, where that can be had.
+pub(super) fn watch_manager(notifier: &Notifier) -> Option<Reloads> {
+    let watch = |directory| {
+        let failed = |error: &io::Error| tracing::debug!("systemd's reloads cannot be watched: {error}");
+        Reloads::watch(directory).inspect_err(failed).ok()
+    };
+    notifier.directory().and_then(watch)
+}
+
+/// systemd itself is being reloaded. Who cannot watch it learns nothing of it.
+pub(super) async fn reload_of_manager(reloads: &mut Option<Reloads>) {
+    if let Some(watched) = reloads {
+        match watched.next().await {
+            Ok(()) => return,
+            Err(error) => tracing::debug!("systemd's reloads are watched no more: {error}"),
+        }
+    }
+    *reloads = None;
+    pending::<()>().await;
+}
+
+/// Whether systemd has read what was sent before the barrier, in time.
+pub(super) async fn was_read(barrier: Option<&(Barrier, Instant)>) -> bool {
+    let Some((barrier, sent)) = barrier else { return pending().await };
+    let left = READY_READ_WITHIN.saturating_sub(sent.elapsed());
+    matches!(timeout(left, barrier.passed()).await, Ok(Ok(())))
+}
