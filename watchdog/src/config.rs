@@ -29,7 +29,7 @@ pub(crate) const LONGEST_OPTION: Duration = Duration::from_secs(365 * 24 * 60 * 
 const REPORT_BUDGET: Duration = Duration::from_millis(500);
 /// RESTART_RESET=1 is not said sooner than this, unless asked for.
 const SHORTEST_RESET: Duration = Duration::from_secs(60);
-const PRESSURE_LIMIT: u8 = 40;
+const PRESSURE_LIMIT: u8 = 10;
 const MAX_JITTER: u8 = 50;
 
 /// Everything that is decided before the service starts.
@@ -61,12 +61,6 @@ pub struct Config {
     pub stop_signals: Vec<i32>,
     /// The one that asks it to reload.
     pub reload_signal: Option<i32>,
-}
-
-/// The longest from COMMAND's last ping to the decision, where its pings are one more probe: W/2 without one, and then it
-/// is a hang like any other.
-fn silence_bound(timing: &Timing, watchdog: Duration) -> Duration {
-    (watchdog / 2).saturating_add(timing.detect_bound())
 }
 
 impl Config {
@@ -111,7 +105,7 @@ impl Config {
             return Err(ConfigError::TooMuchJitter(timing.jitter));
         }
         if let Some(watchdog) = watchdog {
-            check(timing, hang.on_hang, wrapper.child_pings, watchdog, knob)?;
+            check(timing, hang.on_hang, watchdog, knob)?;
         }
         let start_timeout = option("start-timeout", args.start_timeout, || match knob {
             Knob::WatchdogSec => "to have TimeoutStartSec= alone decide".to_owned(),
@@ -202,13 +196,7 @@ fn option(
 }
 
 /// A trigger that comes after systemd's own timer is none; and pings farther apart than W kill a healthy service.
-fn check(
-    timing: Timing,
-    on_hang: OnHang,
-    child_pings: ChildPings,
-    watchdog: Duration,
-    knob: Knob,
-) -> Result<(), ConfigError> {
+fn check(timing: Timing, on_hang: OnHang, watchdog: Duration, knob: Knob) -> Result<(), ConfigError> {
     if watchdog < SHORTEST_WATCHDOG {
         return Err(ConfigError::WatchdogTooShort { watchdog, knob });
     }
@@ -221,11 +209,6 @@ fn check(
         }
         OnHang::Withhold if timing.gap_of_one_failure() >= watchdog => {
             Err(ConfigError::PingTooLate { timing, watchdog })
-        }
-        OnHang::Trigger
-            if child_pings == ChildPings::Require && silence_bound(&timing, watchdog) >= watchdog =>
-        {
-            Err(ConfigError::SilenceTooLate { timing, watchdog })
         }
         OnHang::Trigger | OnHang::Withhold => Ok(()),
     }

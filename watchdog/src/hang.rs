@@ -3,3 +3,4 @@
 pub mod flapping;
 pub mod streak;
 pub mod timing;
+pub mod watch;

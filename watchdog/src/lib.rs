@@ -50,6 +50,8 @@ pub mod fuzz;
 pub mod guard;
 pub mod hang;
 pub mod kernel;
+#[cfg(test)]
+mod modes;
 pub mod probe;
 pub mod report;
 pub mod service;

@@ -6,13 +6,14 @@
 //! | `stream` | `--tcp`, `--unix` | |
 //! | `grpc` | `--grpc` | `grpc/message`, `grpc/status`: the answer, pure |
 //! | `options` | the options to probes | `address`: HOST:PORT and paths |
+//! | `deadline` | how long one may take | |
 //! | `connect` | what all connect to | `plain`: how far they got; `broken`: why no farther; `lookup`; `tls`, or `no_tls` where it is left out |
 //! | `together` | several at the same time | `excerpt`: what a peer sent, for people |
 
 use std::fmt;
 use std::rc::Rc;
-use std::time::Duration;
 
+pub use self::deadline::Deadline;
 use self::exec::ExecProbe;
 use self::http::HttpProbe;
 pub use self::options::{ProbeError, Problem};
@@ -24,6 +25,7 @@ use crate::words::outcome::{Outcome, Reason};
 mod address;
 mod broken;
 mod connect;
+mod deadline;
 mod excerpt;
 pub mod exec;
 #[cfg(feature = "grpc")]
@@ -77,14 +79,14 @@ impl Probe {
 }
 
 impl Named {
-    async fn run(&self, timeout: Duration) -> Outcome {
+    async fn run(&self, deadline: &Deadline) -> Outcome {
         let outcome = match &self.probe {
-            Probe::Http(probe) => probe.run(timeout).await,
-            Probe::Stream(probe) => probe.run(timeout).await,
+            Probe::Http(probe) => probe.run(deadline).await,
+            Probe::Stream(probe) => probe.run(deadline).await,
             // Apart, so that the others stay small.
-            Probe::Exec(probe) => Box::pin(probe.run(timeout)).await,
+            Probe::Exec(probe) => Box::pin(probe.run(deadline)).await,
             #[cfg(feature = "grpc")]
-            Probe::Grpc(probe) => Box::pin(probe.run(timeout)).await,
+            Probe::Grpc(probe) => Box::pin(probe.run(deadline)).await,
         };
         match outcome {
             Outcome::Healthy => Outcome::Healthy,
@@ -113,15 +115,15 @@ impl Probes {
         self.probes.is_empty()
     }
 
-    /// Probes once, all at the same time. Takes `timeout` at most, whatever the service does.
+    /// Probes once, all at the same time. Takes until `deadline` at most, whatever the service does.
     ///
     /// The reason is that of the first unhealthy probe in the order of the options, whichever ended first: the same
     /// trouble has the same reason every time.
-    pub async fn run(&self, timeout: Duration) -> Outcome {
+    pub async fn run(&self, deadline: &Deadline) -> Outcome {
         match &self.probes[..] {
             [] => Outcome::Healthy,
-            [probe] => probe.run(timeout).await,
-            probes => together::first_unhealthy(probes.iter().map(|probe| probe.run(timeout))).await,
+            [probe] => probe.run(deadline).await,
+            probes => together::first_unhealthy(probes.iter().map(|probe| probe.run(deadline))).await,
         }
     }
 }

@@ -58,12 +58,13 @@ pub struct TimingArgs {
         after a start unhealthy probes do not count, if none was healthy before [default there: W]")]
     pub start_timeout: Option<Duration>,
 
-    /// Widen the last deadline once while others keep the service from running; PERCENT of the time, or off [default: 40]
+    /// Count only the time in which the service could run, from this PERCENT of waiting on; or off [default: 10]
     #[arg(long, value_name = "PERCENT|off", hide_short_help = true)]
     #[arg(
-        long_help = "Starved is not hung: where all processes of the unit waited for CPU or memory (PSI, full) \
-        for PERCENT of the time or more since the first unhealthy probe, one more probe is made before a hang is \
-        called, once in a row, with as long a deadline as WatchdogSec= (with guard: --watchdog) leaves [default: 40]"
+        long_help = "Starved is not hung. Where others keep the unit from running, deadlines count only the time in which \
+        it was able to: from PERCENT of the time on in which all its processes that wanted to run waited for CPU, memory \
+        or I/O (PSI, full). A question then stands for as long as a whole row of probes, and is asked less often. What \
+        takes 2 s to find takes 2 s / (1 - the share of waiting) under pressure [default: 10]"
     )]
     pub pressure: Option<PressureLimit>,
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{MAX_JITTER, SHORTEST_OPTION, SHORTEST_WATCHDOG, silence_bound};
+use super::{MAX_JITTER, SHORTEST_OPTION, SHORTEST_WATCHDOG};
 use crate::hang::timing::Timing;
 use crate::words::command_line::CommandLineError;
 use crate::words::error::Error;
@@ -54,10 +54,6 @@ pub enum ConfigError {
         Span(timing.interval), timing.rise + 1, Span(timing.timeout), timing.rise, Span(timing.retry_interval),
         Span(timing.gap_of_one_failure()), Span(*watchdog))]
     PingTooLate { timing: Timing, watchdog: Duration },
-    #[error("{} without COMMAND's ping + {} to find that it hangs = {}, but WatchdogSec is {}: \
-        lower --failures, --timeout or --interval, or raise WatchdogSec=",
-        Span(*watchdog / 2), Span(timing.detect_bound()), Span(silence_bound(timing, *watchdog)), Span(*watchdog))]
-    SilenceTooLate { timing: Timing, watchdog: Duration },
     #[error("--{option} {name:?} is not a signal; write it as USR1 or SIGUSR1, as RTMIN+3, or as a number")]
     Signal { option: &'static str, name: String },
     #[error("--{option} {name:?}: no process gets to see that signal; give the one that the unit sends")]

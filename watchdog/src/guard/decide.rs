@@ -5,19 +5,19 @@
 //! | Away | unknown: systemd does not answer | do nothing, and connect again |
 //! | Resting | not running, reloading, frozen, or under maintenance | do nothing: a probe could wake it |
 //! | Starting | running; no healthy probe yet | probe; unhealthy ones do not count before `--start-timeout` |
-//! | Watching | running | probe; a row of N unhealthy ones is a hang ([`Spell`]) |
+//! | Watching | running | probe; [`Watch`] decides what is a hang |
 //! | Acting | hangs | read its settings, report, signal, wait for its end, start it if systemd does not |
 //! | Ended | | do nothing: we were asked to stop |
 //!
-//! Starved is not hung, here as in front of a service: a probe that this process came late to does not count, and where UNIT
-//! was kept from running, the Nth failure is followed by one more probe with as long a deadline as W leaves. But no timer
-//! of systemd's is the net below UNIT: so who comes late N times in a row counts what it sees.
+//! What the end of a probe means is decided by [`Watch`], as it is in front of a service.
 //!
 //! Whatever somebody else does about UNIT comes first: a job, a new main process or a start ends what we were at.
 //!
 //! The pings are for our own watchdog. One is said after every probe, whatever its outcome, and at every turn of a timer
 //! unless something that was begun is overdue. They vouch for this loop, and for nothing about UNIT.
 
+use crate::hang::watch::Watch;
+use crate::kernel::stalls;
 use std::time::{Duration, Instant};
 
 use crate::guard::budget::Budget;
@@ -27,7 +27,6 @@ use crate::guard::note::Note;
 use crate::guard::rules::Rules;
 use crate::guard::settings::Settings;
 use crate::guard::unit::{Instance, Unit};
-use crate::hang::streak::Spell;
 use crate::systemd::dbus::CALL_TIMEOUT;
 use crate::systemd::message;
 use crate::systemd::message::Message;
@@ -83,15 +82,9 @@ pub struct State {
     instance: Option<Instance>,
     /// It has answered, or its grace is over.
     settled: bool,
-    spell: Spell,
-    /// Unhealthy probes in a row that did not count, since we came late to them.
-    discounted: u32,
+    watch: Watch,
     /// Why the last probe could not be made.
     blind: Option<Reason>,
-    /// What is said of the deadline while a widened one runs.
-    widened: Option<String>,
-    /// When the last probe was started that found UNIT healthy, or its grace over.
-    vouched: Instant,
     budget: Budget,
     probe_started: Instant,
     due: Option<Instant>,
@@ -118,7 +111,7 @@ impl State {
     ///
     /// `ends` is when it was ended before, the oldest first.
     pub fn new(rules: Rules, name: ServiceName, target: &str, ends: Vec<Instant>, now: Instant) -> Self {
-        let (limit, window) = rules.budget;
+        let ((limit, window), timing) = (rules.budget, rules.timing);
         Self {
             turn: rules.turn.map(|turn| now + turn),
             rules,
@@ -128,11 +121,8 @@ impl State {
             unit: Unit::default(),
             instance: None,
             settled: false,
-            spell: Spell::default(),
-            discounted: 0,
+            watch: Watch::beside(timing),
             blind: None,
-            widened: None,
-            vouched: now,
             budget: Budget::new(limit, window, ends),
             probe_started: now,
             due: None,
@@ -161,12 +151,12 @@ impl State {
 
     /// Unhealthy probes in a row.
     pub fn failures(&self) -> u32 {
-        self.spell.failures()
+        self.watch.failures()
     }
 
-    /// Whether an unhealthy probe is worth measuring what keeps UNIT from running.
-    pub fn is_watching(&self) -> bool {
-        matches!(self.phase, Phase::Watching)
+    /// When the first probe of the row of failures was sent, if there is one.
+    pub fn row_began(&self) -> Option<Instant> {
+        self.watch.row_began()
     }
 
     /// The life of UNIT that is probed.
@@ -184,7 +174,7 @@ impl State {
     pub fn figure(&self) -> metrics::State {
         match self.phase {
             Phase::Starting { .. } => metrics::State::Starting,
-            Phase::Watching if self.spell.is_said() => metrics::State::Hung,
+            Phase::Watching if self.watch.is_called() => metrics::State::Hung,
             Phase::Watching if self.failures() > 0 => metrics::State::Unhealthy,
             Phase::Watching => metrics::State::Watching,
             Phase::Acting(..) => metrics::State::Hung,
@@ -198,7 +188,7 @@ impl State {
         self.maintenance = at.maintenance;
         if matches!(
             event,
-            Event::Probed { .. } | Event::Read(_) | Event::Reported | Event::Called(_) | Event::Looked(_)
+            Event::Probed(_) | Event::Read(_) | Event::Reported | Event::Called(_) | Event::Looked(_)
         ) {
             self.overdue = None;
             // Where it was overdue, the turns had ended.
@@ -217,9 +207,7 @@ impl State {
             Event::Lost { why } => self.lost(why, at.now, &mut actions),
             Event::Due => self.is_due(at, &mut actions),
             Event::Turn => self.take_turn(at, &mut actions),
-            Event::Probed { outcome, late, pressure } => {
-                self.probed(outcome, late, pressure, at, &mut actions);
-            }
+            Event::Probed(ended) => self.probed(ended, at, &mut actions),
             Event::Read(settings) => self.read(settings, at, &mut actions),
             Event::Reported => self.reported(at, &mut actions),
             Event::Called(result) => self.called(result, at, &mut actions),
@@ -240,7 +228,7 @@ impl State {
 
     fn begin(&mut self, task: Task, now: Instant, actions: &mut Actions) {
         let takes = match &task {
-            Task::Probe { timeout } => *timeout,
+            Task::Probe { limit } => limit.under_pressure.div_f64(stalls::LEAST),
             Task::Report(hang) => hang.budget,
             // A kill is two calls.
             Task::ReadSettings | Task::Kill { .. } | Task::Look | Task::Start => 2 * CALL_TIMEOUT,
@@ -254,7 +242,7 @@ impl State {
         match &self.phase {
             Phase::Starting { .. } | Phase::Watching if at.maintenance => self.stand_aside(at, actions),
             Phase::Starting { .. } | Phase::Watching => {
-                self.probe(self.rules.timing.timeout, at.now, actions);
+                self.probe(at.now, actions);
             }
             // Maintenance may be over.
             Phase::Resting => self.stand(at, actions),

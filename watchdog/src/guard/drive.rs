@@ -1,5 +1,6 @@
 //! The loop of guard mode: turns what comes in into events for [`State`], and its actions into I/O.
 
+use crate::kernel::stalls::Limit;
 use std::future::pending;
 use std::io;
 use std::path::PathBuf;
@@ -125,7 +126,7 @@ async fn drive(guard: Guard<'_>, bus: (Bus, Changes), stop: &AsyncFd<SignalFd>) 
         tracing::warn!("{warning}");
     }
     let (sender, mut news) = unbounded_channel();
-    let gauge = rules.pressure_limit.map(|_| Gauge::default());
+    let gauge = Gauge::new(rules.pressure_limit);
     let state = State::new(rules, name.clone(), &probes.to_string(), ledger.read(), Instant::now());
     let mut driver = Driver {
         name: &name,
@@ -137,7 +138,7 @@ async fn drive(guard: Guard<'_>, bus: (Bus, Changes), stop: &AsyncFd<SignalFd>) 
         state,
         line: None,
         underway: None,
-        probe: (Instant::now(), Duration::ZERO),
+        probe: (Instant::now(), Limit::of(Duration::ZERO)),
         gauge,
         recent: Recent::new(),
         flapping: Flapping::default(),
@@ -162,7 +163,7 @@ async fn drive(guard: Guard<'_>, bus: (Bus, Changes), stop: &AsyncFd<SignalFd>) 
             () = &mut follower => {}
             Some(news) = news.recv() => driver.hear(news),
             end = end_of(&mut driver.underway) => driver.ended(end),
-            () = found(&mut driver.gauge) => {}
+            () = driver.gauge.found() => {}
             () = at(driver.state.due()) => driver.step(Event::Due),
             () = at(driver.state.turn()) => driver.step(Event::Turn),
             never = &mut serving => match never {},
@@ -181,10 +182,9 @@ struct Driver<'a> {
     /// [`None`] while there is no connection.
     line: Option<Rc<Line>>,
     underway: Option<Underway<'a>>,
-    /// When the last one was started, and its deadline.
-    probe: (Instant, Duration),
-    /// [`None`] with `--pressure off`.
-    gauge: Option<Gauge<'a>>,
+    /// When the last one was started, and how long it may take.
+    probe: (Instant, Limit),
+    gauge: Gauge<'a>,
     recent: Recent,
     flapping: Flapping,
     figure: metrics::State,
@@ -219,19 +219,15 @@ impl<'a> Driver<'a> {
     }
 
     fn probed(&mut self, outcome: Outcome) -> Event {
-        let (now, (started, timeout)) = (Instant::now(), self.probe);
+        let (now, (started, limit)) = (Instant::now(), self.probe);
         let took = now - started;
         self.recent.remember(now, took, &outcome);
         note::flapped(self.name, &mut self.flapping, now);
         self.metrics.probe(took, &outcome);
-        if outcome == Outcome::Healthy {
-            return Event::Probed { outcome, late: Duration::ZERO, pressure: None };
-        }
-        let mut pressure = None;
-        if let Some(gauge) = self.gauge.as_mut().filter(|_| self.state.is_watching()) {
-            pressure = gauge.measure(self.state.failures(), now, || control_group(self.line.clone()));
-        }
-        Event::Probed { outcome, late: took.saturating_sub(timeout), pressure }
+        let row = self.state.row_began();
+        Event::Probed(
+            self.gauge.ended(outcome, limit, started, row, now, || control_group(self.line.clone())),
+        )
     }
 
     fn step(&mut self, event: Event) {
@@ -249,14 +245,12 @@ impl<'a> Driver<'a> {
             tracing::debug!("when UNIT was ended is forgotten when this guard ends: {error}");
         }
         if let Some(task) = task {
-            if let Task::Probe { timeout } = task {
-                self.probe = (now, timeout);
+            if let Task::Probe { limit } = task {
+                self.probe = (now, limit);
             }
             self.underway = Some(self.begin(task));
         }
-        if let Some(gauge) = &mut self.gauge {
-            gauge.follow(self.state.instance(), || control_group(self.line.clone()));
-        }
+        self.gauge.follow(self.state.instance(), || control_group(self.line.clone()));
         self.metrics.failures(self.state.failures());
         self.metrics.restarts(self.state.restarts());
         let figure = self.state.figure();
@@ -276,7 +270,7 @@ impl<'a> Driver<'a> {
         match note {
             Note::Hung { .. } | Note::DryRun { .. } | Note::Exhausted { .. } => self.metrics.hang(),
             Note::Discounted { .. } => self.metrics.discounted(),
-            Note::Widened { .. } => self.metrics.widened(),
+            Note::Slowed { .. } => self.metrics.widened(),
             _ => {}
         }
     }
@@ -284,9 +278,9 @@ impl<'a> Driver<'a> {
     fn begin(&self, task: Task) -> Underway<'a> {
         let (name, line) = (self.name, self.line.clone());
         match task {
-            Task::Probe { timeout } => {
-                let probes = self.probes;
-                Box::pin(async move { End::Probe(probes.run(timeout).await) })
+            Task::Probe { limit } => {
+                let (probes, deadline) = (self.probes, self.gauge.deadline(limit));
+                Box::pin(async move { End::Probe(probes.run(&deadline).await) })
             }
             Task::Report(hang) => {
                 let budget = hang.budget;
@@ -345,13 +339,6 @@ impl<'a> Driver<'a> {
 async fn at(time: Option<Instant>) {
     match time {
         Some(time) => sleep_until(time.into()).await,
-        None => pending().await,
-    }
-}
-
-async fn found(gauge: &mut Option<Gauge<'_>>) {
-    match gauge {
-        Some(gauge) => gauge.found().await,
         None => pending().await,
     }
 }

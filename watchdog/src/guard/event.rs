@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use crate::guard::note::Note;
 use crate::guard::settings::{Settings, Whom};
 use crate::guard::unit::Unit;
-use crate::kernel::starvation::Pressure;
+use crate::hang::watch::Ended;
+use crate::kernel::stalls::Limit;
 use crate::systemd::message::Message;
-use crate::words::outcome::Outcome;
 
 /// What happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// systemd is connected, and UNIT stands so; or something about it changed.
     Seen(Unit),
@@ -26,15 +26,7 @@ pub enum Event {
     /// The time [`State::turn`](super::decide::State::turn) named has come.
     Turn,
     /// [`Task::Probe`] has ended.
-    Probed {
-        /// What it found.
-        outcome: Outcome,
-        /// How long after the probe's deadline this process came to look: it was itself kept from running.
-        late: Duration,
-        /// How far others kept UNIT from running since the first unhealthy probe; [`None`] where that was not asked or
-        /// cannot be known.
-        pressure: Option<Pressure>,
-    },
+    Probed(Ended),
     /// [`Task::ReadSettings`] has ended.
     Read(Result<Settings, String>),
     /// [`Task::Report`] has ended.
@@ -63,8 +55,8 @@ pub struct Moment {
 pub enum Task {
     /// Probe once.
     Probe {
-        /// With this deadline.
-        timeout: Duration,
+        /// It may take so long.
+        limit: Limit,
     },
     /// Read UNIT's settings.
     ReadSettings,

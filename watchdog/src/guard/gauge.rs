@@ -4,32 +4,43 @@
 //! taken up, beside everything else; and where there was no answer, again when a row of unhealthy probes begins. Until it is
 //! known, nothing is measured.
 
+use crate::hang::watch::Ended;
+use crate::kernel::stalls::{Limit, Measured};
+use crate::kernel::starvation::Starvation;
+use crate::probe::Deadline;
+use crate::words::outcome::Outcome;
 use std::future::{Future, pending};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::time::Instant;
 
 use crate::guard::unit::Instance;
 use crate::kernel::cgroup::Cgroup;
-use crate::kernel::starvation::{Pressure, Starvation};
 
 /// ControlGroup=, once it is known; [`None`]: systemd did not say.
 pub type Reading<'a> = Pin<Box<dyn Future<Output = Option<String>> + 'a>>;
 
 /// Measures UNIT.
-#[derive(Default)]
 pub struct Gauge<'a> {
+    /// `--pressure`
+    limit: Option<u8>,
     /// Whose control group it is.
     instance: Option<Instance>,
-    starvation: Option<Starvation>,
+    starvation: Option<Rc<Starvation>>,
     reading: Option<Reading<'a>>,
 }
 
 impl<'a> Gauge<'a> {
+    /// Of no unit yet. Without a `limit` nothing is measured.
+    pub fn new(limit: Option<u8>) -> Self {
+        Self { limit, instance: None, starvation: None, reading: None }
+    }
+
     /// This life of UNIT is probed now.
     pub fn follow(&mut self, instance: Option<&Instance>, read: impl FnOnce() -> Reading<'a>) {
         if self.instance.as_ref() != instance {
-            let reading = instance.map(|_| read());
-            *self = Self { instance: instance.cloned(), starvation: None, reading };
+            let reading = instance.filter(|_| self.limit.is_some()).map(|_| read());
+            *self = Self { instance: instance.cloned(), reading, ..Self::new(self.limit) };
         }
     }
 
@@ -38,26 +49,38 @@ impl<'a> Gauge<'a> {
         let Some(reading) = &mut self.reading else { return pending().await };
         let control_group = reading.await;
         self.reading = None;
-        self.starvation = control_group.map(|control_group| Starvation::new(Cgroup::at(&control_group)));
+        self.starvation = control_group
+            .map(|control_group| Rc::new(Starvation::new(Cgroup::at(&control_group), self.limit)));
     }
 
-    /// An unhealthy probe has ended, after so many `failures` in a row. The pressure since the first of them.
-    pub fn measure(
+    /// For the next probe.
+    pub fn deadline(&self, limit: Limit) -> Deadline {
+        match &self.starvation {
+            Some(starvation) => Deadline::able(limit, Rc::clone(starvation)),
+            None => Deadline::after(limit.timeout),
+        }
+    }
+
+    /// A probe that was sent at `started` has ended, in a row of failures that began at `row`.
+    pub fn ended(
         &mut self,
-        failures: u32,
+        outcome: Outcome,
+        limit: Limit,
+        started: Instant,
+        row: Option<Instant>,
         now: Instant,
         read: impl FnOnce() -> Reading<'a>,
-    ) -> Option<Pressure> {
-        let Some(starvation) = &mut self.starvation else {
-            if failures == 0 && self.reading.is_none() {
+    ) -> Ended {
+        let is_healthy = outcome == Outcome::Healthy;
+        let measured = if let Some(starvation) = &self.starvation {
+            starvation.measure(is_healthy, limit.timeout, started, row, now)
+        } else {
+            if !is_healthy && row.is_none() && self.limit.is_some() && self.reading.is_none() {
                 self.reading = Some(read());
             }
-            return None;
+            Measured::on_the_clock(started, row, now)
         };
-        if failures == 0 || !starvation.has_begun() {
-            starvation.begin(now);
-        }
-        starvation.measure(now)
+        Ended::new(outcome, limit, measured)
     }
 }
 
@@ -65,10 +88,12 @@ impl<'a> Gauge<'a> {
 mod tests {
     use std::cell::Cell;
     use std::future::ready;
+    use std::time::Duration;
 
     use super::*;
     use crate::guard::unit::Standing;
     use crate::guard::unit::tests::running;
+    use crate::words::outcome::{Cause, Reason};
 
     fn instance(main_pid: u32) -> Instance {
         match running(main_pid).standing() {
@@ -85,7 +110,7 @@ mod tests {
 
     #[test]
     fn the_control_group_is_asked_for_once_in_a_life_of_the_unit() {
-        let (asked, mut gauge) = (Cell::new(0), Gauge::default());
+        let (asked, mut gauge) = (Cell::new(0), Gauge::new(Some(10)));
         for (main_pid, expected) in
             [(None, 0), (Some(7), 1), (Some(7), 1), (Some(8), 2), (None, 2), (Some(8), 3)]
         {
@@ -100,27 +125,40 @@ mod tests {
 
     #[tokio::test]
     async fn without_an_answer_it_is_asked_for_again_when_a_row_begins() {
-        let (asked, mut gauge, now) = (Cell::new(0), Gauge::default(), Instant::now());
+        let (asked, mut gauge, now) = (Cell::new(0), Gauge::new(Some(10)), Instant::now());
         gauge.follow(Some(&instance(7)), || answer(&asked, None));
-        assert_eq!(gauge.measure(0, now, || answer(&asked, None)), None);
-        assert_eq!(asked.get(), 1, "it is being asked for");
+        let ended = |gauge: &mut Gauge<'_>, row: Option<Instant>, control_group| {
+            let limit = Limit::of(Duration::from_secs(1));
+            let outcome = Outcome::Unhealthy(Reason::new(Cause::Timeout, "mute"));
+            let ended = gauge.ended(outcome, limit, now, row, now + Duration::from_secs(2), || {
+                answer(&asked, control_group)
+            });
+            (ended.pressure, ended.late, asked.get())
+        };
+        let on_the_clock = |asked| (None, Duration::from_secs(1), asked);
+        assert_eq!(ended(&mut gauge, None, None), on_the_clock(1), "it is being asked for");
         gauge.found().await;
-        assert_eq!(gauge.measure(1, now, || answer(&asked, None)), None);
-        assert_eq!(asked.get(), 1, "in the middle of a row");
-        assert_eq!(gauge.measure(0, now, || answer(&asked, Some("/no-such.service"))), None);
+        assert_eq!(ended(&mut gauge, Some(now), None), on_the_clock(1), "in the middle of a row");
+        assert_eq!(ended(&mut gauge, None, Some("/no-such.service")), on_the_clock(2));
         gauge.found().await;
-        assert_eq!(gauge.measure(1, now, || answer(&asked, None)), None, "there is no such group");
-        assert_eq!(gauge.measure(0, now, || answer(&asked, None)), None);
-        assert_eq!(asked.get(), 2, "it is known");
+        assert_eq!(ended(&mut gauge, Some(now), None), on_the_clock(2), "there is no such group");
+        assert_eq!(ended(&mut gauge, None, None), on_the_clock(2), "it is known");
     }
 
     #[tokio::test]
     async fn what_is_known_of_one_life_is_forgotten_with_it() {
-        let (asked, mut gauge) = (Cell::new(0), Gauge::default());
+        let (asked, mut gauge) = (Cell::new(0), Gauge::new(Some(10)));
         gauge.follow(Some(&instance(7)), || answer(&asked, Some("/a.service")));
         gauge.found().await;
         assert!(gauge.starvation.is_some());
         gauge.follow(Some(&instance(8)), || answer(&asked, None));
         assert!(gauge.starvation.is_none());
+    }
+
+    #[test]
+    fn with_pressure_switched_off_nothing_is_asked_for() {
+        let (asked, mut gauge) = (Cell::new(0), Gauge::new(None));
+        gauge.follow(Some(&instance(7)), || answer(&asked, Some("/a.service")));
+        assert_eq!(asked.get(), 0);
     }
 }

@@ -1,12 +1,12 @@
 //! The turns of events that people want to read about, and how they are logged.
 
+use crate::kernel::stalls::Pressure;
 use std::time::{Duration, Instant};
 
 use crate::guard::name::ServiceName;
 use crate::guard::rules::Rules;
 use crate::guard::settings::Whom;
 use crate::hang::flapping::Flapping;
-use crate::kernel::starvation::Pressure;
 use crate::service::signals;
 use crate::words::outcome::Reason;
 use crate::words::span::{Span, rounded};
@@ -54,7 +54,7 @@ pub enum Note {
     Hung { reason: String },
     CannotProbe { reason: Reason },
     Discounted { late: Duration },
-    Widened { pressure: Pressure, timeout: Duration },
+    Slowed { pressure: Pressure },
     DryRun { reason: String, plan: String },
     Exhausted { reason: String, limit: u32, window: Duration },
     Signalling { signal: i32, whom: Whom },
@@ -83,6 +83,7 @@ pub fn log(unit: &ServiceName, note: &Note, flapping: &mut Flapping) {
     let is_to_be_said = match note {
         Note::Unhealthy { .. } => flapping.began(Instant::now()),
         Note::Recovered { .. } => flapping.ended(),
+        Note::Slowed { .. } => flapping.slowed(Instant::now()),
         _ => true,
     };
     if is_to_be_said {
@@ -106,12 +107,10 @@ fn say(unit: &ServiceName, note: &Note) {
             "an unhealthy probe of {unit} does not count: sd-watchdog itself came {} late to see its end",
             rounded(*late)
         ),
-        Note::Widened { pressure, timeout } => tracing::warn!(
+        Note::Slowed { pressure: Pressure { resource, percent } } => tracing::warn!(
             event = "deadline_widened",
-            "{unit} waited for {} {} % of the time: one more probe gets {}",
-            pressure.resource,
-            pressure.percent,
-            rounded(*timeout)
+            "{unit} waits for {resource} {percent} % of the time, so it has more time to answer: deadlines count only the \
+             time in which it is able to run"
         ),
         Note::Recovered { failures: 1 } => tracing::info!("{unit} is healthy again after 1 unhealthy probe"),
         Note::Recovered { failures } => {

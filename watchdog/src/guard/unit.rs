@@ -111,7 +111,7 @@ impl Unit {
 }
 
 #[cfg(test)]
-pub(in crate::guard) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     pub fn unit(active: &str, sub: &str) -> Unit {

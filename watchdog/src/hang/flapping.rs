@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 /// For so long it is counted, from the first time on.
 const WINDOW: Duration = Duration::from_secs(60);
+/// Pressure from others lasts for minutes; it is said this often at most.
+const SLOWED_GAP: Duration = Duration::from_secs(10);
 /// How many times are said in it.
 const MOST: u32 = 3;
 
@@ -16,6 +18,8 @@ pub struct Flapping {
     times: u32,
     /// The last time was not said, so neither is its end.
     is_silent: bool,
+    /// When it was last said that it is kept from running.
+    slowed: Option<Instant>,
 }
 
 impl Flapping {
@@ -35,6 +39,15 @@ impl Flapping {
         self.times += 1;
         self.is_silent = self.times > MOST;
         !self.is_silent
+    }
+
+    /// Others keep it from running. Whether that is to be said.
+    pub fn slowed(&mut self, now: Instant) -> bool {
+        let is_due = self.slowed.is_none_or(|said| now.saturating_duration_since(said) >= SLOWED_GAP);
+        if is_due {
+            self.slowed = Some(now);
+        }
+        is_due
     }
 
     /// It is healthy again. Whether that is to be said.

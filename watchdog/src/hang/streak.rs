@@ -3,9 +3,6 @@
 use std::time::{Duration, Instant};
 
 use crate::hang::timing::Timing;
-use crate::kernel::starvation::Pressure;
-use crate::words::outcome::Reason;
-use crate::words::span::rounded;
 
 /// Counts what came since the service was last known to be healthy.
 #[derive(Debug, Clone, Default)]
@@ -18,16 +15,14 @@ pub struct Spell {
     interrupted: bool,
     /// When the first unhealthy probe was started.
     began: Option<Instant>,
-    /// The deadline was widened once.
-    widened: bool,
     /// That it is a hang was said, and it goes on.
     is_said: bool,
 }
 
 impl Spell {
-    /// An unhealthy probe, started at `started`, has ended.
-    pub fn unhealthy(&mut self, started: Instant) {
-        self.failures = self.failures.saturating_add(1);
+    /// An unhealthy probe, started at `started`, has ended. It counts as many times as it could have been sent meanwhile.
+    pub fn unhealthy(&mut self, started: Instant, times: u32) {
+        self.failures = self.failures.saturating_add(times);
         self.interrupted |= self.healthy > 0;
         self.healthy = 0;
         self.began.get_or_insert(started);
@@ -42,14 +37,14 @@ impl Spell {
         Some(std::mem::take(self).failures)
     }
 
-    /// N failures, over [`Timing::shortest_spell`] at least.
-    pub fn is_hang(&self, timing: &Timing, now: Instant) -> bool {
-        self.failures >= timing.failures && self.lasted(now) >= timing.shortest_spell()
+    /// N failures, over [`Timing::shortest_spell`] at least, of which the service was `able` to run for so long.
+    pub fn is_hang(&self, timing: &Timing, able: Duration) -> bool {
+        self.failures >= timing.failures && able >= timing.shortest_spell()
     }
 
-    /// Since the first unhealthy probe was started.
-    pub fn lasted(&self, now: Instant) -> Duration {
-        self.began.map_or(Duration::ZERO, |began| now - began)
+    /// When the first unhealthy probe of the row was started.
+    pub fn began(&self) -> Option<Instant> {
+        self.began
     }
 
     /// `3 probes in a row unhealthy`
@@ -65,37 +60,6 @@ impl Spell {
     /// Unhealthy probes so far.
     pub fn failures(&self) -> u32 {
         self.failures
-    }
-
-    /// One more probe, with a deadline of all that is `left`, where the pressure is at the `limit` or above: once, and only
-    /// if that is more than the others had.
-    pub fn widen(
-        &mut self,
-        timing: &Timing,
-        pressure: Option<Pressure>,
-        limit: Option<u8>,
-        left: Duration,
-    ) -> Option<(Pressure, Duration)> {
-        let pressure = pressure.filter(|pressure| limit.is_some_and(|limit| pressure.percent >= limit))?;
-        // Whole milliseconds, since people read it in the reason.
-        let timeout = Duration::from_millis(u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
-        let is_first = timeout > timing.timeout && !std::mem::replace(&mut self.widened, true);
-        is_first.then_some((pressure, timeout))
-    }
-
-    /// `3 probes in a row unhealthy: … no answer in 1 s; but 62 % of the time it waited for CPU, so one more gets 4.3 s`
-    pub fn widened_text(
-        &self,
-        timing: &Timing,
-        reason: &Reason,
-        pressure: Pressure,
-        timeout: Duration,
-    ) -> String {
-        let Pressure { percent, resource } = pressure;
-        let (row, timeout) = (self.text(timing), rounded(timeout));
-        format!(
-            "{row}: {reason}; but {percent} % of the time it waited for {resource}, so one more gets {timeout}"
-        )
     }
 
     /// The hang that goes on was said to be one.
@@ -114,7 +78,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::words::outcome::Cause;
 
     const MS: Duration = Duration::from_millis(1);
 
@@ -133,8 +96,8 @@ mod tests {
             let meaning = if outcome == 'h' {
                 spell.healthy(timing).map(|failures| char::from_digit(failures.min(9), 10).expect("a digit"))
             } else {
-                spell.unhealthy(started);
-                spell.is_hang(timing, now).then_some('H')
+                spell.unhealthy(started, 1);
+                spell.is_hang(timing, now - spell.began().expect("a row")).then_some('H')
             };
             now += timing.retry_interval;
             meaning.unwrap_or('?')
@@ -161,30 +124,6 @@ mod tests {
     fn a_row_of_quick_failures_is_no_hang_before_it_has_lasted_as_long_as_one_of_deadlines() {
         assert_eq!(meanings(&timing(3, 1), "rrrrrrrrrrrrrrr"), "?????????????HH");
         assert_eq!(meanings(&timing(3, 1), "rrrrrrrrh"), "????????8");
-    }
-
-    #[test]
-    fn a_deadline_is_widened_once_for_pressure_at_the_limit_and_only_if_more_is_left() {
-        let (timing, pressure) = (timing(3, 1), Pressure { resource: "CPU", percent: 40 });
-        let mut spell = Spell::default();
-        assert_eq!(spell.widen(&timing, None, Some(40), 900 * MS), None);
-        assert_eq!(spell.widen(&timing, Some(pressure), None, 900 * MS), None);
-        assert_eq!(spell.widen(&timing, Some(pressure), Some(41), 900 * MS), None);
-        assert_eq!(spell.widen(&timing, Some(pressure), Some(40), 60 * MS), None);
-        assert_eq!(spell.widen(&timing, Some(pressure), Some(40), 61 * MS), Some((pressure, 61 * MS)));
-        assert_eq!(spell.widen(&timing, Some(pressure), Some(40), 900 * MS), None);
-    }
-
-    #[test]
-    fn a_widened_deadline_is_said_with_what_it_is_for() {
-        let mut spell = Spell::default();
-        spell.unhealthy(Instant::now());
-        let (reason, pressure) =
-            (Reason::new(Cause::Timeout, "mute"), Pressure { resource: "CPU", percent: 62 });
-        assert_eq!(
-            spell.widened_text(&timing(3, 1), &reason, pressure, 431 * MS),
-            "1 probe in a row unhealthy: mute; but 62 % of the time it waited for CPU, so one more gets 431 ms"
-        );
     }
 
     proptest! {

@@ -4,15 +4,8 @@ use std::time::{Duration, Instant};
 
 /// This process ran late if it came to look at a probe's deadline later than the larger of this and T/4.
 const LATE: Duration = Duration::from_millis(20);
-/// What stays of W for sending the trigger: a hang report or a widened deadline ends this long before W does, or W/20
-/// where that is less.
+/// What stays of W for sending the trigger: a hang report ends this long before W does, or W/20 where that is less.
 const MARGIN: Duration = Duration::from_millis(100);
-
-/// Whether an unhealthy probe says as much about this process as about the service: its end was seen so `late` after
-/// its deadline.
-pub fn is_too_late(late: Duration, timing: &Timing) -> bool {
-    late >= LATE.max(timing.timeout / 4)
-}
 
 /// When W is about to be over for a service that was `vouched` for last at that time.
 pub fn last_call(vouched: Instant, watchdog: Duration) -> Instant {
@@ -75,6 +68,12 @@ impl Timing {
         timeouts.saturating_add(self.retry_interval.saturating_mul(self.failures.saturating_sub(2)))
     }
 
+    /// Whether an unhealthy probe says as much about this process as about the service: its end was seen so `late` after
+    /// its deadline, by T/4 or 20 ms.
+    pub fn is_too_late(&self, late: Duration) -> bool {
+        late >= LATE.max(self.timeout / 4)
+    }
+
     /// The longest time between two pings of a service that recovers just before it counts as hung: each failure can be
     /// followed by one healthy probe less than it takes to rise.
     pub(crate) fn longest_gap(&self) -> Duration {
@@ -106,7 +105,7 @@ mod tests {
             [(60, 19, false), (60, 20, true), (400, 99, false), (400, 100, true), (400, 0, false)]
         {
             let timing = Timing { timeout: timeout * MS, ..Timing::for_watchdog(1_000 * MS) };
-            assert_eq!(is_too_late(late * MS, &timing), expected, "{timeout} {late}");
+            assert_eq!(timing.is_too_late(late * MS), expected, "{timeout} {late}");
         }
     }
 

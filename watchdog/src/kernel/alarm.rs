@@ -67,18 +67,33 @@ impl Alarm {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Elapsed;
 
-/// Lets `future` take `time` at most. Looks at it before the clock: what is there counts, however late we come to look.
-/// Needs a Tokio runtime with I/O and time.
-pub async fn timeout<F: Future>(time: Duration, mut future: Pin<&mut F>) -> Result<F::Output, Elapsed> {
-    let until = Instant::now() + time;
-    let Ok(alarm) = Lent::new() else {
-        // No descriptor is left.
-        return tokio::time::timeout_at(until.into(), future).await.map_err(|_| Elapsed);
+/// For [`until`]: `time` from now on.
+pub fn after(time: Duration) -> impl FnMut(Instant) -> Option<Instant> {
+    let end = Instant::now() + time;
+    move |now| (now < end).then_some(end)
+}
+
+/// Lets `future` take its time until `next` says that it is over: given a moment, it names the next at which to ask again.
+/// Looks at the future before the clock: what is there counts, however late we come to look. Needs a Tokio runtime with
+/// I/O and time.
+pub async fn until<F: Future>(
+    mut next: impl FnMut(Instant) -> Option<Instant>,
+    mut future: Pin<&mut F>,
+) -> Result<F::Output, Elapsed> {
+    // Without one, no descriptor is left.
+    let alarm = Lent::new().ok();
+    let over = async {
+        while let Some(moment) = next(Instant::now()) {
+            match &alarm {
+                Some(alarm) => alarm.at(moment).await,
+                None => tokio::time::sleep_until(moment.into()).await,
+            }
+        }
     };
     tokio::select! {
         biased;
         output = &mut future => Ok(output),
-        () = alarm.at(until) => Err(Elapsed),
+        () = over => Err(Elapsed),
     }
 }
 
@@ -164,6 +179,25 @@ mod tests {
                 () = alarm.at(soon) => {}
             }
             assert!(Instant::now() >= soon);
+        });
+    }
+
+    /// Lets it take `time` at most.
+    async fn timeout<F: Future>(time: Duration, future: Pin<&mut F>) -> Result<F::Output, Elapsed> {
+        until(after(time), future).await
+    }
+
+    #[test]
+    fn an_end_can_be_put_off_each_time_it_comes() {
+        run(async {
+            let (began, mut asked) = (Instant::now(), 0);
+            let next = |now| {
+                asked += 1;
+                (asked <= 3).then_some(now + 2 * MS)
+            };
+            assert_eq!(until(next, pin!(pending::<()>())).await, Err(Elapsed));
+            assert_eq!(asked, 4);
+            assert!(began.elapsed() >= 6 * MS);
         });
     }
 

@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 mod mount;
 mod pressure;
@@ -133,6 +134,16 @@ impl Cgroup {
         let mut text = read_text(&place.join(file))?;
         text.truncate(text.trim_end().len());
         Ok(text)
+    }
+
+    /// For how long all of its processes that wanted to run have waited for a resource: of the nearest group above where it
+    /// does not say itself (`cgroup.pressure` switches it off, Linux 6.1). [`None`]: the kernel does not tell.
+    pub fn stalled(&self, resource: Resource) -> Option<Duration> {
+        let place = self.place.as_ref().ok().filter(|place| place.hierarchy == Hierarchy::V2)?;
+        let groups = place.directory.ancestors().take_while(|group| group.join("cgroup.procs").exists());
+        let mut texts = groups.filter_map(|group| std::fs::read_to_string(group.join(resource.file())).ok());
+        let pressure = texts.find_map(|text| Pressure::parse(&text))?;
+        pressure.full.map(|full| Duration::from_micros(full.total_usec))
     }
 
     /// How much time was lost waiting for a resource (PSI: Linux 4.20 with `CONFIG_PSI`, not switched off by `psi=0`).

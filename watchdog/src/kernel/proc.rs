@@ -32,9 +32,20 @@ impl Stat {
     }
 }
 
-/// `/proc/PID/task/TID/schedstat`: time on a CPU, exact where `stat` counts in hundredths of a second.
-pub(crate) fn cpu_time(schedstat: &str) -> Option<Duration> {
-    schedstat.split_ascii_whitespace().next()?.parse().ok().map(Duration::from_nanos)
+/// `/proc/PID/task/TID/schedstat`: exact where `stat` counts in hundredths of a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Turns {
+    /// On a CPU.
+    pub(crate) ran: Duration,
+    /// In a queue for one. A wait is added when it is over.
+    pub(crate) waited: Duration,
+}
+
+/// [`None`] where it is not as the kernel writes it.
+pub(crate) fn turns(schedstat: &str) -> Option<Turns> {
+    let mut fields =
+        schedstat.split_ascii_whitespace().map(|field| field.parse().ok().map(Duration::from_nanos));
+    Some(Turns { ran: fields.next()??, waited: fields.next()?? })
 }
 
 /// `/proc/PID/status`, as far as it is needed. Memory in bytes.
@@ -189,8 +200,9 @@ Max locked memory         8388608              8388608              bytes
 
     #[test]
     fn times_and_sockets_are_read() {
-        assert_eq!(cpu_time("1234567 890 12\n"), Some(Duration::from_nanos(1_234_567)));
-        assert_eq!(cpu_time("\n"), None);
+        let (ran, waited) = (Duration::from_nanos(1_234_567), Duration::from_nanos(890));
+        assert_eq!(turns("1234567 890 12\n"), Some(Turns { ran, waited }));
+        assert_eq!(turns("\n"), None);
         assert_eq!(socket_inode("socket:[12345]"), Some(12_345));
         assert_eq!(socket_inode("pipe:[12345]"), None);
     }

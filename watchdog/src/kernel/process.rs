@@ -191,7 +191,7 @@ impl Reader {
         let name = format!("{pid}/task/{tid}/schedstat");
         let proc = self.proc.as_fd();
         if read(proc, &name, MAX_FILE, &mut self.buffer).is_ok() {
-            return proc::cpu_time(&String::from_utf8_lossy(&self.buffer));
+            return Some(proc::turns(&String::from_utf8_lossy(&self.buffer))?.ran);
         }
         read(proc, &format!("{pid}/task/{tid}/stat"), MAX_FILE, &mut self.buffer).ok()?;
         Some(Stat::parse(&String::from_utf8_lossy(&self.buffer))?.cpu)
@@ -317,7 +317,7 @@ impl Reader {
         if thread.state == 'R' {
             // It is measured how busy it is, for which hundredths of a second are too coarse.
             let exact = self.text(tasks, &format!("{tid}/schedstat"), MAX_FILE);
-            thread.cpu = exact.ok().and_then(|text| proc::cpu_time(&text)).unwrap_or(thread.cpu);
+            thread.cpu = exact.ok().and_then(|text| proc::turns(&text)).map_or(thread.cpu, |turns| turns.ran);
             return Some(thread);
         }
         if *shows_stacks {

@@ -12,17 +12,18 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::time::Duration;
+use std::time::Instant;
 
 use rustix::io::Errno;
 use tokio::net::{TcpStream, UnixStream};
 
 use super::address::{self, AddressError, Host};
+use super::deadline::{Deadline, Waited};
 use super::lookup::Lookup;
 use super::plain::{Plain, Stage};
 use crate::kernel::alarm;
 use crate::kernel::alarm::Elapsed;
 use crate::words::outcome::{Cause, Outcome, Reason};
-use crate::words::span::Span;
 
 /// A Unix socket whose queue is full refuses at once what TCP would let wait: how long until it is asked again.
 const FULL_QUEUE_GAP: Duration = Duration::from_millis(5);
@@ -40,18 +41,19 @@ enum Place {
     Unix(PathBuf),
 }
 
-/// Runs `attempt` for `timeout` at most. It is pinned already because a future that is passed on by value is stored
+/// Runs `attempt` until `deadline` at most. It is pinned already because a future that is passed on by value is stored
 /// twice, and this one is allocated for every probe. Looks at the attempt before the clock: an answer that is there counts, however
 /// late we come to look.
 pub async fn within(
-    timeout: Duration,
+    deadline: &Deadline,
     attempt: Pin<&mut impl Future<Output = Result<(), Reason>>>,
-    overdue: impl FnOnce() -> Reason,
+    overdue: impl FnOnce(Waited) -> Reason,
 ) -> Outcome {
-    match alarm::timeout(timeout, attempt).await {
+    let started = Instant::now();
+    match alarm::until(|now| deadline.next(started, now), attempt).await {
         Ok(Ok(())) => Outcome::Healthy,
         Ok(Err(reason)) => Outcome::Unhealthy(reason),
-        Err(Elapsed) => Outcome::Unhealthy(overdue()),
+        Err(Elapsed) => Outcome::Unhealthy(overdue(deadline.waited(started))),
     }
 }
 
@@ -75,9 +77,8 @@ impl Endpoint {
         Self { place, lookup: Lookup::default() }
     }
 
-    /// The reason of a probe that got to `stage` within `timeout`.
-    pub fn overdue(&self, stage: Stage, timeout: Duration) -> Reason {
-        let timeout = Span(timeout);
+    /// The reason of a probe that got to `stage` in the time that it was waited for.
+    pub fn overdue(&self, stage: Stage, timeout: &Waited) -> Reason {
         Reason::new(
             Cause::Timeout,
             match stage {

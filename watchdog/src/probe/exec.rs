@@ -3,9 +3,11 @@
 //! No shell: the words are split as a shell would split them, quotes included, and nothing is expanded. See
 //! [`command`] for what the command gets, and for how it ends at the deadline.
 
+use super::deadline::Deadline;
 use std::ffi::OsString;
+use std::fmt::Display;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::Instant;
 
 use crate::service::children::Children;
 use crate::service::command;
@@ -15,7 +17,6 @@ use crate::service::signals;
 use crate::words::command_line;
 use crate::words::command_line::CommandLineError;
 use crate::words::outcome::{Cause, Outcome, Reason};
-use crate::words::span::Span;
 
 /// More than a line for people has, and little enough for a STATUS.
 const LONGEST_LINE: usize = 200;
@@ -36,17 +37,20 @@ impl ExecProbe {
         Ok(Self { argv, children: Rc::clone(children) })
     }
 
-    /// Probes once, within `timeout`. Needs a Tokio runtime with I/O and time.
-    pub async fn run(&self, timeout: Duration) -> Outcome {
-        outcome(&command::run(&self.argv, &self.children, timeout, KEPT).await, timeout)
+    /// Probes once, until `deadline` at most. Needs a Tokio runtime with I/O and time.
+    pub async fn run(&self, deadline: &Deadline) -> Outcome {
+        let started = Instant::now();
+        let next = |now| deadline.next(started, now);
+        let result = command::run(&self.argv, &self.children, next, KEPT).await;
+        outcome(&result, deadline.waited(started))
     }
 }
 
-fn outcome(result: &Result<Finished, CommandError>, timeout: Duration) -> Outcome {
+fn outcome(result: &Result<Finished, CommandError>, waited: impl Display) -> Outcome {
     let (cause, how, output) = match result {
         Ok(Finished { end: End::Exited(0), timed_out: false, .. }) => return Outcome::Healthy,
         Ok(Finished { timed_out: true, output, .. }) => {
-            (Cause::Timeout, format!("still running after {}, killed", Span(timeout)), output)
+            (Cause::Timeout, format!("still running after {waited}, killed"), output)
         }
         Ok(Finished { end: End::Exited(code), output, .. }) => {
             (Cause::Exec, format!("exit code {code}"), output)

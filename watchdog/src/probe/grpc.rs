@@ -3,11 +3,11 @@
 //! A new connection for every probe, for the reasons that [`http`](super::http) has. All of it lives in the probe's own
 //! future: what is left at the deadline is dropped with it, and no task stays behind.
 
+use super::deadline::Deadline;
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
-use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::{Builder, SendRequest};
@@ -58,10 +58,11 @@ impl GrpcProbe {
         self.tls.is_some()
     }
 
-    /// Probes once, within `timeout`. Needs a Tokio runtime with I/O and time.
-    pub async fn run(&self, timeout: Duration) -> Outcome {
+    /// Probes once, until `deadline` at most. Needs a Tokio runtime with I/O and time.
+    pub async fn run(&self, deadline: &Deadline) -> Outcome {
         let stage = Cell::new(Stage::Lookup);
-        within(timeout, pin!(self.attempt(&stage)), || self.endpoint.overdue(stage.get(), timeout)).await
+        within(deadline, pin!(self.attempt(&stage)), |waited| self.endpoint.overdue(stage.get(), &waited))
+            .await
     }
 
     async fn attempt(&self, stage: &Cell<Stage>) -> Result<(), Reason> {

@@ -6,10 +6,10 @@
 //! - Redirects are an answer (status 200–399 is healthy). Those that stay on scheme, host and port are followed if
 //!   asked. Proxy variables are not read.
 
+use super::deadline::Deadline;
 use std::cell::Cell;
 use std::fmt;
 use std::pin::pin;
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
@@ -86,10 +86,11 @@ impl HttpProbe {
         self.tls.is_some()
     }
 
-    /// Probes once, within `timeout`. Needs a Tokio runtime with I/O and time.
-    pub async fn run(&self, timeout: Duration) -> Outcome {
+    /// Probes once, until `deadline` at most. Needs a Tokio runtime with I/O and time.
+    pub async fn run(&self, deadline: &Deadline) -> Outcome {
         let stage = Cell::new(Stage::Lookup);
-        within(timeout, pin!(self.attempt(&stage)), || self.endpoint.overdue(stage.get(), timeout)).await
+        within(deadline, pin!(self.attempt(&stage)), |waited| self.endpoint.overdue(stage.get(), &waited))
+            .await
     }
 
     fn question<'a>(&'a self, method: &'a str, path: &'a str) -> Question<'a> {

@@ -3,9 +3,9 @@
 //! Without `--expect` this proves little: the kernel accepts connections for a process that is stuck, as long as there
 //! is room in the socket's queue.
 
+use super::deadline::Deadline;
 use std::cell::{Cell, RefCell};
 use std::pin::pin;
-use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -15,7 +15,6 @@ use super::connect::{Endpoint, within};
 use super::excerpt::excerpt;
 use super::plain::{Plain, Stage};
 use crate::words::outcome::{Cause, Outcome, Reason};
-use crate::words::span::Span;
 
 mod escape;
 
@@ -37,16 +36,16 @@ impl StreamProbe {
         Self { endpoint, send, expect }
     }
 
-    /// Probes once, within `timeout`. Needs a Tokio runtime with I/O and time.
-    pub async fn run(&self, timeout: Duration) -> Outcome {
+    /// Probes once, until `deadline` at most. Needs a Tokio runtime with I/O and time.
+    pub async fn run(&self, deadline: &Deadline) -> Outcome {
         let stage = Cell::new(Stage::Lookup);
         let answer = RefCell::new(Vec::new());
-        within(timeout, pin!(self.attempt(&stage, &answer)), || match (stage.get(), &self.expect) {
+        within(deadline, pin!(self.attempt(&stage, &answer)), |waited| match (stage.get(), &self.expect) {
             (Stage::Read, Some(expect)) => {
-                let text = format!("{} after {}", without(&answer.borrow(), expect), Span(timeout));
+                let text = format!("{} after {}", without(&answer.borrow(), expect), waited);
                 Reason::new(Cause::Timeout, text)
             }
-            (stage, _) => self.endpoint.overdue(stage, timeout),
+            (stage, _) => self.endpoint.overdue(stage, &waited),
         })
         .await
     }

@@ -1,5 +1,6 @@
 //! Peers that behave in every way a listening socket can, for the tests of all probes.
 
+use super::Deadline;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread::JoinHandle;
@@ -35,7 +36,7 @@ pub fn probes(options: &[&str]) -> Result<Probes, ProbeError> {
 pub fn run(options: &[&str], timeout: Duration) -> Outcome {
     let probes = probes(options).unwrap_or_else(|error| panic!("{error}"));
     let runtime = runtime();
-    let outcome = runtime.block_on(probes.run(timeout));
+    let outcome = runtime.block_on(probes.run(&Deadline::after(timeout)));
     runtime.shutdown_background();
     outcome
 }

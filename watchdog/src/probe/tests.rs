@@ -1,5 +1,6 @@
 use super::testing::*;
 use super::*;
+use crate::probe::Deadline;
 
 /// Answers everything at once.
 fn serving() -> Peer {
@@ -82,7 +83,7 @@ fn probes_are_called_what_they_were_given_as() {
 fn there_may_be_none_where_that_is_allowed() {
     let none = probes(&[]).expect("no probes");
     assert!(none.is_empty());
-    assert_eq!(runtime().block_on(none.run(SHORT)), Outcome::Healthy);
+    assert_eq!(runtime().block_on(none.run(&Deadline::after(SHORT))), Outcome::Healthy);
     assert_eq!(none.or_refuse_empty().map(drop), Err(ProbeError::Nothing));
     let one = probes(&["--tcp", "127.0.0.1:1"]).expect("a probe");
     assert!(!one.is_empty() && one.or_refuse_empty().is_ok());

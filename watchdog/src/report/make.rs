@@ -1,5 +1,6 @@
 //! From an order to the entries in the journal, while the loop goes on.
 
+use crate::kernel::alarm;
 use std::ffi::OsString;
 use std::rc::Rc;
 use std::time::Instant;
@@ -49,7 +50,7 @@ pub async fn make(order: Order, children: Rc<Children>) {
     if let Some(exec) = exec {
         let argv: Vec<OsString> = exec.iter().map(|word| expand(word, main)).collect();
         let left = deadline.saturating_duration_since(Instant::now());
-        let ran = command::run(&argv, &children, left, MOST_OUTPUT).await;
+        let ran = command::run(&argv, &children, alarm::after(left), MOST_OUTPUT).await;
         let (output, how) = match &ran {
             Ok(finished) => (finished.output.as_slice(), ended(finished)),
             Err(error) => (&[][..], error.to_string()),

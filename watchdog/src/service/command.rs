@@ -9,11 +9,13 @@
 //!   finds them normally.
 //! - Nothing here waits for the file system that the program is on: that is left to the process that executes it.
 
+use crate::kernel::alarm::{self, Elapsed};
 use std::ffi::OsString;
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, OwnedFd};
+use std::pin::pin;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::Instant;
 
 use nix::sys::signal::SigSet;
 use rustix::fs::{Mode, OFlags, open};
@@ -21,7 +23,6 @@ use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Signal;
 use tokio::net::unix::pipe::Receiver;
-use tokio::time::{Instant, timeout_at};
 
 use crate::kernel::raw::Place;
 use crate::kernel::raw::{Dispositions, Streams};
@@ -54,23 +55,24 @@ pub enum CommandError {
     System { what: &'static str, source: io::Error },
 }
 
-/// Runs `argv`, a program (looked up in `PATH`) and its arguments. Takes `timeout` at most; keeps `limit` bytes of output.
+/// Runs `argv`, a program (looked up in `PATH`) and its arguments, until `next` says that its time is up (see
+/// [`alarm::until`]); keeps `limit` bytes of output.
 ///
 /// Needs a Tokio runtime with I/O and time, on the main thread.
 pub async fn run(
     argv: &[OsString],
     children: &Rc<Children>,
-    timeout: Duration,
+    next: impl FnMut(Instant) -> Option<Instant>,
     limit: usize,
 ) -> Result<Finished, CommandError> {
-    let deadline = Instant::now() + timeout;
     let (running, pipes) = Running::start(argv, children)?;
     let mut output = Output { kept: Vec::new(), limit };
     // Looks at the command before the clock: what has ended has ended, however late we come to look.
-    match timeout_at(deadline, running.to_its_end(pipes, &mut output)).await {
+    let ended = alarm::until(next, pin!(running.to_its_end(pipes, &mut output))).await;
+    match ended {
         Ok(end) => Ok(Finished { end: end?, output: output.kept, timed_out: false }),
         // Dropping `running` kills it.
-        Err(_) => Ok(Finished {
+        Err(Elapsed) => Ok(Finished {
             end: End::Killed { signal: Signal::KILL.as_raw() },
             output: output.kept,
             timed_out: true,

@@ -1,5 +1,6 @@
 //! How often systemd has restarted the unit that we run in: it knows, and tells whoever may ask.
 
+use crate::kernel::alarm;
 use std::ffi::OsString;
 use std::rc::Rc;
 use std::time::Duration;
@@ -20,7 +21,7 @@ pub fn query(children: &Rc<Children>) -> Option<impl Future<Output = Option<u32>
     let children = Rc::clone(children);
     Some(async move {
         let argv = ["systemctl", "show", "--property=NRestarts", "--value", "--", &unit].map(OsString::from);
-        let finished = command::run(&argv, &children, PATIENCE, 64).await.ok()?;
+        let finished = command::run(&argv, &children, alarm::after(PATIENCE), 64).await.ok()?;
         String::from_utf8(finished.output).ok()?.trim().parse().ok()
     })
 }

@@ -2,6 +2,7 @@
 //!
 //! The outcome goes to standard output, unhealthy too: it is the answer, not an error, and `docker inspect` shows it.
 
+use crate::probe::Deadline;
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -41,7 +42,7 @@ pub fn run(args: &CheckArgs) -> Result<ExitCode, Error> {
         tracing::debug!("cannot become a subreaper: {error}");
     }
     let began = Instant::now();
-    let outcome = runtime.block_on(probes.run(args.timeout));
+    let outcome = runtime.block_on(probes.run(&Deadline::after(args.timeout)));
     let took = began.elapsed();
     if runs_commands {
         runtime.block_on(children.part(&before, PARTING));

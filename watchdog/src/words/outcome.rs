@@ -74,6 +74,11 @@ impl Reason {
         Self { cause, text: text.into() }
     }
 
+    /// It says nothing of the service: this host could not make the probe.
+    pub fn is_ours(&self) -> bool {
+        self.cause == Cause::System
+    }
+
     /// What kind of trouble.
     pub fn cause(&self) -> Cause {
         self.cause

@@ -13,29 +13,30 @@
 //! its deadline or, where this process was itself held up, after it. The service did answer; being late in looking is
 //! not its fault. What is not complete at the deadline is unhealthy; the deadline is kept by [`probe`](crate::probe).
 //!
-//! Starved is not hung, in two ways. An unhealthy probe whose end this process came to see late does not count at all,
-//! since it says as much about this process as about the service. And where PSI shows that the unit was kept from
-//! running, the Nth failure is followed by one more probe with as long a deadline as W leaves. Neither pings: systemd's
-//! own timer stays the net below.
+//! What the end of a probe means is decided by [`Watch`], as it is beside a service.
+//!
+//! Starved is not hung: deadlines count only the time in which the unit was able to run (see [`stalls`](crate::kernel::stalls)).
+//! systemd's own timer counts all time. So while others keep the unit from running, and for no longer than W/2 of able
+//! time after its last answer, a ping is said in its place. That is the one ping without a healthy probe.
 
-use std::time::{Duration, Instant};
+use crate::hang::watch::{Ended, Ruling, Watch};
+use std::time::Instant;
 
 use self::child::Child;
 use self::reload::Reload;
 use self::start::Start;
 use self::status::{Kind, Status};
 use crate::config::Config;
-use crate::hang::streak::Spell;
 use crate::hang::timing;
-use crate::kernel::starvation::Pressure;
 use crate::systemd::message::{Message, Verdict};
 use crate::systemd::relay::Said;
-use crate::words::outcome::{Cause, Outcome, Reason};
+use crate::words::outcome::{Outcome, Reason};
 use crate::words::span::rounded;
 
 mod child;
 mod event;
 mod hang;
+mod pressure;
 mod reload;
 mod start;
 mod starting;
@@ -69,7 +70,7 @@ pub struct State {
     start: Start,
     /// Why the last probe was unhealthy; kept only while starting.
     not_yet: Option<Reason>,
-    spell: Spell,
+    watch: Watch,
     /// Unhealthy probes in all.
     failures: u64,
     /// How often systemd has restarted the unit, as far as known.
@@ -80,13 +81,15 @@ pub struct State {
     hang: String,
     /// systemd's own timer started anew: READY or the last ping.
     vouched: Instant,
+    /// READY or the last healthy probe.
+    answered: Instant,
+    /// When to look whether the unit is kept from running, should no ping be said before.
+    next_vouch: Option<Instant>,
     /// Since when no probe was unhealthy; [`None`] once RESTART_RESET=1 was said.
     sound_since: Option<Instant>,
     /// A signal came that may have been meant to stop COMMAND: until then no hang is called.
     lenient_until: Option<Instant>,
-    /// It was said that the probes cannot be made.
-    blind: bool,
-    /// Their report was made.
+    /// The report of probes that cannot be made was made.
     blind_reported: bool,
     probe_started: Instant,
     /// A probe is under way.
@@ -106,16 +109,17 @@ impl State {
             phase: Phase::Starting,
             start: Start::new(config.start_timeout, now),
             not_yet: None,
-            spell: Spell::default(),
+            watch: Watch::in_front(config.timing),
             failures: 0,
             restarts: None,
             child: Child::default(),
             reload: Reload::default(),
             hang: String::new(),
             vouched: now,
+            answered: now,
+            next_vouch: None,
             sound_since: None,
             lenient_until: None,
-            blind: false,
             blind_reported: false,
             probe_started: now,
             in_flight: false,
@@ -138,7 +142,22 @@ impl State {
 
     /// Unhealthy probes since the service was last healthy.
     pub fn failures_in_a_row(&self) -> u32 {
-        self.spell.failures()
+        self.watch.failures()
+    }
+
+    /// When the first probe of the row of failures was sent; while starting, when COMMAND was started.
+    pub fn row_began(&self) -> Option<Instant> {
+        if self.phase == Phase::Starting { Some(self.start.began()) } else { self.watch.row_began() }
+    }
+
+    /// When READY was said, or the last probe was healthy.
+    pub fn answered(&self) -> Instant {
+        self.answered
+    }
+
+    /// When [`Event::NoPing`] is to happen.
+    pub fn next_vouch(&self) -> Option<Instant> {
+        self.next_vouch
     }
 
     /// When [`Event::ProbeDue`] is to happen.
@@ -162,10 +181,9 @@ impl State {
             (Event::StopAsked { signal, announce }, Starting | Watching | Reporting | Unguarded) => {
                 self.stop(&format!("COMMAND got {signal}"), announce)
             }
-            (Event::ProbeDue, Starting | Watching | Unguarded) => self.probe(self.config.timing.timeout, now),
-            (Event::ProbeEnded { outcome, late, pressure }, Starting | Watching | Unguarded) => {
-                self.probed(outcome, late, pressure, now)
-            }
+            (Event::ProbeDue, Starting | Watching | Unguarded) => self.probe(now),
+            (Event::ProbeEnded(ended), Starting | Watching | Unguarded) => self.probed(ended, now),
+            (Event::NoPing { able, pressure }, Watching) => self.no_ping(able, pressure, now),
             (Event::Looked { is_progress }, Starting) => self.looked(is_progress, now),
             (Event::ManagerReloads, Starting) => self.manager_reloads(now),
             (Event::Said(said), Starting | Watching | Unguarded) => self.heard(said, now),
@@ -191,7 +209,7 @@ impl State {
                 Actions::default()
             }
             (
-                Event::ProbeEnded { .. } | Event::ProbeDue | Event::ReloadAsked { .. },
+                Event::ProbeEnded(_) | Event::ProbeDue | Event::ReloadAsked { .. },
                 Reporting | Hung | Stopping,
             )
             | (Event::Said(_), Reporting | Hung)
@@ -199,7 +217,7 @@ impl State {
                 Event::Looked { .. } | Event::ManagerReloads,
                 Watching | Reporting | Unguarded | Hung | Stopping,
             )
-            | (Event::MayStop, Starting | Reporting | Unguarded | Hung | Stopping)
+            | (Event::NoPing { .. } | Event::MayStop, Starting | Reporting | Unguarded | Hung | Stopping)
             | (Event::ReloadAsked { .. }, Starting)
             | (Event::Reported { .. }, Starting | Watching | Unguarded | Hung | Stopping)
             | (Event::StopAsked { .. }, Hung | Stopping)
@@ -210,7 +228,7 @@ impl State {
     fn enter(&mut self, phase: Phase) {
         self.phase = phase;
         if phase != Phase::Watching {
-            self.next_probe = None;
+            (self.next_probe, self.next_vouch) = (None, None);
         }
     }
 
@@ -221,60 +239,61 @@ impl State {
         Actions { abandon_probe: true, message, note, ..Actions::default() }
     }
 
-    fn probe(&mut self, timeout: Duration, now: Instant) -> Actions {
+    fn probe(&mut self, now: Instant) -> Actions {
         self.probe_started = now;
         self.in_flight = true;
         self.next_probe = None;
-        Actions { start_probe: Some(timeout), ..Actions::default() }
+        Actions { start_probe: Some(self.watch.limit()), ..Actions::default() }
     }
 
-    fn probed(
-        &mut self,
-        outcome: Outcome,
-        late: Duration,
-        pressure: Option<Pressure>,
-        now: Instant,
-    ) -> Actions {
+    fn probed(&mut self, ended: Ended, now: Instant) -> Actions {
         self.in_flight = false;
-        self.blind &= matches!(&outcome, Outcome::Unhealthy(reason) if reason.cause() == Cause::System);
-        self.blind_reported &= self.blind;
-        match (outcome, self.phase) {
-            (Outcome::Healthy, Phase::Starting) => self.answered(now),
-            (Outcome::Unhealthy(reason), Phase::Starting) => self.not_yet(reason, now),
-            (Outcome::Healthy, Phase::Unguarded) => self.reloaded(now),
-            (Outcome::Unhealthy(_), Phase::Unguarded) => {
+        self.blind_reported &= matches!(&ended.outcome, Outcome::Unhealthy(reason) if reason.is_ours());
+        let pressure = ended.pressure;
+        let is_stretched = now - self.probe_started > self.config.timing.timeout;
+        let actions = match (self.phase, &ended.outcome) {
+            (Phase::Starting, Outcome::Healthy) => self.answers(ended.row, now),
+            (Phase::Starting, Outcome::Unhealthy(reason)) => self.not_yet(reason.clone(), ended.row, now),
+            (Phase::Unguarded, Outcome::Healthy) => self.reloaded(now),
+            (Phase::Unguarded, Outcome::Unhealthy(_)) => {
                 self.next_probe = Some(now + self.config.timing.retry_interval);
                 Actions::default()
             }
-            (Outcome::Healthy, _) => match self.child_silence(now) {
-                None => self.healthy(now),
-                Some(reason) => self.unhealthy(reason, pressure, now),
+            (_, Outcome::Healthy) => match self.child_silence(now) {
+                None => self.rule(ended, now),
+                Some(reason) => self.silent(reason, now),
             },
-            (Outcome::Unhealthy(_), _) if timing::is_too_late(late, &self.config.timing) => {
-                self.next_probe = Some(now);
-                Actions {
-                    message: self.maybe_ping(false, now),
-                    note: Some(Note::Discounted { late }),
-                    ..Actions::default()
-                }
-            }
-            (Outcome::Unhealthy(reason), _) if reason.cause() == Cause::System => {
+            (_, Outcome::Unhealthy(_)) => self.rule(ended, now),
+        };
+        Actions { slowed: pressure.filter(|_| is_stretched), ..actions }
+    }
+
+    fn rule(&mut self, ended: Ended, now: Instant) -> Actions {
+        let (ruling, next) = self.watch.ended(ended, self.probe_started, self.random.f64(), now);
+        self.next_probe = Some(next);
+        match ruling {
+            Ruling::Healthy { failures } => self.healthy(failures, now),
+            Ruling::Rising => Actions { message: self.maybe_ping(false, now), ..Actions::default() },
+            Ruling::Late { late } => Actions {
+                message: self.maybe_ping(false, now),
+                note: Some(Note::Discounted { late }),
+                ..Actions::default()
+            },
+            Ruling::CannotProbe { reason, is_new } => {
                 // It says nothing of the service; systemd's own timer is the net, as for a probe that came late.
-                self.next_probe = Some(now + self.config.timing.retry_interval);
+                let note = is_new.then(|| self.cannot_probe(&reason, now));
                 let message = self.maybe_ping(false, now);
-                let note = self.cannot_probe(&reason, now);
                 Actions { message, note, report: self.blind_report(&reason, now), ..Actions::default() }
             }
-            (Outcome::Unhealthy(reason), _) => self.unhealthy(reason, pressure, now),
+            Ruling::Failure { reason, is_first } => self.failed(reason, is_first, now),
+            Ruling::Hang { reason } => self.hangs(reason, now),
         }
     }
 
-    /// Said once, until a probe can be made again.
-    fn cannot_probe(&mut self, reason: &Reason, now: Instant) -> Option<Note> {
-        let is_new = reason.cause() == Cause::System && !std::mem::replace(&mut self.blind, true);
+    fn cannot_probe(&mut self, reason: &Reason, now: Instant) -> Note {
         let watched = self.config.watchdog.filter(|_| self.phase == Phase::Watching && !self.config.dry_run);
         let acts_in = watched.map(|watchdog| (self.vouched + watchdog).saturating_duration_since(now));
-        is_new.then(|| Note::CannotProbe { reason: reason.clone(), acts_in })
+        Note::CannotProbe { reason: reason.clone(), acts_in }
     }
 
     /// There is something to see at the next probe: soon, unless one is under way.
@@ -290,12 +309,8 @@ impl State {
         };
     }
 
-    fn healthy(&mut self, now: Instant) -> Actions {
-        let Some(failures) = self.spell.healthy(&self.config.timing) else {
-            self.next_probe = Some(now + self.config.timing.retry_interval);
-            return Actions { message: self.maybe_ping(false, now), ..Actions::default() };
-        };
-        self.next_probe = Some(self.after_interval(now));
+    fn healthy(&mut self, failures: u32, now: Instant) -> Actions {
+        self.answered = now;
         let text = self.healthy_text(now);
         let status = self.status.say(Kind::Healthy, now, || text);
         let reloaded = self.reload.answered(self.probe_started);
@@ -318,19 +333,13 @@ impl State {
         if !is_healthy && !self.config.dry_run {
             return Message::default();
         }
-        self.vouched = now;
+        self.vouch(now);
         Message { watchdog: Some(Verdict::Ping), ..Message::default() }
     }
 
     /// When systemd's own timer is about to act.
     fn last_call(&self) -> Instant {
         timing::last_call(self.vouched, self.config.watchdog.unwrap_or_default())
-    }
-
-    fn after_interval(&mut self, now: Instant) -> Instant {
-        let timing = &self.config.timing;
-        let jitter = f64::from(timing.jitter) / 100.0 * self.random.f64();
-        (self.probe_started + timing.interval.mul_f64(1.0 - jitter)).max(now)
     }
 
     /// `healthy: http://127.0.0.1:8080/healthz answered in 1.2 ms; 3 failures so far, restarted 2 times`

@@ -113,9 +113,9 @@ fn start(service: &Service<'_>, signals: &Signals, relay: Option<&Relay>) -> Res
     let mut extra = Vec::new();
     if let Some(relay) = relay {
         extra.push(("NOTIFY_SOCKET", Value::Text(relay.address().clone())));
-        // Half of ours: services ping twice within what they are told, and their silence is to show before ours does.
+        // As systemd would have told it: it is judged by the same.
         if let (ChildPings::Require, Some(watchdog)) = (service.config.child_pings, service.config.watchdog) {
-            let usec = (watchdog / 2).as_micros().to_string();
+            let usec = watchdog.as_micros().to_string();
             extra.push(("WATCHDOG_USEC", Value::Text(usec.into())));
             extra.push(("WATCHDOG_PID", Value::OwnPid));
         }

@@ -97,14 +97,14 @@ fn the_commands_own_pings_are_one_more_probe_where_they_are_required() {
     let url = format!("--http={}", peer.url());
     let options = [&*url, "--child-pings=require", "--failures=1", "--report-budget=0s"];
     let wrapped = Wrapped::start_within(&manager, "2000000", &options, &["/usr/bin/python3", "-c", PINGS]);
-    wrapped.stdout_until("1.0");
+    wrapped.stdout_until("2.0");
     manager.receive_until("WATCHDOG=1");
-    // More than W/2 goes by, in which only its own pings keep it healthy.
-    peer.wait_for_probes(8);
+    // More than W goes by, in which only its own pings keep it healthy.
+    peer.wait_for_probes(12);
     assert!(manager.so_far().iter().all(|datagram| !datagram.contains("trigger")));
     wrapped.signal(Signal::USR1);
     let trigger = manager.receive_until("WATCHDOG=trigger").pop().unwrap();
-    assert!(trigger.contains("unhealthy: COMMAND: no WATCHDOG=1 of its own for 1"), "{trigger}");
+    assert!(trigger.contains("unhealthy: COMMAND: no WATCHDOG=1 of its own for 2"), "{trigger}");
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn the_commands_own_pings_alone_will_do() {
     let manager = Manager::new();
     let options = ["--child-pings=require", "--failures=1", "--report-budget=0s"];
     let wrapped = Wrapped::start_within(&manager, "2000000", &options, &["/usr/bin/python3", "-c", PINGS]);
-    wrapped.stdout_until("1.0");
+    wrapped.stdout_until("2.0");
     manager.receive_until("WATCHDOG=1");
     wrapped.signal(Signal::USR1);
     manager.receive_until("WATCHDOG=trigger");

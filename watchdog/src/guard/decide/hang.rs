@@ -5,19 +5,18 @@ use crate::guard::event::{Actions, Hang, Moment, Task};
 use crate::guard::note::Note;
 use crate::guard::settings::Settings;
 use crate::guard::unit::{Standing, Unit};
-use crate::hang::streak::Spell;
 
 impl State {
     /// It hangs. Where that was called already, it is left alone.
     pub(super) fn hung(&mut self, at: Moment, actions: &mut Actions) {
         if self.rules.dry_run {
-            if !self.spell.say() {
+            if !self.watch.call() {
                 return;
             }
         } else if self.budget.has_room(at.now) {
             actions.notes.push(Note::Hung { reason: self.hang_text() });
         } else {
-            if self.spell.say() {
+            if self.watch.call() {
                 let (limit, window) = self.rules.budget;
                 actions.notes.push(Note::Exhausted { reason: self.hang_text(), limit, window });
             }
@@ -106,7 +105,7 @@ impl State {
     /// It hangs on. The next try comes after as many failures again, as long as the budget lasts.
     fn cannot(&mut self, note: Note, at: Moment, actions: &mut Actions) {
         actions.notes.push(note);
-        self.spell = Spell::default();
+        self.watch.forget();
         self.phase = Phase::Watching;
         self.due = Some(at.now + self.rules.timing.interval);
     }
@@ -160,6 +159,6 @@ impl State {
 
     fn hang_text(&self) -> String {
         let reason = self.reason.as_ref().map(ToString::to_string).unwrap_or_default();
-        format!("{}: {reason}", self.spell.text(&self.rules.timing))
+        format!("{}: {reason}", self.watch.row())
     }
 }

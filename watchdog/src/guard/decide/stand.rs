@@ -6,7 +6,6 @@ use super::{Act, Phase, State};
 use crate::guard::event::{Actions, Moment};
 use crate::guard::note::Note;
 use crate::guard::unit::{Standing, Unit};
-use crate::hang::streak::Spell;
 
 impl State {
     pub(super) fn seen(&mut self, unit: Unit, at: Moment, actions: &mut Actions) {
@@ -104,8 +103,8 @@ impl State {
     }
 
     fn forget(&mut self) {
-        self.spell = Spell::default();
-        (self.discounted, self.blind, self.widened) = (0, None, None);
+        self.watch.forget();
+        self.blind = None;
         self.reason = None;
         self.latency = None;
     }

@@ -40,14 +40,11 @@ impl State {
             Phase::Starting { .. } if self.reason.is_some() => {
                 (Kind::Figures, format!("no healthy answer yet: {}", reason()))
             }
-            Phase::Watching if self.spell.is_said() && self.rules.dry_run => {
+            Phase::Watching if self.watch.is_called() && self.rules.dry_run => {
                 (Kind::Figures, format!("hung, and would have been ended: {}", reason()))
             }
-            Phase::Watching if self.spell.is_said() => {
+            Phase::Watching if self.watch.is_called() => {
                 (Kind::Figures, format!("hung, and ended too often already: {}", reason()))
-            }
-            Phase::Watching if self.widened.is_some() => {
-                (Kind::Plain, self.widened.clone().unwrap_or_default())
             }
             Phase::Watching if self.blind.is_some() => {
                 (Kind::Figures, format!("cannot probe: {}", words(&self.blind)))
@@ -67,7 +64,7 @@ impl State {
             }
             _ => String::new(),
         };
-        let (failures, restarts) = (self.spell.failures(), self.restarts);
+        let (failures, restarts) = (self.watch.failures(), self.restarts);
         let plural = |count: u32| if count == 1 { "" } else { "s" };
         format!(
             "guarding {} {main}{answered}, {failures} failure{}, {restarts} restart{}",

@@ -1,3 +1,5 @@
+use crate::hang::watch::Ended;
+use crate::kernel::stalls::{Limit, Pressure};
 use proptest::prelude::*;
 
 use super::*;
@@ -7,7 +9,6 @@ use crate::guard::settings::Whom;
 use crate::guard::unit::Standing;
 use crate::guard::unit::tests::{running, unit};
 use crate::hang::timing::Timing;
-use crate::kernel::starvation::Pressure;
 use crate::words::outcome::{Cause, Outcome};
 
 mod hang;
@@ -34,8 +35,10 @@ fn rules() -> Rules {
     }
 }
 
+/// What the clock of the test says of its time is filled in by [`Play::step`].
 fn probed(outcome: Outcome) -> Event {
-    Event::Probed { outcome, late: Duration::ZERO, pressure: None }
+    let zero = Duration::ZERO;
+    Event::Probed(Ended { outcome, late: zero, able: zero, row: zero, pressure: None })
 }
 
 fn healthy() -> Event {
@@ -48,13 +51,14 @@ fn mute() -> Outcome {
 
 /// Noticed so many milliseconds after its deadline.
 fn late(millis: u64) -> Event {
-    Event::Probed { outcome: mute(), late: Duration::from_millis(millis), pressure: None }
+    let (late, zero) = (Duration::from_millis(millis), Duration::ZERO);
+    Event::Probed(Ended { outcome: mute(), late, able: zero, row: zero, pressure: None })
 }
 
 /// All of UNIT waited for the CPU in so much of the time.
 fn starved(percent: u8) -> Event {
-    let pressure = Some(Pressure { resource: "CPU", percent });
-    Event::Probed { outcome: mute(), late: Duration::ZERO, pressure }
+    let (pressure, zero) = (Some(Pressure { resource: "CPU", percent }), Duration::ZERO);
+    Event::Probed(Ended { outcome: mute(), late: zero, able: zero, row: zero, pressure })
 }
 
 fn unhealthy() -> Event {
@@ -65,7 +69,14 @@ fn settings(restart: &str) -> Settings {
     Settings { restart: restart.into(), abort_timeout: Some(2 * S), ..Settings::default() }
 }
 
-const PROBE: Task = Task::Probe { timeout: S };
+/// The first of a row.
+const PROBE: Task = probe(3);
+
+/// One that so many failures are left for.
+const fn probe(left: u64) -> Task {
+    Task::Probe { limit: Limit { timeout: S, under_pressure: Duration::from_secs(left) } }
+}
+
 const ABORT: Task = Task::Kill { whom: Whom::All, signal: 6 };
 const SIGKILL: Task = Task::Kill { whom: Whom::All, signal: 9 };
 
@@ -120,7 +131,14 @@ impl Play {
         play
     }
 
-    fn step(&mut self, event: Event) -> Option<Task> {
+    fn step(&mut self, mut event: Event) -> Option<Task> {
+        if let Event::Probed(ended) = &mut event {
+            let able =
+                |time: Duration| time * (100 - ended.pressure.map_or(0, |it| u32::from(it.percent))) / 100;
+            let started = self.state.probe_started;
+            (ended.able, ended.row) =
+                (able(self.now - started), able(self.now - self.state.row_began().unwrap_or(started)));
+        }
         let moment = Moment { now: self.now, maintenance: self.maintenance, dice: 0.0 };
         let actions = self.state.step(event, moment);
         self.notes.extend(actions.notes);
@@ -147,7 +165,8 @@ impl Play {
     }
 
     fn probe_in(&mut self, took: Duration, outcome: Event) -> Option<Task> {
-        assert_eq!(self.due(), Some(PROBE));
+        let task = self.due();
+        assert!(matches!(task, Some(Task::Probe { .. })), "{task:?}");
         self.now += took;
         self.step(outcome)
     }
@@ -160,7 +179,7 @@ impl Play {
     /// An end needs what ends.
     fn can_happen(&mut self, event: &Event) -> bool {
         let ends = match event {
-            Event::Probed { .. } => matches!(self.underway, Some(Task::Probe { .. })),
+            Event::Probed(_) => matches!(self.underway, Some(Task::Probe { .. })),
             Event::Read(_) => matches!(self.underway, Some(Task::ReadSettings)),
             Event::Reported => matches!(self.underway, Some(Task::Report(_))),
             Event::Called(_) => matches!(self.underway, Some(Task::Kill { .. } | Task::Start)),
@@ -243,8 +262,9 @@ proptest! {
                 continue;
             }
             match &event {
-                Event::Probed { outcome: Outcome::Healthy, .. } => unhealthy_probes = 0,
-                Event::Probed { .. } => unhealthy_probes += 1,
+                Event::Probed(ended) if ended.outcome == Outcome::Healthy => unhealthy_probes = 0,
+                // One question under pressure may count for a whole row.
+                Event::Probed(ended) => unhealthy_probes += if ended.pressure.is_some() { 3 } else { 1 },
                 Event::Seen(unit) | Event::Looked(Ok(unit)) => last_seen = unit.clone(),
                 _ => {}
             }
@@ -259,8 +279,7 @@ proptest! {
                     prop_assert!(signals > 0 && !play.maintenance);
                     prop_assert_eq!(last_seen.standing(), Standing::Dead);
                 }
-                Some(Task::Probe { timeout }) => {
-                    prop_assert!(timeout == S || play.now + timeout < play.state.vouched + 10 * S);
+                Some(Task::Probe { .. }) => {
                     prop_assert!(matches!(play.state.unit.standing(), Standing::Serving(_)) && !play.maintenance);
                 }
                 _ => {}

@@ -1,8 +1,11 @@
+use std::time::Duration;
+
 use super::*;
+use crate::words::span::Span;
 
 fn probe(command: &str, timeout: Duration) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().unwrap();
-    runtime.block_on(ExecProbe::new(command, &Children::new()).unwrap().run(timeout))
+    runtime.block_on(ExecProbe::new(command, &Children::new()).unwrap().run(&Deadline::after(timeout)))
 }
 
 fn unhealthy(cause: Cause, text: &str) -> Outcome {
@@ -39,7 +42,7 @@ fn a_command_that_is_still_running_at_the_deadline_is_unhealthy() {
         timed_out: true,
     };
     let expected = unhealthy(Cause::Timeout, "still running after 500 ms, killed: waiting for a lock");
-    assert_eq!(outcome(&Ok(finished), millis), expected);
+    assert_eq!(outcome(&Ok(finished), Span(millis)), expected);
 }
 
 #[test]

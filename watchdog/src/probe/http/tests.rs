@@ -1,3 +1,4 @@
+use crate::probe::Deadline;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixListener;
@@ -288,6 +289,6 @@ fn the_deadline_covers_redirects() {
 #[test]
 fn an_ordinary_probe_is_a_small_future() {
     let probes = probes(&["--http", "http://127.0.0.1:1/"]).expect("a probe");
-    let size = size_of_val(&probes.run(AMPLE));
+    let size = size_of_val(&probes.run(&Deadline::after(AMPLE)));
     assert!(size < 1280, "{size} bytes are allocated for every probe");
 }

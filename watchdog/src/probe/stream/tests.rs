@@ -1,3 +1,4 @@
+use crate::probe::Deadline;
 use std::future::poll_fn;
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -138,7 +139,8 @@ fn a_unix_socket_whose_queue_is_full_is_waited_for_up_to_the_deadline() {
     // Somebody is let in while the probe waits.
     let probes = probes(&options).expect("a probe");
     let outcome = runtime().block_on(async {
-        let mut probe = pin!(probes.run(AMPLE));
+        let deadline = Deadline::after(AMPLE);
+        let mut probe = pin!(probes.run(&deadline));
         poll_fn(|context| {
             assert!(probe.as_mut().poll(context).is_pending());
             Poll::Ready(())

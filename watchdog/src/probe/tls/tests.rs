@@ -1,5 +1,6 @@
 use std::io::Write;
 
+use crate::probe::Deadline;
 use rustls::{RootCertStore, ServerConfig};
 
 use crate::probe::testing::authority::*;
@@ -46,7 +47,7 @@ fn an_authority_that_changes_fails_probes_only_until_the_file_has_the_new_one() 
     let (url, file) = (format!("https://{}/", peer.address), old.path());
     let probes = probes(&["--http", &url, "--ca-file", file]).expect("options");
     let runtime = runtime();
-    let probe = || runtime.block_on(probes.run(AMPLE));
+    let probe = || runtime.block_on(probes.run(&Deadline::after(AMPLE)));
     let is_unknown = |outcome: &Outcome| format!("{outcome:?}").contains("unknown issuer");
     assert_eq!(probe(), Outcome::Healthy);
     assert!(is_unknown(&probe()), "the file has the old one");
@@ -178,7 +179,7 @@ fn every_probe_makes_a_full_handshake() {
     let url = format!("https://{}/", peer.address);
     let probes = probes(&["--http", &url, "--ca-file", authority.path()]).expect("a probe");
     for _ in 0..2 {
-        assert_eq!(runtime().block_on(probes.run(AMPLE)), Outcome::Healthy);
+        assert_eq!(runtime().block_on(probes.run(&Deadline::after(AMPLE))), Outcome::Healthy);
     }
 }
 

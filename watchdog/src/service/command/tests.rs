@@ -1,6 +1,6 @@
 use std::fs;
 use std::path::Path;
-use std::time::Instant as Clock;
+use std::time::{Duration, Instant as Clock};
 
 use super::*;
 
@@ -16,7 +16,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn run_for(timeout: Duration, argv: &[&str]) -> Result<Finished, CommandError> {
-    block_on(run(&words(argv), &Children::new(), timeout, 4096))
+    block_on(run(&words(argv), &Children::new(), alarm::after(timeout), 4096))
 }
 
 fn sh(script: &str) -> Finished {
@@ -89,7 +89,7 @@ fn at_the_deadline_the_whole_group_is_killed() {
     let (children, start) = (Children::new(), Clock::now());
     let argv = words(&["sh", "-c", &script]);
     let timeout = Duration::from_secs(1);
-    let finished = block_on(run(&argv, &children, timeout, 4096)).unwrap();
+    let finished = block_on(run(&argv, &children, alarm::after(timeout), 4096)).unwrap();
     assert!(start.elapsed() >= timeout && start.elapsed() < AMPLE);
     assert_eq!(
         (finished.timed_out, finished.end, output(&finished)),
@@ -122,7 +122,7 @@ fn a_dropped_future_kills_the_group_and_its_leader_is_waited_for_later() {
     let (children, argv) = (Children::new(), words(&["sh", "-c", &script]));
     let pids = block_on(async {
         tokio::select! {
-            finished = run(&argv, &children, AMPLE, 0) => panic!("{finished:?}"),
+            finished = run(&argv, &children, alarm::after(AMPLE), 0) => panic!("{finished:?}"),
             pids = line_in(&file) => pids,
         }
     });

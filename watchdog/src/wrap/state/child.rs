@@ -58,12 +58,12 @@ impl State {
 
     /// COMMAND has asked systemd to restart it: so it shall, whatever `--on-hang` says, and without a watchdog too.
     fn triggered_by_itself(&mut self, now: Instant) -> Actions {
-        if self.config.dry_run && !self.spell.say() {
+        if self.config.dry_run && !self.watch.call() {
             return Actions::default();
         }
         let hang = "hung: COMMAND itself says so (WATCHDOG=trigger)".to_owned();
         let deadline = if self.config.watchdog.is_some() && self.phase == Phase::Watching {
-            (now + self.config.report_budget).min(self.last_call())
+            self.report_deadline(now)
         } else {
             now + self.config.report_budget
         };
@@ -76,13 +76,13 @@ impl State {
         self.config.child_pings == ChildPings::Require && self.target.is_empty()
     }
 
-    /// Where COMMAND's own pings are one more probe: why that is unhealthy.
+    /// Where COMMAND's own pings are asked for: that none has come for as long as systemd itself would have waited.
     pub(super) fn child_silence(&self, now: Instant) -> Option<Reason> {
         if self.config.child_pings == ChildPings::Ignore {
             return None;
         }
         let silent = now - self.child.pinged?;
-        (silent > self.config.watchdog? / 2).then(|| {
+        (silent > self.config.watchdog?).then(|| {
             Reason::new(
                 Cause::ChildPing,
                 format!("COMMAND: no WATCHDOG=1 of its own for {}", rounded(silent)),

@@ -1,11 +1,12 @@
 //! What [`State`](super::State) takes in, and what it gives out.
 
+use crate::hang::watch::Ended;
+use crate::kernel::stalls::{Limit, Pressure};
 use std::time::{Duration, Instant};
 
-use crate::kernel::starvation::Pressure;
 use crate::systemd::message::Message;
 use crate::systemd::relay::Said;
-use crate::words::outcome::{Outcome, Reason};
+use crate::words::outcome::Reason;
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,13 +14,12 @@ pub enum Event {
     /// The time [`State::next_probe`](super::State::next_probe) named has come.
     ProbeDue,
     /// The probe that was started has ended.
-    ProbeEnded {
-        /// What it found.
-        outcome: Outcome,
-        /// How long after the probe's deadline this process came to look: it was itself kept from running.
-        late: Duration,
-        /// How far others kept the unit from running since the first unhealthy probe, in percent of the time; [`None`]
-        /// where that was not asked or cannot be known.
+    ProbeEnded(Ended),
+    /// The time [`State::next_vouch`](super::State::next_vouch) named has come: no ping was said for long.
+    NoPing {
+        /// For how long the unit was able to run since [`State::answered`](super::State::answered).
+        able: Duration,
+        /// What keeps it from running, where that is `--pressure` or more.
         pressure: Option<Pressure>,
     },
     /// The time [`State::next_look`](super::State::next_look) named has come, and it was looked whether the start makes
@@ -63,8 +63,8 @@ pub enum Event {
 /// What to do about it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Actions {
-    /// Start a probe with this deadline.
-    pub start_probe: Option<Duration>,
+    /// Start a probe that may take so long.
+    pub start_probe: Option<Limit>,
     /// Forget the probe in flight.
     pub abandon_probe: bool,
     /// Send this. It supersedes what could not be sent yet, even where it is empty.
@@ -75,6 +75,8 @@ pub struct Actions {
     pub ask: Option<Instant>,
     /// Log this.
     pub note: Option<Note>,
+    /// Others kept the unit from answering in time, by this.
+    pub slowed: Option<Pressure>,
 }
 
 /// A hang report to be made.
@@ -115,13 +117,6 @@ pub enum Note {
     Discounted {
         /// By how much.
         late: Duration,
-    },
-    /// The unit is kept from running: a last probe gets as long as W leaves.
-    Widened {
-        /// By what.
-        pressure: Pressure,
-        /// The deadline.
-        timeout: Duration,
     },
     /// The service is healthy again.
     Recovered {

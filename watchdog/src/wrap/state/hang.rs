@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use super::status::Kind;
 use super::{Actions, Note, Phase, ReportRequest, State};
 use crate::cli::OnHang;
-use crate::kernel::starvation::Pressure;
 use crate::systemd::message::{Message, Verdict};
 use crate::words::outcome::Reason;
 
@@ -13,38 +12,47 @@ use crate::words::outcome::Reason;
 const ASK: Duration = Duration::from_millis(50);
 
 impl State {
-    pub(super) fn unhealthy(&mut self, reason: Reason, pressure: Option<Pressure>, now: Instant) -> Actions {
-        self.spell.unhealthy(self.probe_started);
-        self.failures += 1;
-        self.status.is_news();
-        self.sound_since = Some(now);
+    /// A failure, of too few to make a hang.
+    pub(super) fn failed(&mut self, reason: Reason, is_first: bool, now: Instant) -> Actions {
+        self.count_failure(now);
         let message = self.maybe_ping(false, now);
-        let failures = self.spell.failures();
-        // It may be on its way to stop: systemd's own timer looks after it meanwhile.
-        let may_stop = self.lenient_until.is_some_and(|until| now < until);
-        if !may_stop && self.spell.is_hang(&self.config.timing, now) {
-            if let Some((pressure, timeout)) = self.widened(pressure, now) {
-                let text = self.spell.widened_text(&self.config.timing, &reason, pressure, timeout);
-                self.status.said(Kind::Unhealthy, now);
-                let message = Message { status: Some(self.status.joined(text)), ..message };
-                let note = Some(Note::Widened { pressure, timeout });
-                return Actions { message, note, ..self.probe(timeout, now) };
-            }
-            if self.spell.say() {
-                let hang = format!("hung, {}: {reason}", self.spell.text(&self.config.timing));
-                let deadline = (now + self.config.report_budget).min(self.last_call());
-                let actions = self.hung(hang, deadline, now);
-                return if actions.message.is_empty() { Actions { message, ..actions } } else { actions };
-            }
-        }
-        self.next_probe = Some(now + self.config.timing.retry_interval);
-        let row = self.spell.text(&self.config.timing);
+        let row = self.watch.row();
         let status = self.status.say(Kind::Unhealthy, now, || format!("{row}: {reason}"));
         Actions {
             message: Message { status, ..message },
-            note: (failures == 1).then_some(Note::Unhealthy { reason }),
+            note: is_first.then_some(Note::Unhealthy { reason }),
             ..Actions::default()
         }
+    }
+
+    /// It hangs; unless it may be on its way to stop, when systemd's own timer looks after it meanwhile.
+    pub(super) fn hangs(&mut self, reason: Reason, now: Instant) -> Actions {
+        let may_stop = self.lenient_until.is_some_and(|until| now < until);
+        if may_stop || !self.watch.call() {
+            return self.failed(reason, false, now);
+        }
+        self.count_failure(now);
+        let message = self.maybe_ping(false, now);
+        let hang = format!("hung, {}: {reason}", self.watch.row());
+        let actions = self.hung(hang, self.report_deadline(now), now);
+        if actions.message.is_empty() { Actions { message, ..actions } } else { actions }
+    }
+
+    /// COMMAND's own pings have not come for W: systemd itself would have acted on that.
+    pub(super) fn silent(&mut self, reason: Reason, now: Instant) -> Actions {
+        self.watch.condemn(self.probe_started);
+        self.next_probe = Some(now + self.config.timing.retry_interval);
+        self.hangs(reason, now)
+    }
+
+    fn count_failure(&mut self, now: Instant) {
+        self.failures += 1;
+        self.status.is_news();
+        self.sound_since = Some(now);
+    }
+
+    pub(super) fn report_deadline(&self, now: Instant) -> Instant {
+        (now + self.config.report_budget).min(self.last_call())
     }
 
     /// Probes cannot be made, and systemd's own timer is about to act: a report, while there is time for one. What it
@@ -61,22 +69,13 @@ impl State {
         Some(ReportRequest { deadline, reason })
     }
 
-    /// One more probe, with this deadline: once, and only if that is more than the others had.
-    pub(super) fn widened(
-        &mut self,
-        pressure: Option<Pressure>,
-        now: Instant,
-    ) -> Option<(Pressure, Duration)> {
-        let report = self.config.report_budget.min(self.config.timing.timeout);
-        let left = self.last_call().saturating_duration_since(now).saturating_sub(report);
-        self.spell.widen(&self.config.timing, pressure, self.config.pressure_limit, left)
-    }
-
     /// It hangs, unless systemd is stopping it: first that, and a report, unless there is no time for one.
     pub(super) fn hung(&mut self, reason: String, deadline: Instant, now: Instant) -> Actions {
         let report = (deadline > now).then(|| ReportRequest { deadline, reason: reason.clone() });
         if self.config.dry_run || self.config.on_hang == OnHang::Withhold {
-            if !self.in_flight {
+            if !self.in_flight && self.config.dry_run {
+                self.next_probe = Some(self.watch.without_hurry(self.probe_started, now));
+            } else if !self.in_flight {
                 self.next_probe.get_or_insert(now + self.config.timing.retry_interval);
             }
             let note = if self.config.dry_run {

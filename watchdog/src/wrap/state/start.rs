@@ -47,9 +47,14 @@ impl Start {
         gap.max((took * GAP_PER_PROBE).min(timing.interval))
     }
 
-    /// `--start-timeout` has passed.
-    pub(super) fn is_overdue(&self, now: Instant) -> bool {
-        self.limit.is_some_and(|limit| self.lasted(now) >= limit)
+    /// When COMMAND was started.
+    pub(super) fn began(&self) -> Instant {
+        self.began
+    }
+
+    /// `--start-timeout` has passed for a unit that was `able` to run for so long since.
+    pub(super) fn is_overdue(&self, able: Duration) -> bool {
+        self.limit.is_some_and(|limit| able >= limit)
     }
 
     /// When to look whether progress is made; [`None`] where nobody asks.

@@ -1,29 +1,31 @@
 //! From COMMAND's start to READY.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::status::Kind;
 use super::{Actions, Note, Phase, State};
 use crate::cli::ChildReady;
-use crate::hang::streak::Spell;
 use crate::systemd::message::Message;
 use crate::words::outcome::{Cause, Reason};
 use crate::words::span::rounded;
 
 impl State {
-    pub(super) fn not_yet(&mut self, reason: Reason, now: Instant) -> Actions {
-        if self.start.is_overdue(now) && self.spell.say() {
+    /// `able`: for how long the unit was able to run since COMMAND was started.
+    pub(super) fn not_yet(&mut self, reason: Reason, able: Duration, now: Instant) -> Actions {
+        // What could not be asked says nothing of a start either: TimeoutStartSec= decides.
+        if !reason.is_ours() && self.start.is_overdue(able) && self.watch.call() {
             return self.start_overdue(&reason, now);
         }
         let took = now - self.probe_started;
         self.next_probe = Some(now + self.start.gap(&self.config.timing, took, now));
-        let note = self.cannot_probe(&reason, now);
+        let is_news = reason.is_ours() && self.watch.could_not_probe();
+        let note = is_news.then(|| self.cannot_probe(&reason, now));
         let status = self.status.say(Kind::Waiting, now, || format!("waiting for {reason}"));
         self.not_yet = Some(reason);
         Actions { message: Message { status, ..Message::default() }, note, ..Actions::default() }
     }
 
-    pub(super) fn answered(&mut self, now: Instant) -> Actions {
+    pub(super) fn answers(&mut self, able: Duration, now: Instant) -> Actions {
         let waits_for_child = match self.config.child_ready {
             ChildReady::Ignore => false,
             // With nothing else to go by, its own word is all there is.
@@ -32,7 +34,7 @@ impl State {
         };
         if waits_for_child {
             let reason = Reason::new(Cause::ChildPing, "COMMAND to say that it is ready; it answers already");
-            return self.not_yet(reason, now);
+            return self.not_yet(reason, able, now);
         }
         self.ready(now)
     }
@@ -40,13 +42,15 @@ impl State {
     /// No ping goes with it: READY=1 restarts systemd's timer itself (`service_enter_start_post`).
     pub(super) fn ready(&mut self, now: Instant) -> Actions {
         self.not_yet = None;
-        self.spell = Spell::default();
+        self.watch.forget();
         let is_watched = self.config.watchdog.is_some();
         self.enter(if is_watched { Phase::Watching } else { Phase::Unguarded });
         if is_watched {
-            self.next_probe = Some(self.after_interval(now));
+            let dice = self.random.f64();
+            self.next_probe = Some(self.watch.after_interval(self.probe_started, None, dice, now));
+            self.vouch(now);
         }
-        self.vouched = now;
+        self.answered = now;
         self.sound_since = Some(now);
         self.child.pinged = Some(now);
         let text = self.status.joined(self.healthy_text(now));

@@ -1,7 +1,10 @@
 //! Tables: what happens, second by second, and what it leads to.
 
+use crate::kernel::stalls::Pressure;
 use clap::Parser;
 use proptest::prelude::*;
+
+use std::time::Duration;
 
 use super::*;
 use crate::cli::Cli;
@@ -29,8 +32,10 @@ fn mute() -> Outcome {
     Outcome::Unhealthy(Reason::new(Cause::Timeout, "http://127.0.0.1:1/: mute"))
 }
 
+/// At once, with nothing else about it.
 fn ended(outcome: Outcome) -> Event {
-    Event::ProbeEnded { outcome, late: Duration::ZERO, pressure: None }
+    let zero = Duration::ZERO;
+    Event::ProbeEnded(Ended { outcome, late: zero, able: zero, row: zero, pressure: None })
 }
 
 /// A state with a clock that the test moves.
@@ -87,7 +92,23 @@ impl Bench {
         assert_eq!(self.state.next_probe(), None, "one probe at a time");
         self.now += Duration::from_millis(took_ms);
         let outcome = if healthy { Outcome::Healthy } else { mute() };
-        self.step(Event::ProbeEnded { outcome, late: self.late, pressure: self.pressure })
+        let ended = self.ended(outcome, Duration::from_millis(took_ms));
+        self.step(Event::ProbeEnded(ended))
+    }
+
+    /// The end of a probe that took so long, in the row that the state has.
+    fn ended(&self, outcome: Outcome, took: Duration) -> Ended {
+        let able = |time: Duration| {
+            time * (100 - self.pressure.map_or(0, |pressure| u32::from(pressure.percent))) / 100
+        };
+        let began = self.state.row_began().unwrap_or(self.state.probe_started);
+        Ended {
+            outcome,
+            late: self.late,
+            able: able(took),
+            row: able(self.now - began),
+            pressure: self.pressure,
+        }
     }
 
     /// What is sent then.
@@ -239,15 +260,42 @@ fn without_a_watchdog_it_says_ready_and_probes_no_more() {
     assert!(sent(&bench.stop()).starts_with("STOPPING=1"));
 }
 
-fn any_event() -> impl Strategy<Value = Event> {
-    let probed =
-        (any::<bool>(), 0_u64..60, proptest::option::of(0_u8..100)).prop_map(|(healthy, late, percent)| {
-            Event::ProbeEnded {
-                outcome: if healthy { Outcome::Healthy } else { mute() },
-                late: Duration::from_millis(late),
-                pressure: percent.map(|percent| Pressure { resource: "CPU", percent }),
-            }
-        });
+/// What can happen, with what of it the clock of the test decides left out.
+#[derive(Debug, Clone)]
+enum Happens {
+    ProbeEnds { found: Found, late_ms: u64, pressure: Option<Pressure> },
+    Event(Event),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Healthy,
+    Unhealthy,
+    CannotProbe,
+}
+
+impl Found {
+    fn outcome(self) -> Outcome {
+        match self {
+            Self::Healthy => Outcome::Healthy,
+            Self::Unhealthy => mute(),
+            Self::CannotProbe => Outcome::Unhealthy(Reason::new(Cause::System, "no descriptor")),
+        }
+    }
+}
+
+fn anything() -> impl Strategy<Value = Happens> {
+    let pressure = || {
+        proptest::option::weighted(0.3, 10_u8..99)
+            .prop_map(|percent| percent.map(|percent| Pressure { resource: "CPU", percent }))
+    };
+    let found =
+        prop_oneof![5 => Just(Found::Healthy), 5 => Just(Found::Unhealthy), 1 => Just(Found::CannotProbe)];
+    let probed = (found, 0_u64..60, pressure()).prop_map(|(found, late_ms, pressure)| Happens::ProbeEnds {
+        found,
+        late_ms,
+        pressure,
+    });
     let said = (any::<bool>(), any::<bool>(), proptest::bool::weighted(0.02), 0_u8..20).prop_map(
         |(ready, reloading, stopping, watchdog)| {
             Event::Said(Said {
@@ -263,24 +311,109 @@ fn any_event() -> impl Strategy<Value = Event> {
             })
         },
     );
+    let no_ping = (pressure(), 0_u64..1000)
+        .prop_map(|(pressure, able)| Event::NoPing { able: Duration::from_millis(able), pressure });
     prop_oneof![
-        20 => Just(Event::ProbeDue),
+        20 => Just(Happens::Event(Event::ProbeDue)),
         20 => probed,
-        3 => said,
-        2 => any::<bool>().prop_map(|is_stopping| Event::Reported { is_stopping }),
-        1 => any::<bool>().prop_map(|is_progress| Event::Looked { is_progress }),
-        1 => Just(Event::ManagerReloads),
-        1 => Just(Event::ReloadAsked { monotonic_usec: 1 }),
-        1 => Just(Event::MayStop),
-        1 => any::<bool>().prop_map(|announce| Event::StopAsked { signal: "SIGTERM".to_owned(), announce }),
-        1 => Just(Event::Ended { how: "COMMAND exited with code 0".to_owned() }),
+        10 => prop_oneof![
+            6 => said,
+            4 => any::<bool>().prop_map(|is_stopping| Event::Reported { is_stopping }),
+            2 => any::<bool>().prop_map(|is_progress| Event::Looked { is_progress }),
+            2 => Just(Event::ManagerReloads),
+            2 => Just(Event::ReloadAsked { monotonic_usec: 1 }),
+            2 => Just(Event::MayStop),
+            4 => no_ping,
+            1 => (0_u32..9).prop_map(Event::Restarts),
+            2 => any::<bool>().prop_map(|announce| Event::StopAsked { signal: "SIGTERM".to_owned(), announce }),
+            2 => Just(Event::Ended { how: "COMMAND exited with code 0".to_owned() }),
+        ].prop_map(Happens::Event),
     ]
 }
 
+/// What must happen, by a count of its own: it reads nothing of the state but its phase.
+#[derive(Debug)]
+struct Oracle {
+    failures: u32,
+    rise: u32,
+    pings: bool,
+    in_a_row: u32,
+    healthy_in_a_row: u32,
+    row_began: Option<Instant>,
+    called: bool,
+    cannot_probe: bool,
+    child_pinged: Option<Instant>,
+    may_stop_until: Option<Instant>,
+}
+
+/// Of a step.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Expected {
+    ping: bool,
+    /// Reported, triggered, or said to be withheld.
+    hang: bool,
+}
+
+const T: Duration = Duration::from_millis(50);
+const W: Duration = Duration::from_secs(1);
+
+impl Oracle {
+    fn probe_ended(&mut self, found: Found, ended: &Ended, started: Instant, now: Instant) -> Expected {
+        let silent = self.pings && self.child_pinged.is_some_and(|pinged| now - pinged > W);
+        match found {
+            Found::Healthy if silent => {
+                self.row_began.get_or_insert(started);
+                (self.in_a_row, self.healthy_in_a_row) = (self.in_a_row + 1, 0);
+                self.hang(now)
+            }
+            Found::Healthy => {
+                self.cannot_probe = false;
+                self.healthy_in_a_row += 1;
+                let ping = self.in_a_row == 0 || self.healthy_in_a_row >= self.rise;
+                if ping {
+                    (self.in_a_row, self.healthy_in_a_row, self.row_began, self.called) = (0, 0, None, false);
+                }
+                Expected { ping, hang: false }
+            }
+            Found::CannotProbe => {
+                self.cannot_probe = true;
+                Expected::default()
+            }
+            Found::Unhealthy => {
+                self.cannot_probe = false;
+                if ended.late >= Duration::from_millis(20) {
+                    return Expected::default();
+                }
+                let deadlines = (ended.able.as_micros() + T.as_micros() / 2) / T.as_micros();
+                let times = if ended.pressure.is_some() { u32::try_from(deadlines).expect("few") } else { 1 };
+                self.in_a_row += times.clamp(1, self.failures);
+                self.healthy_in_a_row = 0;
+                self.row_began.get_or_insert(started);
+                // (N−1)·T + (N−2)·r, r = 10 ms.
+                let shortest =
+                    T * (self.failures - 1) + Duration::from_millis(10) * self.failures.saturating_sub(2);
+                if self.in_a_row >= self.failures && ended.row >= shortest {
+                    return self.hang(now);
+                }
+                Expected::default()
+            }
+        }
+    }
+
+    fn hang(&mut self, now: Instant) -> Expected {
+        if self.called || self.may_stop_until.is_some_and(|until| now < until) {
+            return Expected::default();
+        }
+        self.called = true;
+        Expected { ping: false, hang: true }
+    }
+}
+
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
     #[test]
-    fn whatever_happens_a_ping_follows_a_healthy_probe_and_a_trigger_enough_failures(
-        events in proptest::collection::vec((any_event(), 0_u64..300), 1..150),
+    fn a_ping_follows_a_healthy_probe_and_a_hang_enough_failures_at_once_and_nothing_else_does(
+        events in proptest::collection::vec((anything(), 0_u64..300), 1..150),
         failures in 1_u32..4,
         rise in 1_u32..3,
         withhold: bool,
@@ -295,39 +428,77 @@ proptest! {
             "--start-timeout=2s".to_owned(),
         ];
         let mut bench = Bench::new(&options.each_ref().map(String::as_str));
-        let (mut ready, mut over, mut in_a_row, mut told) = (false, false, 0, false);
-        for (event, later_ms) in events {
+        let mut oracle = Oracle {
+            failures, rise, pings, in_a_row: 0, healthy_in_a_row: 0, row_began: None, called: false,
+            cannot_probe: false, child_pinged: None, may_stop_until: None,
+        };
+        let (mut ready, mut over, mut told, mut started) = (false, false, false, bench.now);
+        for (happens, later_ms) in events {
             bench.now += Duration::from_millis(later_ms);
-            let before = bench.state.phase();
+            let (before, now) = (bench.state.phase(), bench.now);
+            let is_watched = before == Phase::Watching;
+            let (event, expected) = match happens {
+                Happens::ProbeEnds { found, late_ms, pressure } => {
+                    (bench.late, bench.pressure) = (Duration::from_millis(late_ms), pressure);
+                    let took = now - started;
+                    let able = |time: Duration| time * (100 - pressure.map_or(0, |it| u32::from(it.percent))) / 100;
+                    let ended = Ended {
+                        outcome: found.outcome(),
+                        late: bench.late,
+                        able: able(took),
+                        row: able(now - oracle.row_began.filter(|_| is_watched).unwrap_or(started)),
+                        pressure,
+                    };
+                    let expected = if is_watched {
+                        Some(oracle.probe_ended(found, &ended, started, now))
+                    } else {
+                        None
+                    };
+                    (Event::ProbeEnded(ended), expected)
+                }
+                Happens::Event(event) => {
+                    let expected = match &event {
+                        Event::NoPing { able, pressure } if is_watched => {
+                            let is_slow = pressure.is_some() && *able < W / 2;
+                            Some(Expected { ping: is_slow && !oracle.cannot_probe && !oracle.called, hang: false })
+                        }
+                        Event::MayStop if is_watched => {
+                            oracle.may_stop_until = Some(now + W);
+                            None
+                        }
+                        Event::Said(said) if matches!(before, Phase::Starting | Phase::Watching) => {
+                            told |= said.watchdog == Some(Verdict::Trigger);
+                            if said.watchdog == Some(Verdict::Ping) {
+                                oracle.child_pinged = Some(now);
+                            }
+                            None
+                        }
+                        _ => None,
+                    };
+                    (event, expected)
+                }
+            };
             let actions = bench.step(event.clone());
-            match &event {
-                Event::ProbeEnded { .. } if before != Phase::Watching => {}
-                Event::ProbeEnded { outcome: Outcome::Unhealthy(_), late, .. } => {
-                    in_a_row += u32::from(!timing::is_too_late(*late, &bench.state.config.timing));
-                }
-                // COMMAND's own silence makes a probe unhealthy that its answer would have made healthy.
-                Event::ProbeEnded { outcome: Outcome::Healthy, .. }
-                    if pings && actions.message.watchdog != Some(Verdict::Ping) => in_a_row += 1,
-                // Too few to rise: it goes on.
-                Event::ProbeEnded { outcome: Outcome::Healthy, .. } if actions.message.watchdog.is_none() => {}
-                Event::ProbeEnded { outcome: Outcome::Healthy, .. } => in_a_row = 0,
-                Event::Said(said) if matches!(before, Phase::Starting | Phase::Watching) => {
-                    told |= said.watchdog == Some(Verdict::Trigger);
-                }
-                _ => {}
+            if actions.start_probe.is_some() {
+                started = now;
             }
-            match actions.message.watchdog {
-                Some(Verdict::Ping) => {
-                    let healthy = matches!(event, Event::ProbeEnded { outcome: Outcome::Healthy, .. });
-                    prop_assert!(healthy && ready && !over);
-                }
-                Some(Verdict::Trigger) => {
-                    let overdue = !ready && bench.now - bench.start >= Duration::from_secs(2);
-                    prop_assert!((ready || told || overdue) && !over && (told || !withhold));
-                    prop_assert!(told || overdue || in_a_row >= failures);
-                    prop_assert!(actions.message.status.is_some());
-                }
-                None => {}
+            // Where there is no time for a report, the trigger follows in the same step.
+            let is_triggered = actions.message.watchdog == Some(Verdict::Trigger) && is_watched;
+            let is_called =
+                is_triggered || actions.ask.is_some() || matches!(actions.note, Some(Note::Withholding { .. }));
+            let seen = Expected { ping: actions.message.watchdog == Some(Verdict::Ping), hang: is_called };
+            if let Some(expected) = expected {
+                prop_assert_eq!(&seen, &expected, "{:?} with {:?}", event, oracle);
+            } else {
+                let overdue = !ready && now - bench.start >= Duration::from_secs(2);
+                prop_assert!(!seen.ping && (!seen.hang || told || overdue), "{:?}", event);
+            }
+            if actions.message.ready && before == Phase::Starting {
+                oracle.child_pinged = Some(now);
+            }
+            if actions.message.watchdog == Some(Verdict::Trigger) {
+                prop_assert!(!over && (told || !withhold));
+                prop_assert!(actions.message.status.is_some());
             }
             let says = actions.message.ready || actions.message.stopping || actions.message.reloading.is_some();
             prop_assert!(!(over && (actions.start_probe.is_some() || says)));

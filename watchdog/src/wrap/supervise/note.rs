@@ -1,5 +1,6 @@
 //! What is logged, and how it reads.
 
+use crate::kernel::stalls::Pressure;
 use std::time::{Duration, Instant};
 
 use super::Service;
@@ -57,6 +58,16 @@ pub fn ready_read(after: Option<Duration>) {
     }
 }
 
+/// Others keep the unit from answering in time.
+pub fn slowed(pressure: Pressure) {
+    let Pressure { resource, percent } = pressure;
+    tracing::warn!(
+        event = "deadline_widened",
+        "the unit waits for {resource} {percent} % of the time, so it has more time to answer: deadlines count only the \
+         time in which it is able to run"
+    );
+}
+
 /// What was left out of the log, if its minute is over.
 pub fn flapped(flapping: &mut Flapping, now: Instant) {
     if let Some(summary) = flapping.summary(now) {
@@ -95,13 +106,6 @@ fn say(note: &Note) {
         Note::Discounted { late } => tracing::warn!(
             "an unhealthy probe does not count: sd-watchdog itself came {} late to see its end",
             rounded(*late)
-        ),
-        Note::Widened { pressure, timeout } => tracing::warn!(
-            event = "deadline_widened",
-            "the unit waited for {} {} % of the time: one more probe gets {}",
-            pressure.resource,
-            pressure.percent,
-            rounded(*timeout)
         ),
         Note::Recovered { failures: 1 } => tracing::info!("healthy again after 1 unhealthy probe"),
         Note::Recovered { failures } => {

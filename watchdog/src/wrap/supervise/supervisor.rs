@@ -1,8 +1,11 @@
 //! The loop itself.
 
+use crate::hang::watch::Ended;
+use crate::kernel::stalls::{Limit, Pressure};
+use crate::probe::Deadline;
 use std::io;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::libc::{SIGABRT, SIGCHLD, SIGINT, SIGQUIT};
 
@@ -60,7 +63,7 @@ pub(super) struct Supervisor<'a> {
     /// Until what the start needed is given back.
     pings_to_settle: u8,
     cgroup: Cgroup,
-    starvation: Starvation,
+    starvation: Rc<Starvation>,
     progress: Progress,
     /// While the start is extended.
     reloads: Option<Reloads>,
@@ -70,7 +73,7 @@ pub(super) struct Supervisor<'a> {
 
 struct Flight<'a> {
     started: Instant,
-    timeout: Duration,
+    limit: Limit,
     probe: Boxed<'a, Outcome>,
 }
 
@@ -122,7 +125,7 @@ impl<'a> Supervisor<'a> {
             barrier: None,
             restarts: None,
             pings_to_settle: PINGS_TO_SETTLE,
-            starvation: Starvation::new(cgroup.clone()),
+            starvation: Rc::new(Starvation::new(cgroup.clone(), service.config.pressure_limit)),
             progress,
             flapping: Flapping::default(),
             cgroup,
@@ -163,8 +166,9 @@ impl<'a> Supervisor<'a> {
     }
 
     async fn wake(&mut self, signals: &Signals) -> io::Result<Woken> {
-        let next =
-            [self.retry_at(), self.state.next_probe(), self.state.next_look()].into_iter().flatten().min();
+        let state = &self.state;
+        let times = [self.retry_at(), state.next_probe(), state.next_look(), state.next_vouch()];
+        let next = times.into_iter().flatten().min();
         // What systemd has no room for waits in COMMAND's socket, as it would in systemd's.
         let relay = self.relay.as_ref().filter(|_| self.notifier.as_ref().is_some_and(Notifier::has_room));
         tokio::select! {
@@ -220,7 +224,13 @@ impl<'a> Supervisor<'a> {
         }
         if is_due(self.state.next_look()) {
             let is_progress = self.progress.look(now);
+            self.starvation.look(now);
             self.step(Event::Looked { is_progress });
+        }
+        if is_due(self.state.next_vouch()) {
+            self.starvation.look(now);
+            let able = self.starvation.able(self.state.answered(), now);
+            self.step(Event::NoPing { able, pressure: self.starvation.pressure() });
         }
         if let Some(due) = self.state.next_probe().filter(|due| *due <= now) {
             self.metrics.late(now - due);
@@ -253,7 +263,7 @@ impl<'a> Supervisor<'a> {
     }
 
     fn probed(&mut self, outcome: Outcome) {
-        let Some(Flight { started, timeout, .. }) = self.flight.take() else { return };
+        let Some(Flight { started, limit, .. }) = self.flight.take() else { return };
         let now = Instant::now();
         let took = now - started;
         match &outcome {
@@ -263,43 +273,41 @@ impl<'a> Supervisor<'a> {
             }
         }
         self.metrics.probe(took, &outcome);
-        let mut pressure = None;
-        let late = match &outcome {
-            Outcome::Healthy => Duration::ZERO,
-            Outcome::Unhealthy(_) => {
-                let is_watched = self.state.phase() == Phase::Watching;
-                if is_watched && self.service.config.pressure_limit.is_some() {
-                    if self.state.failures_in_a_row() == 0 {
-                        self.starvation.begin(now);
-                    }
-                    pressure = self.starvation.measure(now);
-                }
-                took.saturating_sub(timeout)
-            }
-        };
         self.recent.remember(now, took, &outcome);
         note::flapped(&mut self.flapping, now);
-        self.step(Event::ProbeEnded { outcome, late, pressure });
+        let (is_healthy, row) = (outcome == Outcome::Healthy, self.state.row_began());
+        let measured = self.starvation.measure(is_healthy, limit.timeout, started, row, now);
+        self.step(Event::ProbeEnded(Ended::new(outcome, limit, measured)));
     }
 
     fn step(&mut self, event: Event) {
         let now = Instant::now();
         let is_verdict = matches!(
             event,
-            Event::ProbeEnded { .. } | Event::StopAsked { .. } | Event::Reported { .. } | Event::Ended { .. }
+            Event::ProbeEnded(_)
+                | Event::NoPing { .. }
+                | Event::StopAsked { .. }
+                | Event::Reported { .. }
+                | Event::Ended { .. }
         );
-        let Actions { start_probe, abandon_probe, message, report, ask, note } = self.state.step(event, now);
+        let Actions { start_probe, abandon_probe, message, report, ask, note, slowed } =
+            self.state.step(event, now);
         if abandon_probe {
             self.flight = None;
         }
-        if let Some(timeout) = start_probe {
-            let probe = Box::pin(self.service.probes.run(timeout));
-            self.flight = Some(Flight { started: now, timeout, probe });
+        if let Some(limit) = start_probe {
+            let deadline = Deadline::able(limit, Rc::clone(&self.starvation));
+            let probes = self.service.probes;
+            let probe = Box::pin(async move { probes.run(&deadline).await });
+            self.flight = Some(Flight { started: now, limit, probe });
         }
         if report.is_some() || ask.is_some() {
             self.report(report, ask);
         }
         self.send(message, is_verdict || self.state.phase() != Phase::Watching, now);
+        if let Some(pressure) = slowed {
+            self.slowed(pressure, now);
+        }
         if let Some(note) = note {
             self.note(&note);
         }
@@ -339,13 +347,19 @@ impl<'a> Supervisor<'a> {
         }
     }
 
+    fn slowed(&mut self, pressure: Pressure, now: Instant) {
+        self.metrics.widened();
+        if self.flapping.slowed(now) {
+            note::slowed(pressure);
+        }
+    }
+
     fn note(&mut self, note: &Note) {
         match note {
             Note::Ready { .. } => {
                 self.restarts = restarts::query(self.service.children).map(|query| Box::pin(query) as _);
             }
             Note::Discounted { .. } => self.metrics.discounted(),
-            Note::Widened { .. } => self.metrics.widened(),
             Note::Triggered { .. } | Note::Withholding { .. } | Note::WouldTrigger { .. } => {
                 self.metrics.hang();
             }

@@ -61,84 +61,49 @@ fn a_probe_that_cannot_be_made_says_nothing_of_the_unit_and_is_said_once() {
 }
 
 #[test]
-fn a_starved_unit_gets_one_more_probe_with_what_w_leaves_and_the_status_says_so() {
-    let mut play = nearly_hung(Rules { report: Some(500 * MS), ..rules() });
-    // P + 3·T + 2·r = 4.2 s after the last healthy one was started; 100 ms and the report stay.
-    let timeout = 5200 * MS;
-    assert_eq!(play.probe(starved(62)), Some(Task::Probe { timeout }));
-    let pressure = Pressure { resource: "CPU", percent: 62 };
-    assert_eq!(play.has(|note| *note == Note::Widened { pressure, timeout }), 1);
-    let text = "(active, pid 7): 3 probes in a row unhealthy: http://127.0.0.1/: no answer in 1 s; \
-        but 62 % of the time it waited for CPU, so one more gets 5.2 s, 3 failures";
-    assert!(play.status().contains(text), "{}", play.status());
-    play.now += 5199 * MS;
+fn a_question_to_a_starved_unit_stands_and_counts_for_the_whole_row() {
+    let mut play = Play::watching(Rules { report: Some(500 * MS), ..rules() });
+    assert_eq!(play.due(), Some(probe(3)));
+    play.now += 14 * S;
     assert_eq!(play.step(Event::Turn), None);
     assert_eq!(play.has(|note| *note == Note::Stuck), 0, "it may take that long");
-    play.now += MS;
-    assert_eq!(play.step(starved(62)), Some(Task::ReadSettings), "only once in a row");
-    assert_eq!(play.has(|note| matches!(note, Note::Hung { reason } if reason.starts_with("4 probes"))), 1);
+    play.now += S;
+    assert_eq!(play.step(starved(80)), Some(Task::ReadSettings), "it was able to run for 3 s");
+    let pressure = Pressure { resource: "CPU", percent: 80 };
+    assert_eq!(play.has(|note| *note == Note::Slowed { pressure }), 1);
+    assert_eq!(play.has(|note| matches!(note, Note::Hung { reason } if reason.starts_with("3 probes"))), 1);
 }
 
 #[test]
-fn that_a_unit_is_starved_is_said_at_once() {
-    let timing = Timing { timeout: 100 * MS, ..rules().timing };
-    let mut play = Play::new(Rules { timing, ..rules() });
-    play.step(Event::Seen(running(7)));
-    for event in [healthy(), unhealthy(), unhealthy(), starved(62)] {
-        play.due();
-        play.now += 100 * MS;
-        play.step(event);
+fn each_failure_leaves_less_for_the_question_that_follows() {
+    let mut play = Play::watching(rules());
+    for left in [3, 2, 1] {
+        assert_eq!(play.due(), Some(probe(left)));
+        play.now += S;
+        play.step(unhealthy());
     }
-    assert!(play.status().contains("62 % of the time it waited for CPU"), "{}", play.status());
 }
 
 #[test]
-fn a_starved_unit_that_answers_after_all_is_left_alone() {
+fn a_starved_unit_that_answers_after_all_is_left_alone_and_in_peace_for_a_while() {
     let mut play = nearly_hung(rules());
-    play.probe(starved(100));
+    assert_eq!(play.due(), Some(probe(1)));
     play.now += 5 * S;
-    assert_eq!(play.step(healthy()), None);
+    let pressure = Some(Pressure { resource: "CPU", percent: 90 });
+    let zero = Duration::ZERO;
+    let ended = Ended { outcome: Outcome::Healthy, late: zero, able: zero, row: zero, pressure };
+    assert_eq!(play.step(Event::Probed(ended)), None);
     assert!(play.status().contains(": healthy, answered in 5 s"), "{}", play.status());
-    assert_eq!(play.has(|note| *note == Note::Recovered { failures: 3 }), 1);
-    // That probe was started 5 s ago, so another row is given what is left of W: 10 s − 5 s − 3·T − 2·r − 100 ms.
-    play.probe(starved(100));
-    play.probe(starved(100));
-    assert_eq!(play.probe(starved(100)), Some(Task::Probe { timeout: 1700 * MS }));
+    assert_eq!(play.has(|note| *note == Note::Recovered { failures: 2 }), 1);
+    assert_eq!(play.due_in(), 15 * S);
 }
 
 #[test]
-fn pressure_below_the_limit_or_unknown_or_switched_off_widens_nothing() {
-    for (limit, event) in [(Some(40), starved(39)), (Some(40), unhealthy()), (None, starved(100))] {
-        let mut play = nearly_hung(Rules { pressure_limit: limit, ..rules() });
-        assert_eq!(play.probe(event), Some(Task::ReadSettings));
-    }
-}
-
-#[test]
-fn a_deadline_is_widened_only_if_w_leaves_more_than_the_others_had() {
-    for (report, widened) in [(4700 * MS, false), (4699 * MS, true)] {
-        let mut play = nearly_hung(Rules { report: Some(report), ..rules() });
-        let task = play.probe(starved(100));
-        assert_eq!(matches!(task, Some(Task::Probe { .. })), widened, "{task:?}");
-    }
-}
-
-#[test]
-fn a_unit_that_never_answered_is_given_w_from_the_end_of_its_grace() {
-    let mut play = Play::new(rules());
-    play.step(Event::Seen(running(7)));
-    while play.state.failures() < 2 {
-        assert_eq!(play.probe(unhealthy()), None);
-    }
-    // 3·T + 2·r after the first probe that counts was started.
-    assert_eq!(play.probe(starved(100)), Some(Task::Probe { timeout: 6700 * MS }));
-}
-
-#[test]
-fn under_maintenance_no_deadline_is_widened() {
+fn under_maintenance_a_starved_unit_is_left_alone_too() {
     let mut play = nearly_hung(rules());
-    assert_eq!(play.due(), Some(PROBE));
+    assert_eq!(play.due(), Some(probe(1)));
     play.maintenance = true;
-    assert_eq!(play.step(starved(100)), None);
+    play.now += 10 * S;
+    assert_eq!(play.step(starved(50)), None);
     assert!(play.status().contains("left alone: maintenance"), "{}", play.status());
 }

@@ -54,7 +54,7 @@ fn a_service_that_has_never_answered_is_given_its_grace() {
     while play.now < began + 9 * S {
         assert_eq!(play.probe(unhealthy()), None);
     }
-    assert_eq!(play.state.spell.failures(), 0);
+    assert_eq!(play.state.failures(), 0);
     assert!(
         play.status().contains("no healthy answer yet: http://127.0.0.1/: no answer in 1 s"),
         "{}",
@@ -188,7 +188,11 @@ fn every_probe_and_every_turn_pings_our_own_watchdog() {
 fn a_guard_that_is_stuck_does_not_ping() {
     let mut play = Play::watching(rules());
     play.due();
-    play.now += 4 * S;
+    // Three deadlines, where UNIT is able to run for a fiftieth of the time, and 2 s.
+    play.now += 152 * S;
+    play.step(Event::Turn);
+    assert_eq!(play.has(|note| *note == Note::Stuck), 0);
+    play.now += MS;
     play.step(Event::Turn);
     assert_eq!(play.messages.last().expect("a message").watchdog, None);
     assert_eq!(play.state.turn(), None);

@@ -75,29 +75,27 @@ fn its_pings_are_ignored_unless_they_are_required() {
 }
 
 #[test]
-fn a_healthy_probe_without_its_required_ping_is_unhealthy() {
+fn its_required_pings_may_be_as_far_apart_as_systemd_itself_lets_them() {
     let mut bench = Bench::watching(&["--child-pings=require"]);
     for _ in 0..10 {
         bench.said(ping());
-        assert!(bench.probe(HEALTHY, 1).ends_with("WATCHDOG=1"));
+        let silent_since = bench.ms();
+        while bench.ms() - silent_since < 900 {
+            let actions = bench.act(HEALTHY, 1);
+            assert!(sent(&actions).ends_with("WATCHDOG=1"), "{} ms", bench.ms() - silent_since);
+            assert!(!matches!(actions.note, Some(Note::Unhealthy { .. })));
+        }
     }
-    let silent_since = bench.ms();
+    let silent_since = bench.ms() - 900;
     let report = loop {
         let actions = bench.act(HEALTHY, 1);
         if let Some(report) = actions.report {
             break report;
         }
-        if bench.ms() - silent_since > 601 {
-            assert_eq!(actions.message.watchdog, None);
-        }
     };
-    assert!(
-        report.reason.contains(" unhealthy: COMMAND: no WATCHDOG=1 of its own for "),
-        "{}",
-        report.reason
-    );
+    assert!(report.reason.contains("COMMAND: no WATCHDOG=1 of its own for 1."), "{}", report.reason);
     let took = bench.ms() - silent_since;
-    assert!((700..850).contains(&took), "W/2, up to an interval, (N−1)·T + (N−2)·r: {took}");
+    assert!((1000..1102).contains(&took), "W and up to an interval: {took}");
 }
 
 #[test]

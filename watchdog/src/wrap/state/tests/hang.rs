@@ -227,44 +227,99 @@ fn a_probe_whose_end_was_noticed_late_does_not_count() {
     assert!(bench.act(MUTE, 124).report.is_some());
 }
 
-const STARVED: Pressure = Pressure { resource: "CPU", percent: 62 };
+/// Four fifths of the time are others'.
+const STARVED: Pressure = Pressure { resource: "CPU", percent: 80 };
 
 #[test]
-fn a_starved_unit_gets_one_more_probe_with_what_w_leaves() {
+fn a_question_to_a_starved_unit_stands_and_counts_for_the_whole_row() {
     let mut bench = Bench::watching(&[]);
-    bench.act(MUTE, 100);
-    bench.act(MUTE, 100);
     bench.pressure = Some(STARVED);
-    let actions = bench.act(MUTE, 100);
-    // From 420 ms to 1 ms + W − W/20 − T, kept for the report: 431 ms.
-    let timeout = Duration::from_millis(431);
-    assert_eq!((actions.start_probe, actions.report.clone()), (Some(timeout), None));
-    assert_eq!(actions.note, Some(Note::Widened { pressure: STARVED, timeout }));
-    assert!(sent(&actions).ends_with("but 62 % of the time it waited for CPU, so one more gets 431 ms"));
-    assert!(bench.end(MUTE, 431).report.is_some(), "only once");
-    assert!(sent(&bench.step(REPORTED)).contains("hung, 4 probes in a row unhealthy"));
-}
-
-#[test]
-fn a_starved_unit_that_answers_after_all_is_pinged_for() {
-    let mut bench = Bench::watching(&[]);
-    bench.act(MUTE, 100);
-    bench.act(MUTE, 100);
-    bench.pressure = Some(STARVED);
-    bench.act(MUTE, 100);
-    assert!(sent(&bench.end(HEALTHY, 300)).ends_with("WATCHDOG=1"));
-    assert!(bench.now - bench.start < Duration::from_secs(1), "systemd's own timer had room");
-}
-
-#[test]
-fn pressure_below_the_limit_or_unknown_or_switched_off_widens_nothing() {
-    for (options, percent) in [(&[][..], Some(39)), (&[], None), (&["--pressure=off"], Some(100))] {
-        let mut bench = Bench::watching(options);
-        bench.act(MUTE, 100);
-        bench.act(MUTE, 100);
-        bench.pressure = percent.map(|percent| Pressure { percent, ..STARVED });
-        assert!(bench.act(MUTE, 100).report.is_some(), "{options:?} {percent:?}");
+    bench.now = bench.state.next_probe().expect("a probe");
+    let limit = bench.step(Event::ProbeDue).start_probe.expect("a probe");
+    let ms = Duration::from_millis;
+    assert_eq!((limit.timeout, limit.under_pressure), (ms(100), ms(300)));
+    for able in [80, 180] {
+        assert!(sent(&no_ping(&mut bench, able, Some(STARVED))).ends_with("WATCHDOG=1"));
     }
+    bench.now = bench.start + ms(101);
+    let actions = bench.end(MUTE, 1500);
+    assert_eq!(actions.slowed, Some(STARVED));
+    assert!(actions.report.is_some(), "300 ms of them it was able to run");
+    assert!(sent(&bench.step(REPORTED)).contains("hung, 3 probes in a row unhealthy"));
+}
+
+#[test]
+fn a_starved_unit_that_answers_after_all_is_pinged_for_and_then_left_in_peace_for_a_while() {
+    let mut bench = Bench::watching(&[]);
+    bench.pressure = Some(STARVED);
+    let actions = bench.act(HEALTHY, 700);
+    assert!(sent(&actions).ends_with("WATCHDOG=1"));
+    assert_eq!(actions.slowed, Some(STARVED));
+    assert_eq!(bench.next_probe_ms(), Some(bench.ms() + 2100));
+}
+
+/// So long was it able to run since its last answer, when no ping was said for W/2.
+fn no_ping(bench: &mut Bench, able_ms: u64, pressure: Option<Pressure>) -> Actions {
+    bench.now = bench.state.next_vouch().expect("to look whether it is starved");
+    bench.step(Event::NoPing { able: Duration::from_millis(able_ms), pressure })
+}
+
+#[test]
+fn a_starved_unit_is_pinged_for_until_it_was_able_to_run_for_half_of_w() {
+    let mut bench = Bench::watching(&[]);
+    bench.now += Duration::from_millis(100);
+    bench.step(Event::ProbeDue);
+    for (able, at) in [(100, 501), (200, 1001), (300, 1501), (499, 2001)] {
+        let actions = no_ping(&mut bench, able, Some(STARVED));
+        assert!(sent(&actions).ends_with("WATCHDOG=1"), "{able}");
+        assert_eq!((actions.slowed, bench.ms()), (Some(STARVED), at));
+    }
+    assert_eq!(sent(&no_ping(&mut bench, 500, Some(STARVED))), "", "systemd's own timer is the net below");
+    assert_eq!(bench.ms(), 2501);
+}
+
+#[test]
+fn without_pressure_nothing_is_pinged_for_and_the_service_is_left_in_peace_no_longer() {
+    let mut bench = Bench::watching(&[]);
+    bench.pressure = Some(STARVED);
+    bench.act(HEALTHY, 500);
+    assert_eq!(bench.next_probe_ms(), Some(2100));
+    assert_eq!(no_ping(&mut bench, 100, None), Actions::default());
+    assert_eq!(bench.next_probe_ms(), Some(bench.ms()), "it is asked at once");
+    let blind = Outcome::Unhealthy(Reason::new(Cause::System, "Too many open files"));
+    bench.step(Event::ProbeDue);
+    bench.step(ended(blind));
+    assert_eq!(no_ping(&mut bench, 100, Some(STARVED)), Actions::default(), "nothing is known of it");
+}
+
+#[test]
+fn with_pressure_switched_off_nobody_looks() {
+    let bench = Bench::watching(&["--pressure=off"]);
+    assert_eq!(bench.state.next_vouch(), None);
+}
+
+#[test]
+fn a_start_is_judged_by_the_time_in_which_it_was_able_to_run() {
+    for (percent, overdue) in [(0, true), (40, true), (60, false)] {
+        let mut bench = Bench::new(&["--start-timeout=500ms"]);
+        bench.pressure = Some(Pressure { resource: "CPU", percent });
+        let actions = bench.act(MUTE, 1000);
+        assert_eq!(actions.report.is_some(), overdue, "{percent}");
+    }
+}
+
+#[test]
+fn a_start_that_cannot_be_probed_is_never_called_a_hang() {
+    let mut bench = Bench::new(&["--start-timeout=500ms"]);
+    for _ in 0..10 {
+        bench.now += Duration::from_millis(200);
+        bench.step(Event::ProbeDue);
+        let ended =
+            bench.ended(Outcome::Unhealthy(Reason::new(Cause::System, "no descriptor")), Duration::ZERO);
+        let actions = bench.step(Event::ProbeEnded(ended));
+        assert_eq!((actions.report, actions.ask), (None, None));
+    }
+    assert!(bench.act(MUTE, 100).report.is_some());
 }
 
 #[test]
@@ -276,7 +331,8 @@ fn what_people_want_to_read_is_noted_once() {
     {
         bench.step(Event::ProbeDue);
         bench.now += Duration::from_millis(10);
-        notes.push(bench.step(ended(outcome)).note);
+        let ended = bench.ended(outcome, Duration::from_millis(10));
+        notes.push(bench.step(Event::ProbeEnded(ended)).note);
         bench.now += Duration::from_millis(10);
     }
     let reason = TRIGGERED.trim_start_matches("STATUS=").trim_end_matches(" WATCHDOG=trigger").to_owned();

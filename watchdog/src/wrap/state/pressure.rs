@@ -1,0 +1,41 @@
+//! systemd's own timer counts all time; what of it the unit was kept from running must not end it.
+
+use std::time::{Duration, Instant};
+
+use super::status::Kind;
+use super::{Actions, State};
+use crate::kernel::stalls::Pressure;
+use crate::systemd::message::{Message, Verdict};
+use crate::words::span::rounded;
+
+impl State {
+    /// systemd's own timer starts anew.
+    pub(super) fn vouch(&mut self, now: Instant) {
+        self.vouched = now;
+        let watched = self.config.watchdog.filter(|_| self.config.pressure_limit.is_some());
+        self.next_vouch = watched.map(|watchdog| now + watchdog / 2);
+    }
+
+    /// No ping was said for W/2. The unit was `able` to run for so long since its last answer.
+    pub(super) fn no_ping(&mut self, able: Duration, pressure: Option<Pressure>, now: Instant) -> Actions {
+        let watchdog = self.config.watchdog.unwrap_or_default();
+        let is_slow = !self.watch.cannot_probe() && !self.watch.is_called() && able < watchdog / 2;
+        let Some(pressure) = pressure.filter(|_| is_slow) else {
+            // The pressure may have just begun: it takes two looks to see it.
+            self.next_vouch = Some(now + watchdog / 4);
+            if !self.in_flight {
+                // What the service was left in peace for is over.
+                self.next_probe = Some(now);
+            }
+            return Actions::default();
+        };
+        self.vouch(now);
+        let Pressure { resource, percent } = pressure;
+        let (since, able) = (rounded(now - self.answered), rounded(able));
+        let status = self.status.say(Kind::Unhealthy, now, || {
+            format!("slow: no answer for {since}, of which it could run for {able}; waiting for {resource} {percent} % of the time")
+        });
+        let message = Message { status, watchdog: Some(Verdict::Ping), ..Message::default() };
+        Actions { message, slowed: Some(pressure), ..Actions::default() }
+    }
+}
