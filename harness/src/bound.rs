@@ -62,11 +62,21 @@ impl Bounds {
         }
     }
 
-    /// The bounds where `sd-watchdog` widened its deadline, which it does up to W and no further.
+    /// The bounds where `sd-watchdog` widened its deadlines, since the service was kept from running for so many `percent` of
+    /// the time: (W/2 + N·T + (N−1)·r) / (1 − share). Where it did not say for how many, it is a version that widened one
+    /// deadline, up to W and no further.
     #[must_use]
-    pub fn widened(mut self, settings: &Settings) -> Self {
-        self.detect = named(settings, "WatchdogSec")
-            .map(|bound| Bound { sum: format!("{}: the deadline was widened", bound.sum), ..bound });
+    pub fn widened(mut self, settings: &Settings, percent: Option<u8>) -> Self {
+        self.detect = named(settings, "WatchdogSec").map(|watchdog| {
+            let (Some(percent), Some(detect), Some(guard)) = (percent, &self.detect, &settings.guard) else {
+                return Bound { sum: format!("{}: the deadline was widened", watchdog.sum), ..watchdog };
+            };
+            let able = f64::from(100 - percent.min(98)) / 100.0;
+            let at_most =
+                (watchdog.at_most / 2 + detect.at_most.saturating_sub(guard.interval())).div_f64(able);
+            let sum = format!("({} / 2 + {} − P) / {able}: deadlines were widened", watchdog.sum, detect.sum);
+            Bound { above: None, at_most, sum }
+        });
         self
     }
 

@@ -41,7 +41,10 @@ pub enum Kind {
     /// The first good answer that a client got after the outage.
     FirstGood,
     /// `sd-watchdog` gives the service one more probe, longer than the others, since it was kept from running.
-    DeadlineWidened,
+    DeadlineWidened {
+        /// In so many percent of the time it was kept from running; [`None`] where an older version did not say.
+        percent: Option<u8>,
+    },
     /// `sd-watchdog` has put into the journal what it saw of the hung service.
     HangReport {
         /// By which the report's other entries are found: `HANGPROOF_REPORT_ID`.
@@ -123,7 +126,7 @@ impl Kind {
             | Self::Healed
             | Self::LastGood
             | Self::FirstGood
-            | Self::DeadlineWidened
+            | Self::DeadlineWidened { .. }
             | Self::HangReport { .. }
             | Self::Ready => false,
         }
@@ -141,7 +144,12 @@ impl fmt::Display for Kind {
             Self::Healed => f.write_str("healed"),
             Self::LastGood => f.write_str("last good answer"),
             Self::FirstGood => f.write_str("first good answer"),
-            Self::DeadlineWidened => f.write_str("deadline widened: the service was kept from running"),
+            Self::DeadlineWidened { percent: Some(percent) } => {
+                write!(f, "deadlines widened: the service was kept from running {percent} % of the time")
+            }
+            Self::DeadlineWidened { percent: None } => {
+                f.write_str("deadline widened: the service was kept from running")
+            }
             Self::HangReport { reason, diagnosis, .. } => match diagnosis.as_ref().or(reason.as_ref()) {
                 Some(what) => write!(f, "hang report: {what}"),
                 None => f.write_str("hang report"),
@@ -208,7 +216,9 @@ fn of_guard(event: &str, entry: &Entry, unit: &str) -> Option<Event> {
     }
     let text = |name: &str| entry.text(name).filter(|text| !text.is_empty());
     let kind = match event {
-        "deadline_widened" => Kind::DeadlineWidened,
+        "deadline_widened" => Kind::DeadlineWidened {
+            percent: text("HANGPROOF_PRESSURE").and_then(|percent| percent.parse().ok()),
+        },
         "hang_report" => Kind::HangReport {
             id: text("HANGPROOF_REPORT_ID"),
             reason: text("HANGPROOF_REASON"),
@@ -317,10 +327,11 @@ mod tests {
         let expected =
             Kind::HangReport { id: Some("7f".into()), reason: Some("no answer".into()), diagnosis: None };
         assert_eq!(expected.to_string(), "hang report: no answer");
-        let widened = r#""_COMM":"sd-watchdog","_SYSTEMD_UNIT":"x.service","__MONOTONIC_TIMESTAMP":"7","HANGPROOF_EVENT""#;
-        for (event, expected) in
-            [("deadline_widened", Some(Kind::DeadlineWidened)), ("hang_report_process", None)]
-        {
+        let widened = r#""_COMM":"sd-watchdog","_SYSTEMD_UNIT":"x.service","__MONOTONIC_TIMESTAMP":"7","HANGPROOF_PRESSURE":"88","HANGPROOF_EVENT""#;
+        for (event, expected) in [
+            ("deadline_widened", Some(Kind::DeadlineWidened { percent: Some(88) })),
+            ("hang_report_process", None),
+        ] {
             let entry = Entry::parse(&format!(r#"{{{widened}:"{event}"}}"#)).expect("an entry");
             assert_eq!(read(&entry, "x.service").map(|event| event.kind), expected, "{event}");
         }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::bound::Bounds;
-use crate::event::Kind;
 use crate::journal::Entry;
 use crate::record::{Header, Recording, Trial};
 use crate::timeline::{Phases, Timeline};
@@ -60,9 +59,11 @@ impl RunResult {
     pub fn of(recording: &Recording) -> Self {
         let header = recording.header.clone();
         let trials = recording.trials.iter().map(|trial| TrialResult::of(trial, &header)).collect::<Vec<_>>();
-        let widened = |trial: &TrialResult| trial.timeline.has(|kind| *kind == Kind::DeadlineWidened);
         let bounds = Bounds::of(&header.settings);
-        let bounds = if trials.iter().any(widened) { bounds.widened(&header.settings) } else { bounds };
+        let bounds = match trials.iter().filter_map(|trial| trial.timeline.widened()).max() {
+            Some(percent) => bounds.widened(&header.settings, percent),
+            None => bounds,
+        };
         Self { bounds, header, trials, skipped: recording.skipped.clone() }
     }
 

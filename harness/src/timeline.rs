@@ -102,7 +102,19 @@ impl Timeline {
     /// What the unit allows, and what its guard granted.
     pub fn bounds(&self, settings: &Settings) -> Bounds {
         let bounds = Bounds::of(settings);
-        if self.has(|kind| *kind == Kind::DeadlineWidened) { bounds.widened(settings) } else { bounds }
+        match self.widened() {
+            Some(percent) => bounds.widened(settings, percent),
+            None => bounds,
+        }
+    }
+
+    /// Whether deadlines were widened, and for how many percent of the time the service was kept from running at most.
+    pub fn widened(&self) -> Option<Option<u8>> {
+        let percents = self.events.iter().filter_map(|event| match event.kind {
+            Kind::DeadlineWidened { percent } => Some(percent),
+            _ => None,
+        });
+        percents.max()
     }
 
     /// When the fault was in effect for certain.

@@ -314,12 +314,16 @@ fn a_guard_that_widened_its_deadline_has_until_watchdog_sec() {
     let slow = || Story::recovered().later(|kind| matches!(kind, Kind::WatchdogTrigger { .. }), 3200);
     let mut story = slow();
     assert!(story.reasons().contains("more than its bound"), "{}", story.reasons());
-    story.events.push(Event { at: at(1600), kind: Kind::DeadlineWidened });
+    story.events.push(Event { at: at(1600), kind: Kind::DeadlineWidened { percent: None } });
     assert!(story.verdict().is_pass(), "{}", story.reasons());
     let mut story = Story::recovered().later(|kind| matches!(kind, Kind::WatchdogTrigger { .. }), 3700);
-    story.events.push(Event { at: at(1600), kind: Kind::DeadlineWidened });
+    story.events.push(Event { at: at(1600), kind: Kind::DeadlineWidened { percent: None } });
     let expected = "detect took 5.35 s, more than its bound WatchdogSec 5 s: the deadline was widened = 5 s";
     assert!(story.reasons().contains(expected), "{}", story.reasons());
+    story.expect.recovery_within = None;
+    story.events.push(Event { at: at(1600), kind: Kind::DeadlineWidened { percent: Some(50) } });
+    story.events.push(Event { at: at(1700), kind: Kind::DeadlineWidened { percent: Some(20) } });
+    assert!(story.verdict().is_pass(), "twice as long as without pressure: {}", story.reasons());
 }
 
 #[test]

@@ -112,7 +112,7 @@ fn main() {
         guard::a_guard_outlives_daemon_reexec_and_respects_maintenance,
         guard::the_system_bus_serves_where_the_private_socket_does_not,
         guard::the_options_in_the_example_file_arrive_as_they_are_meant,
-        starvation::a_starved_service_gets_one_more_probe_each_time_and_is_not_restarted,
+        starvation::a_starved_service_has_more_time_to_answer_and_is_not_restarted,
         starvation::a_starved_service_is_restarted_where_pressure_is_not_to_count,
         stopping::a_service_that_drains_while_it_is_stopped_is_not_taken_for_one_that_hangs,
     ];

@@ -17,7 +17,7 @@
 //! unless something that was begun is overdue. They vouch for this loop, and for nothing about UNIT.
 
 use crate::hang::watch::Watch;
-use crate::kernel::stalls;
+use crate::kernel::stalls::{self, Pressure};
 use std::time::{Duration, Instant};
 
 use crate::guard::budget::Budget;
@@ -93,6 +93,8 @@ pub struct State {
     overdue: Option<Instant>,
     ready: bool,
     latency: Option<Duration>,
+    /// What kept UNIT from running while the last probe was under way.
+    pressure: Option<Pressure>,
     reason: Option<Reason>,
     /// We have ended UNIT, and it may come back for that.
     was_ended: bool,
@@ -129,6 +131,7 @@ impl State {
             overdue: None,
             ready: false,
             latency: None,
+            pressure: None,
             reason: None,
             was_ended: false,
             is_returning: false,

@@ -107,9 +107,10 @@ fn say(unit: &ServiceName, note: &Note) {
             "an unhealthy probe of {unit} does not count: sd-watchdog itself came {} late to see its end",
             rounded(*late)
         ),
-        Note::Slowed { pressure: Pressure { resource, percent } } => tracing::warn!(
+        Note::Slowed { pressure } => tracing::warn!(
             event = "deadline_widened",
-            "{unit} waits for {resource} {percent} % of the time, so it has more time to answer: deadlines count only the \
+            pressure = pressure.percent,
+            "{unit} waits for {pressure}, so it has more time to answer: deadlines count only the \
              time in which it is able to run"
         ),
         Note::Recovered { failures: 1 } => tracing::info!("{unit} is healthy again after 1 unhealthy probe"),

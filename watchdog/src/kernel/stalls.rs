@@ -17,6 +17,7 @@
 //! never taken to be less than [`LEAST`] of the time on the clock.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::{Duration, Instant};
 
 /// What can keep a unit from running, in the order of [`Totals`].
@@ -41,12 +42,20 @@ pub struct Pressure {
     pub percent: u8,
 }
 
-/// One look at the totals.
+/// "CPU 88 % of the time"
+impl fmt::Display for Pressure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} % of the time", self.resource, self.percent)
+    }
+}
+
+/// A look at the totals, and what the unit waited for since the look before.
 #[derive(Debug, Clone, Copy)]
 struct Look {
     at: Instant,
     totals: Totals,
-    /// The share of the time since the look before in which the unit was stalled, from 0 to 1.
+    waited: [Duration; RESOURCES.len()],
+    /// The share of that time in which it was kept from running, from 0 to 1 − [`LEAST`].
     share: f64,
 }
 
@@ -57,7 +66,7 @@ pub struct Measured {
     pub able: Duration,
     /// Since the row of failures began that it is in.
     pub row: Duration,
-    /// What keeps the service from running, where that is `--pressure` or more.
+    /// What kept the service from running while the probe was under way, where that was `--pressure` or more.
     pub pressure: Option<Pressure>,
 }
 
@@ -74,13 +83,12 @@ pub struct Stalls {
     /// Less than this share of a span, in percent, is what every process of a shared host has to bear.
     limit: Option<u8>,
     looks: VecDeque<Look>,
-    pressure: Option<Pressure>,
 }
 
 impl Stalls {
     /// `limit` is that of `--pressure`; without one, all time counts as able.
     pub fn new(limit: Option<u8>) -> Self {
-        Self { limit, looks: VecDeque::new(), pressure: None }
+        Self { limit, looks: VecDeque::new() }
     }
 
     /// Whether a look is of any use.
@@ -90,66 +98,72 @@ impl Stalls {
 
     /// Takes in the totals of this moment. Looks are to come in the order of time.
     pub fn look(&mut self, at: Instant, totals: Totals) {
-        let Some(before) = self.looks.back() else {
-            self.looks.push_back(Look { at, totals, share: 0.0 });
-            return;
-        };
-        let elapsed = at.saturating_duration_since(before.at);
-        if elapsed.is_zero() {
-            return;
-        }
-        let stall = stalled(&before.totals, &totals).and_then(|(resource, stalled)| {
+        let mut look = Look { at, totals, waited: [Duration::ZERO; RESOURCES.len()], share: 0.0 };
+        if let Some(before) = self.looks.back() {
+            let elapsed = at.saturating_duration_since(before.at);
+            if elapsed.is_zero() {
+                return;
+            }
+            look.waited = waited(&before.totals, &totals);
             // The totals of the CPUs are read one after the other, so a short time can seem more than full.
-            let share = stalled.div_duration_f64(elapsed).min(1.0 - LEAST);
-            let percent = percent(share);
-            (percent >= self.limit?).then_some((share, Pressure { resource, percent }))
-        });
-        self.pressure = stall.map(|(_, pressure)| pressure);
-        let share = stall.map_or(0.0, |(share, _)| share);
+            look.share = stalled(&look.waited).div_duration_f64(elapsed).min(1.0 - LEAST);
+        }
         if self.looks.len() == LOOKS {
             self.looks.pop_front();
         }
-        self.looks.push_back(Look { at, totals, share });
+        self.looks.push_back(look);
     }
 
     /// The service has answered in good time: what was seen before is of no use any more.
     pub fn forget(&mut self) {
         self.looks.clear();
-        self.pressure = None;
     }
 
-    /// What keeps the unit from running at present, where that is the limit or more.
-    pub fn pressure(&self) -> Option<Pressure> {
-        self.pressure
+    /// What kept the unit from running from `from` to `to`, where that is the limit or more. Before the first look it was
+    /// kept from it as much as until the second; after the last, not at all.
+    pub fn pressure(&self, from: Instant, to: Instant) -> Option<Pressure> {
+        self.kept(from, to).map(|(pressure, _)| pressure)
     }
 
-    /// How much of the time from `from` to `to` the unit was able to run. Before the first look it was as able as until the
-    /// second; since the last, all the time.
+    /// How much of the time from `from` to `to` the unit was able to run.
     pub fn able(&self, from: Instant, to: Instant) -> Duration {
-        let mut able = to.saturating_duration_since(from);
+        let all = to.saturating_duration_since(from);
+        all.saturating_sub(self.kept(from, to).map_or(Duration::ZERO, |(_, stalled)| stalled))
+    }
+
+    fn kept(&self, from: Instant, to: Instant) -> Option<(Pressure, Duration)> {
+        let all = to.saturating_duration_since(from);
+        let mut sum = Duration::ZERO;
+        let mut waited = [Duration::ZERO; RESOURCES.len()];
         let mut begin = from;
         for look in self.looks.iter().skip(1) {
-            let end = look.at.min(to);
-            able = able.saturating_sub(end.saturating_duration_since(begin).mul_f64(look.share));
-            begin = begin.max(look.at);
+            let span = look.at.min(to).saturating_duration_since(begin);
+            if !span.is_zero() {
+                sum += span.mul_f64(look.share);
+                waited.iter_mut().zip(look.waited).for_each(|(sum, waited)| *sum += waited);
+                begin = look.at;
+            }
         }
-        able
+        let percent = percent(if all.is_zero() { 0.0 } else { sum.div_duration_f64(all) });
+        // Of equals the first, so that the text does not change for nothing.
+        let longest = (0..RESOURCES.len()).rev().max_by_key(|&index| waited[index])?;
+        let pressure = Pressure { resource: RESOURCES[longest], percent };
+        (percent >= self.limit?).then_some((pressure, sum))
     }
 }
 
-/// For how long the unit was kept from running between two looks, and by what most.
-///
+/// Nothing where the kernel does not tell.
+fn waited(before: &Totals, after: &Totals) -> [Duration; RESOURCES.len()] {
+    std::array::from_fn(|index| match (before[index], after[index]) {
+        (Some(before), Some(after)) => after.saturating_sub(before),
+        _ => Duration::ZERO,
+    })
+}
+
 /// Who waits for the CPU does not wait for a disk; but who waits for memory mostly waits for the disk that it is read from,
 /// and that time is in both totals.
-fn stalled(before: &Totals, after: &Totals) -> Option<(&'static str, Duration)> {
-    let waited = |index: usize| Some(after[index]?.saturating_sub(before[index]?));
-    let [cpu, memory, io] = [waited(0), waited(1), waited(2)];
-    let disk = memory.max(io);
-    let longest = (0..RESOURCES.len())
-        .rev()
-        .filter(|&index| waited(index).is_some())
-        .max_by_key(|&index| waited(index))?;
-    Some((RESOURCES[longest], cpu.unwrap_or_default() + disk.unwrap_or_default()))
+fn stalled([cpu, memory, io]: &[Duration; RESOURCES.len()]) -> Duration {
+    *cpu + *memory.max(io)
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 100")]
@@ -181,7 +195,7 @@ pub fn next_look(stalls: &Stalls, limit: Limit, started: Instant, now: Instant) 
     if stalls.is_on() && now < half {
         return Some(half);
     }
-    let (limit, shortest) = match stalls.pressure() {
+    let (limit, shortest) = match stalls.pressure(started, now) {
         // Not ever more often as the end comes near: the last look may be late by as much.
         Some(_) => (limit.under_pressure, (limit.timeout / 4).max((now - started) / 8)),
         None => (limit.timeout, Duration::ZERO),
@@ -226,7 +240,8 @@ mod tests {
             let (mut stalls, began) = (Stalls::new(Some(40)), Instant::now());
             stalls.look(began, before);
             stalls.look(began + 1000 * MS, after);
-            let pressure = stalls.pressure().map(|pressure| (pressure.resource, pressure.percent));
+            let pressure = stalls.pressure(began, began + 1000 * MS);
+            let pressure = pressure.map(|pressure| (pressure.resource, pressure.percent));
             assert_eq!(pressure, expected);
         }
     }
@@ -261,11 +276,21 @@ mod tests {
 
     #[test]
     fn pressure_below_the_limit_takes_nothing_away() {
-        let (stalls, began) = stalls(40, &[(0, 0), (100, 39)]);
-        assert_eq!((stalls.able(began, began + 100 * MS), stalls.pressure()), (100 * MS, None));
-        let (stalls, began) = self::stalls(40, &[(0, 0), (100, 40)]);
-        let pressure = Some(Pressure { resource: "CPU", percent: 40 });
-        assert_eq!((stalls.able(began, began + 100 * MS), stalls.pressure()), (60 * MS, pressure));
+        for (stalled, able, percent) in
+            [(39, 100, None), (40, 60, Some(40)), (98, 2, Some(98)), (100, 2, Some(98))]
+        {
+            let (stalls, began) = stalls(40, &[(0, 0), (100, stalled)]);
+            let end = began + 100 * MS;
+            assert_eq!(stalls.able(began, end), able * MS);
+            assert_eq!(stalls.pressure(began, end).map(|pressure| pressure.percent), percent);
+        }
+    }
+
+    #[test]
+    fn a_moment_without_pressure_in_a_time_full_of_it_changes_little() {
+        let (stalls, began) = stalls(40, &[(0, 0), (1000, 900), (1005, 900)]);
+        assert_eq!(stalls.able(began, began + 1005 * MS), 105 * MS);
+        assert!(stalls.pressure(began + 1000 * MS, began + 1005 * MS).is_none());
     }
 
     #[test]
@@ -276,7 +301,7 @@ mod tests {
         }
         assert_eq!(stalls.looks.len(), LOOKS);
         stalls.forget();
-        assert!(stalls.looks.is_empty() && stalls.pressure().is_none());
+        assert!(stalls.looks.is_empty());
     }
 
     /// When each look is due, in ms, of a unit that is stalled so many percent of the time.

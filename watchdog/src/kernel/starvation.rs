@@ -42,9 +42,9 @@ impl Starvation {
         }
     }
 
-    /// What keeps the unit from running at present, where that is the limit or more.
-    pub fn pressure(&self) -> Option<Pressure> {
-        self.stalls.borrow().pressure()
+    /// What kept the unit from running since `from`, where that is the limit or more.
+    pub fn pressure(&self, from: Instant, now: Instant) -> Option<Pressure> {
+        self.stalls.borrow().pressure(from, now)
     }
 
     /// How much of the time from `from` to `to` the unit was able to run.
@@ -76,7 +76,11 @@ impl Starvation {
             self.look(now);
         }
         let able = |from| self.able(from, now);
-        Measured { able: able(started), row: able(row.unwrap_or(started)), pressure: self.pressure() }
+        Measured {
+            able: able(started),
+            row: able(row.unwrap_or(started)),
+            pressure: self.pressure(started, now),
+        }
     }
 
     /// The service has answered in good time.

@@ -38,8 +38,8 @@ impl Deadline {
     /// How long it was waited since `started`, for people.
     pub(super) fn waited(&self, started: Instant) -> Waited {
         let (now, timeout) = (Instant::now(), self.limit.timeout);
-        let starvation = self.starvation.as_ref().filter(|starvation| starvation.pressure().is_some());
-        match starvation {
+        let under_pressure = |starvation: &&Rc<Starvation>| starvation.pressure(started, now).is_some();
+        match self.starvation.as_ref().filter(under_pressure) {
             Some(starvation) => Waited { waited: now - started, able: Some(starvation.able(started, now)) },
             None => Waited { waited: timeout, able: None },
         }

@@ -16,10 +16,11 @@
 //! What the end of a probe means is decided by [`Watch`], as it is beside a service.
 //!
 //! Starved is not hung: deadlines count only the time in which the unit was able to run (see [`stalls`](crate::kernel::stalls)).
-//! systemd's own timer counts all time. So while others keep the unit from running, and for no longer than W/2 of able
-//! time after its last answer, a ping is said in its place. That is the one ping without a healthy probe.
+//! systemd's own timer counts all time. So while others keep the unit from running, and an answer may still come in able
+//! time, a ping is said in its place. That is the one ping without a healthy probe.
 
 use crate::hang::watch::{Ended, Ruling, Watch};
+use crate::kernel::stalls::Pressure;
 use std::time::Instant;
 
 use self::child::Child;
@@ -96,6 +97,8 @@ pub struct State {
     in_flight: bool,
     /// [`None`] while a probe is in flight, and when there are to be no more.
     next_probe: Option<Instant>,
+    /// What kept the unit from running while the last probe was under way.
+    pressure: Option<Pressure>,
     status: Status,
     random: fastrand::Rng,
 }
@@ -124,6 +127,7 @@ impl State {
             probe_started: now,
             in_flight: false,
             next_probe: Some(now),
+            pressure: None,
             status: Status::default(),
             random: fastrand::Rng::with_seed(seed),
             config: config.clone(),
@@ -150,9 +154,9 @@ impl State {
         if self.phase == Phase::Starting { Some(self.start.began()) } else { self.watch.row_began() }
     }
 
-    /// When READY was said, or the last probe was healthy.
-    pub fn answered(&self) -> Instant {
-        self.answered
+    /// Since when an answer is waited for: the first probe of a row, or the one that is under way.
+    pub fn asked_since(&self) -> Option<Instant> {
+        self.watch.row_began().or_else(|| self.in_flight.then_some(self.probe_started))
     }
 
     /// When [`Event::NoPing`] is to happen.
@@ -249,7 +253,10 @@ impl State {
     fn probed(&mut self, ended: Ended, now: Instant) -> Actions {
         self.in_flight = false;
         self.blind_reported &= matches!(&ended.outcome, Outcome::Unhealthy(reason) if reason.is_ours());
-        let pressure = ended.pressure;
+        if self.pressure.is_some() != ended.pressure.is_some() {
+            self.status.is_news();
+        }
+        self.pressure = ended.pressure;
         let is_stretched = now - self.probe_started > self.config.timing.timeout;
         let actions = match (self.phase, &ended.outcome) {
             (Phase::Starting, Outcome::Healthy) => self.answers(ended.row, now),
@@ -265,7 +272,7 @@ impl State {
             },
             (_, Outcome::Unhealthy(_)) => self.rule(ended, now),
         };
-        Actions { slowed: pressure.filter(|_| is_stretched), ..actions }
+        Actions { slowed: self.pressure.filter(|_| is_stretched), ..actions }
     }
 
     fn rule(&mut self, ended: Ended, now: Instant) -> Actions {
@@ -360,7 +367,8 @@ impl State {
             Some(1) => Some("restarted once".to_owned()),
             Some(restarts) => Some(format!("restarted {restarts} times")),
         };
-        for (index, part) in failures.into_iter().chain(restarts).enumerate() {
+        let pressure = self.pressure.map(|pressure| format!("waiting for {pressure}"));
+        for (index, part) in pressure.into_iter().chain(failures).chain(restarts).enumerate() {
             let _ = write!(text, "{} {part}", if index == 0 { ";" } else { "," });
         }
         text

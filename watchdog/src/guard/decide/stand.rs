@@ -106,7 +106,7 @@ impl State {
         self.watch.forget();
         self.blind = None;
         self.reason = None;
-        self.latency = None;
+        (self.latency, self.pressure) = (None, None);
     }
 
     /// Whoever wants something done to UNIT knows more than we do.

@@ -64,10 +64,11 @@ impl State {
             }
             _ => String::new(),
         };
+        let pressure = self.pressure.map(|pressure| format!(", waiting for {pressure}")).unwrap_or_default();
         let (failures, restarts) = (self.watch.failures(), self.restarts);
         let plural = |count: u32| if count == 1 { "" } else { "s" };
         format!(
-            "guarding {} {main}{answered}, {failures} failure{}, {restarts} restart{}",
+            "guarding {} {main}{answered}{pressure}, {failures} failure{}, {restarts} restart{}",
             self.name,
             plural(failures),
             plural(restarts),

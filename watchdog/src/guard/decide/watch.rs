@@ -16,6 +16,7 @@ impl State {
 
     pub(super) fn probed(&mut self, ended: Ended, at: Moment, actions: &mut Actions) {
         self.ping(at.now, actions);
+        self.pressure = ended.pressure;
         let is_stretched = at.now - self.probe_started > self.rules.timing.timeout;
         if let Some(pressure) = ended.pressure.filter(|_| is_stretched) {
             actions.notes.push(Note::Slowed { pressure });

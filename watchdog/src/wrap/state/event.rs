@@ -17,9 +17,9 @@ pub enum Event {
     ProbeEnded(Ended),
     /// The time [`State::next_vouch`](super::State::next_vouch) named has come: no ping was said for long.
     NoPing {
-        /// For how long the unit was able to run since [`State::answered`](super::State::answered).
+        /// For how long the unit was able to run since [`State::asked_since`](super::State::asked_since).
         able: Duration,
-        /// What keeps it from running, where that is `--pressure` or more.
+        /// What kept it from running meanwhile, where that is `--pressure` or more.
         pressure: Option<Pressure>,
     },
     /// The time [`State::next_look`](super::State::next_look) named has come, and it was looked whether the start makes

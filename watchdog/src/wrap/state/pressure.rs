@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::status::Kind;
 use super::{Actions, State};
+use crate::cli::OnHang;
 use crate::kernel::stalls::Pressure;
 use crate::systemd::message::{Message, Verdict};
 use crate::words::span::rounded;
@@ -16,24 +17,30 @@ impl State {
         self.next_vouch = watched.map(|watchdog| now + watchdog / 2);
     }
 
-    /// No ping was said for W/2. The unit was `able` to run for so long since its last answer.
+    /// No ping was said for W/2. The unit was `able` to run for so long since it was asked.
+    ///
+    /// With trigger, a row of failures ends as a hang while this goes on. With withhold nothing ends it but systemd's own
+    /// timer, which gets the second half of W.
     pub(super) fn no_ping(&mut self, able: Duration, pressure: Option<Pressure>, now: Instant) -> Actions {
         let watchdog = self.config.watchdog.unwrap_or_default();
-        let is_slow = !self.watch.cannot_probe() && !self.watch.is_called() && able < watchdog / 2;
+        let longest = match self.config.on_hang {
+            OnHang::Trigger => watchdog,
+            OnHang::Withhold => watchdog / 2,
+        };
+        let is_slow = !self.watch.cannot_probe() && !self.watch.is_called() && able < longest;
         let Some(pressure) = pressure.filter(|_| is_slow) else {
             // The pressure may have just begun: it takes two looks to see it.
-            self.next_vouch = Some(now + watchdog / 4);
+            self.next_vouch = Some(now + watchdog / 8);
             if !self.in_flight {
-                // What the service was left in peace for is over.
+                // It was left in peace for long enough.
                 self.next_probe = Some(now);
             }
             return Actions::default();
         };
         self.vouch(now);
-        let Pressure { resource, percent } = pressure;
         let (since, able) = (rounded(now - self.answered), rounded(able));
         let status = self.status.say(Kind::Unhealthy, now, || {
-            format!("slow: no answer for {since}, of which it could run for {able}; waiting for {resource} {percent} % of the time")
+            format!("slow: no answer for {since}, of which it could run for {able}; waiting for {pressure}")
         });
         let message = Message { status, watchdog: Some(Verdict::Ping), ..Message::default() };
         Actions { message, slowed: Some(pressure), ..Actions::default() }

@@ -311,7 +311,7 @@ fn anything() -> impl Strategy<Value = Happens> {
             })
         },
     );
-    let no_ping = (pressure(), 0_u64..1000)
+    let no_ping = (pressure(), 0_u64..1200)
         .prop_map(|(pressure, able)| Event::NoPing { able: Duration::from_millis(able), pressure });
     prop_oneof![
         20 => Just(Happens::Event(Event::ProbeDue)),
@@ -459,7 +459,7 @@ proptest! {
                 Happens::Event(event) => {
                     let expected = match &event {
                         Event::NoPing { able, pressure } if is_watched => {
-                            let is_slow = pressure.is_some() && *able < W / 2;
+                            let is_slow = pressure.is_some() && *able < if withhold { W / 2 } else { W };
                             Some(Expected { ping: is_slow && !oracle.cannot_probe && !oracle.called, hang: false })
                         }
                         Event::MayStop if is_watched => {

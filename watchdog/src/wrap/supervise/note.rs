@@ -60,10 +60,10 @@ pub fn ready_read(after: Option<Duration>) {
 
 /// Others keep the unit from answering in time.
 pub fn slowed(pressure: Pressure) {
-    let Pressure { resource, percent } = pressure;
     tracing::warn!(
         event = "deadline_widened",
-        "the unit waits for {resource} {percent} % of the time, so it has more time to answer: deadlines count only the \
+        pressure = pressure.percent,
+        "the unit waits for {pressure}, so it has more time to answer: deadlines count only the \
          time in which it is able to run"
     );
 }

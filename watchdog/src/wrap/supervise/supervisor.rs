@@ -5,7 +5,7 @@ use crate::kernel::stalls::{Limit, Pressure};
 use crate::probe::Deadline;
 use std::io;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::libc::{SIGABRT, SIGCHLD, SIGINT, SIGQUIT};
 
@@ -229,8 +229,10 @@ impl<'a> Supervisor<'a> {
         }
         if is_due(self.state.next_vouch()) {
             self.starvation.look(now);
-            let able = self.starvation.able(self.state.answered(), now);
-            self.step(Event::NoPing { able, pressure: self.starvation.pressure() });
+            let asked = self.state.asked_since();
+            let able = asked.map_or(Duration::ZERO, |since| self.starvation.able(since, now));
+            let pressure = asked.and_then(|since| self.starvation.pressure(since, now));
+            self.step(Event::NoPing { able, pressure });
         }
         if let Some(due) = self.state.next_probe().filter(|due| *due <= now) {
             self.metrics.late(now - due);
