@@ -27,7 +27,7 @@ RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-it
 
 step the benchmarks still run
 cargo test -p harness --bench machines --quiet
-cargo test -p watchdog --bench probing --quiet
+cargo test -p watchdog --bench guarding --quiet
 
 if docker image inspect hangproof:trixie >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then
     step containers where the host has nothing but cgroup2

@@ -1,7 +1,6 @@
 //! What guarding a service costs, and how fast a hang is told, beside the alternatives in the same run.
 //!
-//! `cargo bench -p watchdog`. Nothing is asserted: the figures are for people, and their ratios hold across computers.
-//! With `-- --million` the heap is watched over a million probes instead of fifty thousand.
+//! Nothing is asserted: the figures are for people, and their ratios hold across computers.
 
 #![expect(
     clippy::cast_precision_loss,
@@ -21,16 +20,20 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::Timespec;
+use rustix::net::RecvFlags;
 use tempfile::TempDir;
 
+use crate::manager::{NotifySocket, as_service};
+use crate::memory::Memory;
+
 const PATIENCE: Duration = Duration::from_secs(60);
+/// W: longer than any of it takes.
+const WATCHDOG: Duration = Duration::from_secs(60);
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
-fn main() {
-    // `cargo test --benches` runs this too, to see that it works.
-    let quick = !std::env::args().any(|argument| argument == "--bench");
+/// Prints the figures; `quick`: of so few probes that they say nothing but that all of it works.
+pub fn run(quick: bool, million: bool) {
     let many = |full: u64, quickly: u64| if quick { quickly } else { full };
-    let million = std::env::args().any(|argument| argument == "--million");
 
     let program = Path::new(env!("CARGO_BIN_EXE_sd-watchdog"));
     let size = fs::metadata(program).map(|metadata| metadata.len()).unwrap_or_default();
@@ -160,8 +163,8 @@ fn bare_loop(peer: &Peer, probes: u64) -> Duration {
         }
         assert!(buffer.starts_with(b"HTTP/1.1 200"));
         drop(stream);
-        socket.send_to(b"WATCHDOG=1", &manager.path).expect("a ping");
-        manager.socket.recv(&mut buffer).expect("a ping");
+        socket.send_to(b"WATCHDOG=1", manager.socket.path()).expect("a ping");
+        rustix::net::recv(&manager.socket, &mut buffer, RecvFlags::empty()).expect("a ping");
     };
     for _ in 0..many_first(probes) {
         probe();
@@ -183,8 +186,9 @@ fn shell_loop(peer: &Peer, probes: u64) -> Option<Duration> {
         Command::new(program).arg("--version").stdout(Stdio::null()).status().ok()?;
     }
     // systemd-notify waits until its words were read (BARRIER=1); not reading on would hold the loop up.
-    let Manager { socket, path, _directory } = manager;
-    std::thread::spawn(move || while socket.recv(&mut [0; 4096]).is_ok() {});
+    let Manager { socket, _directory } = manager;
+    let path = socket.path().to_owned();
+    std::thread::spawn(move || while socket.next().is_ok() {});
     let before = children_cpu();
     let status = Command::new("sh")
         .args(["-c", script, "sh", &probes.to_string(), &format!("http://{}/", peer.address)])
@@ -262,18 +266,15 @@ impl Drop for Peer {
 
 /// Plays systemd.
 struct Manager {
-    socket: UnixDatagram,
-    path: PathBuf,
+    socket: NotifySocket,
     _directory: TempDir,
 }
 
 impl Manager {
     fn new() -> Self {
         let directory = tempfile::tempdir().expect("a directory");
-        let path = directory.path().join("notify");
-        let socket = UnixDatagram::bind(&path).expect("a socket");
-        socket.set_read_timeout(Some(PATIENCE)).expect("a deadline");
-        Self { socket, path, _directory: directory }
+        let socket = NotifySocket::bind(&directory.path().join("notify"), PATIENCE).expect("a socket");
+        Self { socket, _directory: directory }
     }
 }
 
@@ -286,17 +287,13 @@ struct Guarded {
 impl Guarded {
     fn start(peer: &Peer, options: &[&str]) -> Self {
         let manager = Manager::new();
-        let child = Command::new(env!("CARGO_BIN_EXE_sd-watchdog"))
+        let mut program = Command::new(env!("CARGO_BIN_EXE_sd-watchdog"));
+        program
             .arg(format!("--http=http://{}/", peer.address))
             .args(options)
-            .args(["--", "sleep", "infinity"])
-            .env("NOTIFY_SOCKET", &manager.path)
-            .env("WATCHDOG_USEC", "60000000")
-            .env_remove("WATCHDOG_PID")
-            .stdin(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("it starts");
+            .args(["--", "sleep", "infinity"]);
+        let program = as_service(&mut program, manager.socket.path(), WATCHDOG);
+        let child = program.stderr(Stdio::null()).spawn().expect("it starts");
         let guarded = Self { manager, child };
         guarded.until("READY=1");
         guarded
@@ -304,11 +301,10 @@ impl Guarded {
 
     /// Waits for a datagram with these words; when it came.
     fn until(&self, words: &str) -> Instant {
-        let mut buffer = [0; 4096];
         loop {
-            let length = self.manager.socket.recv(&mut buffer).expect("a datagram");
+            let datagram = self.manager.socket.next().expect("a datagram");
             let now = Instant::now();
-            if String::from_utf8_lossy(&buffer[..length]).contains(words) {
+            if datagram.words.contains(words) {
                 return now;
             }
         }
@@ -337,13 +333,7 @@ impl Guarded {
     }
 
     fn memory(&self) -> Memory {
-        let rollup = fs::read_to_string(self.file("smaps_rollup")).expect("smaps_rollup");
-        let field = |name: &str| {
-            let line = rollup.lines().find_map(|line| line.strip_prefix(name)).expect("a field");
-            line.trim().trim_end_matches(" kB").parse::<f64>().expect("a number") / 1024.0
-        };
-        let descriptors = fs::read_dir(self.file("fd")).expect("descriptors").count();
-        Memory { pss: field("Pss:"), anonymous: field("Anonymous:"), descriptors }
+        Memory::of(i32::try_from(self.child.id()).expect("a pid")).expect("memory")
     }
 }
 
@@ -354,12 +344,4 @@ impl Drop for Guarded {
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
         let _ = self.child.wait();
     }
-}
-
-struct Memory {
-    /// MiB
-    pss: f64,
-    /// MiB
-    anonymous: f64,
-    descriptors: usize,
 }
