@@ -49,8 +49,6 @@ pub struct Account {
     recent: VecDeque<Time>,
     /// Starts.
     pub starts: u64,
-    /// READY=1 that ended a start.
-    pub readies: u64,
     /// WATCHDOG=1, in all.
     pub pings: u64,
     /// WATCHDOG=1 since the last start.
@@ -68,6 +66,7 @@ pub struct Account {
     /// Starts that failed, and ends that nobody asked for.
     pub failures: u64,
     started: Time,
+    was_ready: bool,
 }
 
 impl Account {
@@ -80,7 +79,6 @@ impl Account {
             status: String::new(),
             recent: VecDeque::new(),
             starts: 0,
-            readies: 0,
             pings: 0,
             pings_of_life: 0,
             longest_gap: (Duration::ZERO, Duration::ZERO),
@@ -90,6 +88,7 @@ impl Account {
             lapses: 0,
             failures: 0,
             started: Duration::ZERO,
+            was_ready: false,
         }
     }
 
@@ -106,10 +105,16 @@ impl Account {
         }
     }
 
+    /// It was READY in this life.
+    pub fn was_ready(&self) -> bool {
+        self.was_ready
+    }
+
     /// Its process was started.
     pub fn start(&mut self, now: Time) {
         self.starts += 1;
         self.started = now;
+        self.was_ready = false;
         self.status.clear();
         self.recent.clear();
         self.pings_of_life = 0;
@@ -143,7 +148,7 @@ impl Account {
         for line in datagram.lines() {
             match (line, self.stand) {
                 ("READY=1", Stand::Starting(_)) => {
-                    self.readies += 1;
+                    self.was_ready = true;
                     self.longest_start = self.longest_start.max(at.saturating_sub(self.started));
                     self.stand = Stand::Up(at, at);
                 }

@@ -348,7 +348,7 @@ impl Soak {
             if at_once {
                 guarded.kill_for_good();
             } else {
-                guarded.stop(now);
+                guarded.stop_for_good(now);
             }
         }
         while clock::now() < now + PATIENCE && !self.guarded.iter().all(Guarded::is_down) {

@@ -105,6 +105,7 @@ impl Doing {
             Deed::Full => {
                 self.each(stage, |guarded, _| {
                     guarded.unread = true;
+                    guarded.may_lose_pings();
                     Ok(Vec::new())
                 })?;
                 self.fillers = (0..FILLERS).map(|_| filler()).collect::<io::Result<_>>()?;

@@ -3,14 +3,12 @@
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::manager::{NotifySocket, as_service};
-use crate::memory::Memory;
 
 use super::account::{Account, Finding, Stand};
 use super::bound::Timing;
@@ -25,12 +23,13 @@ use super::process::{self, Process};
 use super::services::HUNG;
 use super::witness::Witness;
 
+mod inspection;
+mod silence;
+
 /// `TimeoutStartSec=`
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 /// `TimeoutStopSec=`
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
-/// Counted pings and heard ones may differ by those under way while the figures were written.
-const PINGS_UNDER_WAY: u64 = 3;
 
 /// A time in which the soak kept `sd-watchdog` from speaking or probing.
 #[derive(Debug, Clone, Copy)]
@@ -61,8 +60,8 @@ pub struct Guarded {
     pub lives: Vec<Thirds>,
     /// Figures that do not add up.
     pub imbalances: Vec<String>,
-    /// Starts and stops on purpose.
-    pub restarts: u64,
+    /// How its lives ended.
+    pub ends: Ends,
     growth: Growth,
     group: Option<Group>,
     /// The last is the one that `NOTIFY_SOCKET` names; the others were.
@@ -80,6 +79,26 @@ pub struct Guarded {
     /// Pings of this life may have been lost while the socket was away.
     lost_pings: bool,
     watchdog: Duration,
+}
+
+/// How lives of a service ended: each start has one end.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Ends {
+    /// After a finding, or since a hang was not found.
+    pub killed: u64,
+    /// On purpose.
+    pub restarted: u64,
+    /// By itself.
+    pub by_itself: u64,
+    /// With the soak.
+    pub at_the_end: u64,
+}
+
+impl Ends {
+    /// All of them.
+    pub fn sum(&self) -> u64 {
+        self.killed + self.restarted + self.by_itself + self.at_the_end
+    }
 }
 
 /// What happened to one of them.
@@ -117,7 +136,7 @@ impl Guarded {
             unread: false,
             lives: Vec::new(),
             imbalances: Vec::new(),
-            restarts: 0,
+            ends: Ends::default(),
             growth: Growth::default(),
             group,
             sockets: vec![NotifySocket::bind(&path, Duration::from_secs(1))?],
@@ -169,36 +188,47 @@ impl Guarded {
     /// Has it stopped, and started again, as `systemctl restart` does.
     pub fn restart(&mut self, now: Time) {
         if self.account.up_since().is_some() {
-            self.restarts += 1;
+            self.ends.restarted += 1;
             self.starts_at = Some(now);
             self.stop(now);
         }
     }
 
-    /// Has it stopped.
-    pub fn stop(&mut self, now: Time) {
+    /// Has it stopped, and not started again.
+    pub fn stop_for_good(&mut self, now: Time) {
+        self.is_last();
+        self.stop(now);
+    }
+
+    fn stop(&mut self, now: Time) {
         if let Some(pid) = self.pid() {
             self.account.stop();
             self.stops_until = Some(now + STOP_TIMEOUT);
             let _ = kill_process(pid, Signal::TERM);
-            // It may be stopped just now by the soak.
+            // The soak may have stopped it just now.
             let _ = kill_process(pid, Signal::CONT);
-        } else {
-            self.starts_at = None;
         }
     }
 
     /// Has it killed, and started again, as systemd does at once with `Restart=always` and `RestartSec=0`.
     pub fn kill(&mut self, now: Time) {
         self.account.stop();
+        self.ends.killed += 1;
         self.starts_at = Some(now);
         self.end();
     }
 
+    /// Its life is the last one; unless that is being ended already, it ends now.
+    fn is_last(&mut self) {
+        if self.starts_at.take().is_none() && self.process.is_some() {
+            self.ends.at_the_end += 1;
+        }
+    }
+
     /// Has it killed.
     pub fn kill_for_good(&mut self) {
+        self.is_last();
         self.account.stop();
-        self.starts_at = None;
         self.end();
     }
 
@@ -220,6 +250,7 @@ impl Guarded {
         self.close_life();
         let finding = self.account.ended(how);
         if finding.is_some() {
+            self.ends.by_itself += 1;
             self.starts_at = Some(clock::now());
         }
         finding
@@ -285,62 +316,6 @@ impl Guarded {
         Ok(happened)
     }
 
-    /// Looks at what the kernel tells of the unit.
-    pub fn look(&mut self) {
-        if let Some(totals) = self.group.as_ref().and_then(|group| group.pressure().ok()) {
-            self.pressure.look(clock::now(), totals);
-        }
-    }
-
-    /// Looks at what `sd-watchdog` needs, and what it has counted.
-    pub fn inspect(&mut self, stamps: &Stamps) {
-        let Some(pid) = self.pid() else { return };
-        let memory = Memory::of(pid.as_raw_nonzero().get());
-        if let (Ok(memory), Some(_)) = (memory, self.account.up_since()) {
-            self.growth.look(clock::now(), memory);
-        }
-        self.read_figures(stamps);
-    }
-
-    fn read_figures(&mut self, stamps: &Stamps) {
-        let page =
-            fs::metadata(&self.metrics).and_then(|file| Ok((file, fs::read_to_string(&self.metrics)?)));
-        let Ok((file, page)) = page else { return };
-        let (seconds, nanos) = (u64::try_from(file.mtime()), u32::try_from(file.mtime_nsec()));
-        let (Ok(seconds), Ok(nanos)) = (seconds, nanos) else { return };
-        let written = stamps.translate(Duration::new(seconds, nanos));
-        if self.figures.now.is_some_and(|(last, _)| last == written) {
-            return;
-        }
-        self.figures.seen(written, &page);
-        self.check_figures();
-    }
-
-    /// What `sd-watchdog` counted must add up, and agree with what was heard.
-    fn check_figures(&mut self) {
-        let Some((written, counts)) = self.figures.now else { return };
-        if !counts.balance() {
-            self.imbalances.push(format!("{counts:?}"));
-        }
-        // The page may be as old as W when it is written, by a thread that waits for a CPU.
-        let heard = self
-            .account
-            .pings_until(written)
-            .zip(self.account.pings_until(written.saturating_sub(self.watchdog)));
-        let Some((heard, heard_before)) = heard else { return };
-        let is_lost = counts.pings > heard + PINGS_UNDER_WAY && !self.lost_pings && !self.unread;
-        if is_lost || heard_before > counts.pings + PINGS_UNDER_WAY {
-            self.imbalances.push(format!("it counted {} pings, of which {heard} were heard", counts.pings));
-        }
-    }
-
-    fn close_life(&mut self) {
-        self.figures.next_life();
-        // One that is killed leaves them behind; they are not of the next life.
-        let _ = fs::remove_file(&self.metrics);
-        self.lives.extend(std::mem::take(&mut self.growth).thirds().filter(|_| !self.part.is_patient));
-    }
-
     /// Ends the account: the life that goes on is looked at too.
     pub fn close(&mut self) {
         self.close_life();
@@ -351,60 +326,6 @@ impl Guarded {
         if let Some(process) = &mut self.process {
             process.order(order);
         }
-    }
-
-    /// Nobody listens at the socket from now on; `refused`: it is still there.
-    pub fn go_away(&mut self, stamps: &mut Stamps, refused: bool) -> io::Result<Vec<Happened>> {
-        let happened = self.listen(stamps)?;
-        self.lost_pings = true;
-        self.sockets.clear();
-        if !refused && self.path.exists() {
-            fs::remove_file(&self.path)?;
-        }
-        Ok(happened)
-    }
-
-    /// There is a socket again. One that is still open is read on.
-    pub fn come_back(&mut self) -> io::Result<()> {
-        if self.path.exists() {
-            fs::remove_file(&self.path)?;
-        }
-        // Its predecessors were read empty many times since.
-        if self.sockets.len() > 2 {
-            self.sockets.remove(0);
-        }
-        self.sockets.push(NotifySocket::bind(&self.path, Duration::from_secs(1))?);
-        Ok(())
-    }
-
-    /// `NOTIFY_SOCKET`.
-    pub fn address(&self) -> &Path {
-        &self.path
-    }
-
-    /// The soak kept it from speaking, or probing, from then until now, and meant to do so until `planned`.
-    pub fn was_silenced(&mut self, from: Time, planned: Time, now: Time) {
-        self.silences.push(Silence { from, to: now });
-        if now.saturating_sub(planned) > self.watchdog / 8 {
-            self.late_until = now + self.watchdog;
-        }
-    }
-
-    /// For how long it was kept so since `since`, a probe that was lost by it included each time.
-    pub fn silenced_since(&self, since: Time, timing: &Timing) -> Duration {
-        let silences = self.silences.iter().filter(|silence| silence.to > since);
-        silences.map(|silence| silence.to.saturating_sub(silence.from.max(since)) + timing.timeout).sum()
-    }
-
-    /// The service itself may not have been able to serve: its control was not, or, where it has none, its clients waited.
-    pub fn is_doubtful(&self, now: Time) -> bool {
-        let witness = self.control.as_ref().map_or(&self.witness, |control| &control.witness);
-        witness.doubts(now, self.watchdog)
-    }
-
-    /// A finding at `now` says nothing, since the soak itself was late.
-    pub fn is_late(&self, now: Time) -> bool {
-        now <= self.late_until
     }
 
     /// The last lines of its log.

@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::clock::Time;
 use super::conductor::{Complaint, Soak};
 use super::deeds::Doing;
-use super::guarded::Guarded;
+use super::guarded::{Ends, Guarded};
+use super::hang::Hang;
 use super::injections::{Injection, Outcome};
 use super::schedule::Track;
 
@@ -180,12 +181,26 @@ fn memory(guarded: &Guarded) {
     );
 }
 
+/// Of more hangs than this, those that were found are shown by kind.
+const MOST_ROWS: usize = 30;
+
 fn hangs(soak: &Soak) {
     println!(
         "\nHangs, from their beginning to the word. Bound: (W/2 + N·T + (N−1)·r + report) / (1 − kept from running)"
     );
+    let is_long = soak.injections.len() > MOST_ROWS;
+    if is_long {
+        println!(
+            "  {:<14} {:>6} {:>6} {:>9} {:>22}",
+            "", "hangs", "found", "slowest", "nearest to its bound"
+        );
+        for kind in Hang::ALL {
+            hangs_of(soak, kind);
+        }
+    }
+    let is_shown = |injection: &&Injection| !is_long || injection.outcome != Some(Outcome::Found);
     println!("  {:<10} {:<14} {:>9} {:>9} {:>6}", "", "", "after", "bound", "kept");
-    for injection in &soak.injections {
+    for injection in soak.injections.iter().filter(is_shown) {
         let (after, kept) = (injection.after.map_or("-".to_owned(), seconds), injection.kept);
         println!(
             "  {:<10} {:<14} {after:>9} {:>9} {:>6}  {}{}{}",
@@ -198,6 +213,24 @@ fn hangs(soak: &Soak) {
             if injection.gone { ", while the socket was missing" } else { "" }
         );
     }
+}
+
+fn hangs_of(soak: &Soak, kind: Hang) {
+    let all = || soak.injections.iter().filter(|injection| injection.kind == kind);
+    let found = || all().filter(|injection| injection.outcome == Some(Outcome::Found));
+    let slowest = found().filter_map(|injection| injection.after).max().unwrap_or_default();
+    let share = |injection: &Injection| {
+        injection.after.unwrap_or_default().div_duration_f64(injection.bound(&soak.timing))
+    };
+    let nearest = found().map(share).fold(0.0, f64::max);
+    println!(
+        "  {:<14} {:>6} {:>6} {:>9} {:>20.0} %",
+        kind.name(),
+        all().count(),
+        found().count(),
+        seconds(slowest),
+        nearest * 100.0
+    );
 }
 
 fn outcome(injection: &Injection) -> String {
@@ -236,21 +269,9 @@ fn balance(soak: &Soak) -> Vec<String> {
         soak.complaints.iter().filter(|complaint| complaint.unsound.is_some()).count()
     );
     for guarded in &soak.guarded {
-        let account = &guarded.account;
-        let ends = account.triggers + account.lapses + account.failures + guarded.restarts;
-        let given_up = soak.injections.iter().filter(|injection| {
-            soak.guarded[injection.service].part.name == guarded.part.name
-                && injection.after.is_none()
-                && injection.outcome.is_some()
-        });
-        let expected = 1 + ends + given_up.count() as u64;
-        if account.starts != expected {
-            wrong.push(format!(
-                "{}: {} starts, but 1 + {} ends",
-                guarded.part.name,
-                account.starts,
-                expected - 1
-            ));
+        let (starts, ends) = (guarded.account.starts, guarded.ends);
+        if starts != ends.sum() {
+            wrong.push(format!("{}: {starts} starts, but {ends:?}", guarded.part.name));
         }
         if let Some(first) = guarded.imbalances.first() {
             wrong.push(format!(
@@ -263,6 +284,16 @@ fn balance(soak: &Soak) -> Vec<String> {
             wrong.push(format!("{}: sd-watchdog grew", guarded.part.name));
         }
     }
+    let ends =
+        |field: &dyn Fn(&Ends) -> u64| soak.guarded.iter().map(|guarded| field(&guarded.ends)).sum::<u64>();
+    println!(
+        "  starts    {} = {} killed as systemd would + {} restarted on purpose + {} ended by themselves + {} at the end",
+        soak.guarded.iter().map(|guarded| guarded.account.starts).sum::<u64>(),
+        ends(&|ends| ends.killed),
+        ends(&|ends| ends.restarted),
+        ends(&|ends| ends.by_itself),
+        ends(&|ends| ends.at_the_end)
+    );
     let sum = |field: &dyn Fn(&super::figures::Counts) -> u64| {
         soak.guarded.iter().map(|guarded| field(&guarded.figures.total())).sum::<u64>()
     };
