@@ -31,7 +31,7 @@ impl Timing {
             failures: 3,
             retry: watchdog / 100,
             report: Duration::from_millis(500),
-            pressure: 0.40,
+            pressure: 0.10,
         }
     }
 

@@ -264,6 +264,15 @@ fn balance(soak: &Soak) -> Vec<String> {
     let triggers: u64 = healthy().map(|guarded| guarded.account.triggers).sum();
     let lapses: u64 = healthy().map(|guarded| guarded.account.lapses).sum();
     let failures: u64 = healthy().map(|guarded| guarded.account.failures).sum();
+    if let Some(nearest) = healthy().max_by_key(|guarded| guarded.account.longest_gap.0) {
+        println!(
+            "  pings     the longest gap of a healthy service: {} of {} ({}, {} after the beginning)",
+            seconds(nearest.account.longest_gap.0),
+            seconds(soak.timing.watchdog),
+            nearest.part.name,
+            clock(nearest.account.longest_gap.1.saturating_sub(soak.began)).trim_start()
+        );
+    }
     println!(
         "  healthy   {triggers} triggers, {lapses} lapses, {failures} failed starts, stops or ends; of these unsound: {}",
         soak.complaints.iter().filter(|complaint| complaint.unsound.is_some()).count()
