@@ -7,7 +7,7 @@
 //! | `grpc` | `--grpc` | `grpc/message`, `grpc/status`: the answer, pure |
 //! | `options` | the options to probes | `address`: HOST:PORT and paths |
 //! | `deadline` | how long one may take | |
-//! | `connect` | what all connect to | `plain`: how far they got; `broken`: why no farther; `lookup`; `tls`, or `no_tls` where it is left out |
+//! | `connect` | what all connect to | `course`: how far they got; `tcp`, `plain`: the connection; `broken`: why no farther; `local`: whose fault an error is; `lookup`; `tls`, or `no_tls` where it is left out |
 //! | `together` | several at the same time | `excerpt`: what a peer sent, for people |
 
 use std::fmt;
@@ -25,16 +25,19 @@ use crate::words::outcome::{Outcome, Reason};
 mod address;
 mod broken;
 mod connect;
+mod course;
 mod deadline;
 mod excerpt;
 pub mod exec;
 #[cfg(feature = "grpc")]
 mod grpc;
 pub(crate) mod http;
+mod local;
 mod lookup;
 mod options;
 mod plain;
 mod stream;
+mod tcp;
 #[cfg(test)]
 mod testing;
 #[cfg_attr(not(feature = "tls"), path = "probe/no_tls.rs")]

@@ -17,7 +17,7 @@ pub struct TimingArgs {
     /// A probe that takes longer is unhealthy [W/10]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     #[arg(
-        long_help = "A probe that takes longer is unhealthy: name lookup, connection and answer together \
+        long_help = "A probe that takes longer is unhealthy: connection and answer together; names are looked up beside it \
         [default: W/10]"
     )]
     pub timeout: Option<Duration>,

@@ -12,7 +12,7 @@ const LONGEST_PATH: usize = 107;
 pub enum Host {
     /// Known without a lookup, in order of preference.
     Addresses(Vec<SocketAddr>),
-    /// To be looked up for every probe.
+    /// To be looked up.
     Name(String),
 }
 

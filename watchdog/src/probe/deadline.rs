@@ -26,6 +26,11 @@ impl Deadline {
         Self { limit, starvation: Some(starvation) }
     }
 
+    /// T: of the clock, unless the service is kept from running.
+    pub(super) fn timeout(&self) -> Duration {
+        self.limit.timeout
+    }
+
     /// When to ask again whether the time is up for what began at `started`; [`None`]: it is.
     pub(super) fn next(&self, started: Instant, now: Instant) -> Option<Instant> {
         if let Some(starvation) = &self.starvation {

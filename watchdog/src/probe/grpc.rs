@@ -4,7 +4,6 @@
 //! future: what is left at the deadline is dropped with it, and no task stays behind.
 
 use super::deadline::Deadline;
-use std::cell::Cell;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
@@ -17,8 +16,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use self::status::{judge, not_grpc, shortened};
 pub use self::target::{Target, TargetError};
 use super::broken::{broken, closed_early};
-use super::connect::{Endpoint, within};
-use super::plain::Stage;
+use super::connect::Endpoint;
+use super::course::{Course, Stage};
 use super::tls::Tls;
 use crate::words::outcome::{Cause, Outcome, Reason};
 
@@ -60,33 +59,29 @@ impl GrpcProbe {
 
     /// Probes once, until `deadline` at most. Needs a Tokio runtime with I/O and time.
     pub async fn run(&self, deadline: &Deadline) -> Outcome {
-        let stage = Cell::new(Stage::Lookup);
-        within(deadline, pin!(self.attempt(&stage)), |waited| self.endpoint.overdue(stage.get(), &waited))
-            .await
+        let course = Course::new(deadline.timeout());
+        let overdue = |waited| self.endpoint.overdue(&course, &waited);
+        self.endpoint.within(deadline, pin!(self.attempt(&course)), overdue).await
     }
 
-    async fn attempt(&self, stage: &Cell<Stage>) -> Result<(), Reason> {
-        let stream = self.endpoint.connect(stage).await?;
+    async fn attempt(&self, course: &Course) -> Result<(), Reason> {
+        let stream = self.endpoint.connect(course).await?;
         if let Some(tls) = &self.tls {
-            let stream = tls.handshake(stream, stage).await?;
-            return Box::pin(self.call(stream, stage)).await;
+            let stream = tls.handshake(stream, course).await?;
+            return Box::pin(self.call(stream, course)).await;
         }
-        self.call(stream, stage).await
+        self.call(stream, course).await
     }
 
-    async fn call(
-        &self,
-        stream: impl AsyncRead + AsyncWrite + Unpin,
-        stage: &Cell<Stage>,
-    ) -> Result<(), Reason> {
-        stage.set(Stage::Wait);
+    async fn call(&self, stream: impl AsyncRead + AsyncWrite + Unpin, course: &Course) -> Result<(), Reason> {
+        course.reach(Stage::Wait);
         let (sender, connection) = Builder::new()
             .enable_push(false)
             .max_header_list_size(HEADERS_LIMIT)
             .handshake(stream)
             .await
             .map_err(|error| lost(&error, false))?;
-        let (mut call, mut connection) = (pin!(self.ask(sender, stage)), pin!(connection));
+        let (mut call, mut connection) = (pin!(self.ask(sender, course)), pin!(connection));
         poll_fn(|context| {
             if let Poll::Ready(result) = call.as_mut().poll(context) {
                 return Poll::Ready(result);
@@ -96,8 +91,8 @@ impl GrpcProbe {
             // The call may have got its answer, or a better reason, in the same moment.
             match call.as_mut().poll(context) {
                 Poll::Pending => Poll::Ready(Err(match end {
-                    Ok(()) => closed_early(stage.get() == Stage::Read),
-                    Err(error) => lost(&error, stage.get() == Stage::Read),
+                    Ok(()) => closed_early(course.stage() == Stage::Read),
+                    Err(error) => lost(&error, course.stage() == Stage::Read),
                 })),
                 ended @ Poll::Ready(_) => ended,
             }
@@ -105,13 +100,13 @@ impl GrpcProbe {
         .await
     }
 
-    async fn ask(&self, sender: SendRequest<Bytes>, stage: &Cell<Stage>) -> Result<(), Reason> {
+    async fn ask(&self, sender: SendRequest<Bytes>, course: &Course) -> Result<(), Reason> {
         let mut sender = sender.ready().await.map_err(|error| lost(&error, false))?;
         let (answer, mut body) =
             sender.send_request(self.head.clone(), false).map_err(|error| lost(&error, false))?;
         body.send_data(self.message.clone(), true).map_err(|error| lost(&error, false))?;
         let answer = answer.await.map_err(|error| lost(&error, false))?;
-        stage.set(Stage::Read);
+        course.reach(Stage::Read);
         let (head, mut body) = answer.into_parts();
         if head.status != StatusCode::OK {
             return Err(Reason::new(Cause::Status, format!("status {}", head.status.as_u16())));

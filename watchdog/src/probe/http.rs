@@ -2,12 +2,11 @@
 //!
 //! - Every probe makes its own connection. A kept one would go on working where new clients are no longer let in, and
 //!   that a connection was accepted proves nothing: the kernel accepts for a process that is stuck. Only an answer does.
-//! - The deadline covers name lookup, connecting, TLS, the request, and the whole answer, redirects included.
+//! - The deadline covers connecting, TLS, the request, and the whole answer, redirects included.
 //! - Redirects are an answer (status 200–399 is healthy). Those that stay on scheme, host and port are followed if
 //!   asked. Proxy variables are not read.
 
 use super::deadline::Deadline;
-use std::cell::Cell;
 use std::fmt;
 use std::pin::pin;
 
@@ -22,8 +21,8 @@ pub use self::shown::{refused, shown};
 pub use self::statuses::StatusError;
 pub use self::target::{Target, TargetError};
 use super::broken::broken;
-use super::connect::{Endpoint, within};
-use super::plain::Stage;
+use super::connect::Endpoint;
+use super::course::{Course, Stage};
 use super::tls::Tls;
 use crate::words::outcome::{Cause, Outcome, Reason};
 
@@ -88,29 +87,29 @@ impl HttpProbe {
 
     /// Probes once, until `deadline` at most. Needs a Tokio runtime with I/O and time.
     pub async fn run(&self, deadline: &Deadline) -> Outcome {
-        let stage = Cell::new(Stage::Lookup);
-        within(deadline, pin!(self.attempt(&stage)), |waited| self.endpoint.overdue(stage.get(), &waited))
-            .await
+        let course = Course::new(deadline.timeout());
+        let overdue = |waited| self.endpoint.overdue(&course, &waited);
+        self.endpoint.within(deadline, pin!(self.attempt(&course)), overdue).await
     }
 
     fn question<'a>(&'a self, method: &'a str, path: &'a str) -> Question<'a> {
         Question { expected: &self.expected, follow: self.origin.as_ref(), method, path }
     }
 
-    async fn attempt(&self, stage: &Cell<Stage>) -> Result<(), Reason> {
-        match self.ask(stage, &self.request, self.question(self.form.method(), &self.path)).await? {
+    async fn attempt(&self, course: &Course) -> Result<(), Reason> {
+        match self.ask(course, &self.request, self.question(self.form.method(), &self.path)).await? {
             Next::Nothing => Ok(()),
             // Apart, so that the ordinary probe stays small.
-            Next::Follow { status, path } => Box::pin(self.follow(stage, status, path)).await,
+            Next::Follow { status, path } => Box::pin(self.follow(course, status, path)).await,
         }
     }
 
-    async fn follow(&self, stage: &Cell<Stage>, mut status: u16, mut path: String) -> Result<(), Reason> {
+    async fn follow(&self, course: &Course, mut status: u16, mut path: String) -> Result<(), Reason> {
         let mut method = self.form.method();
         for _ in 0..MAX_REDIRECTS {
             method = method_after(status, method);
             let request = self.form.request(method, &self.authority, &path);
-            match self.ask(stage, &request, self.question(method, &path)).await? {
+            match self.ask(course, &request, self.question(method, &path)).await? {
                 Next::Nothing => return Ok(()),
                 Next::Follow { status: next_status, path: next_path } => {
                     (status, path) = (next_status, next_path);
@@ -120,34 +119,34 @@ impl HttpProbe {
         Err(Reason::new(Cause::Status, format!("status {status} again after {MAX_REDIRECTS} redirects")))
     }
 
-    async fn ask(&self, stage: &Cell<Stage>, request: &str, question: Question<'_>) -> Result<Next, Reason> {
-        let stream = self.endpoint.connect(stage).await?;
+    async fn ask(&self, course: &Course, request: &str, question: Question<'_>) -> Result<Next, Reason> {
+        let stream = self.endpoint.connect(course).await?;
         if let Some(tls) = &self.tls {
             // The state of TLS is big, and would be part of every plain probe too.
             return Box::pin(async {
-                let stream = tls.handshake(stream, stage).await?;
-                exchange(stream, stage, request, question).await
+                let stream = tls.handshake(stream, course).await?;
+                exchange(stream, course, request, question).await
             })
             .await;
         }
-        exchange(stream, stage, request, question).await
+        exchange(stream, course, request, question).await
     }
 }
 
 async fn exchange(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    stage: &Cell<Stage>,
+    course: &Course,
     request: &str,
     question: Question<'_>,
 ) -> Result<Next, Reason> {
-    stage.set(Stage::Wait);
+    course.reach(Stage::Wait);
     let mut answer = Answer::new(question);
     stream.write_all(request.as_bytes()).await.map_err(|error| broken(&error, false))?;
     stream.flush().await.map_err(|error| broken(&error, false))?;
     loop {
         match stream.read_buf(answer.buffer()).await {
             Ok(0) => return answer.closed().map(|()| Next::Nothing),
-            Ok(_) => stage.set(Stage::Read),
+            Ok(_) => course.reach(Stage::Read),
             Err(error) if is_end(&error) => return answer.closed().map(|()| Next::Nothing),
             Err(error) => return Err(broken(&error, answer.has_begun())),
         }

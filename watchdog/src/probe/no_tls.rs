@@ -1,8 +1,7 @@
 //! In place of TLS, where it is left out: there is no way to get at any.
 
-use std::cell::Cell;
-
-use super::plain::{Plain, Stage};
+use super::course::Course;
+use super::plain::Plain;
 use crate::cli::ProbeArgs;
 use crate::words::outcome::Reason;
 
@@ -34,7 +33,7 @@ impl Trust {
 
 impl Tls {
     #[expect(clippy::unused_async, reason = "as with TLS")]
-    pub async fn handshake(&self, _stream: Plain, _stage: &Cell<Stage>) -> Result<Plain, Reason> {
+    pub async fn handshake(&self, _stream: Plain, _course: &Course) -> Result<Plain, Reason> {
         match *self {}
     }
 }

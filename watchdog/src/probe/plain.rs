@@ -1,4 +1,4 @@
-//! A connection as it is, before any TLS, and how far a probe gets on it.
+//! A connection as it is, before any TLS.
 
 use std::io;
 use std::pin::Pin;
@@ -6,21 +6,6 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
-
-/// How far a probe got, for the reason at its deadline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    Lookup,
-    Connect,
-    #[cfg(feature = "tls")]
-    Handshake,
-    /// Connected, and nothing sent: the service is to speak first.
-    Listen,
-    /// All is sent.
-    Wait,
-    /// Something came in.
-    Read,
-}
 
 /// A connection, as yet without TLS.
 #[derive(Debug)]

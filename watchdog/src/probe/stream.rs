@@ -4,16 +4,17 @@
 //! is room in the socket's queue.
 
 use super::deadline::Deadline;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::pin::pin;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 pub use self::escape::{EscapeError, unescape};
 use super::broken::{broken, closed_early};
-use super::connect::{Endpoint, within};
+use super::connect::Endpoint;
+use super::course::{Course, Stage};
 use super::excerpt::excerpt;
-use super::plain::{Plain, Stage};
+use super::plain::Plain;
 use crate::words::outcome::{Cause, Outcome, Reason};
 
 mod escape;
@@ -38,24 +39,23 @@ impl StreamProbe {
 
     /// Probes once, until `deadline` at most. Needs a Tokio runtime with I/O and time.
     pub async fn run(&self, deadline: &Deadline) -> Outcome {
-        let stage = Cell::new(Stage::Lookup);
-        let answer = RefCell::new(Vec::new());
-        within(deadline, pin!(self.attempt(&stage, &answer)), |waited| match (stage.get(), &self.expect) {
+        let (course, answer) = (Course::new(deadline.timeout()), RefCell::new(Vec::new()));
+        let overdue = |waited| match (course.stage(), &self.expect) {
             (Stage::Read, Some(expect)) => {
                 let text = format!("{} after {}", without(&answer.borrow(), expect), waited);
                 Reason::new(Cause::Timeout, text)
             }
-            (stage, _) => self.endpoint.overdue(stage, &waited),
-        })
-        .await
+            _ => self.endpoint.overdue(&course, &waited),
+        };
+        self.endpoint.within(deadline, pin!(self.attempt(&course, &answer)), overdue).await
     }
 
-    async fn attempt(&self, stage: &Cell<Stage>, answer: &RefCell<Vec<u8>>) -> Result<(), Reason> {
-        let mut stream = self.endpoint.connect(stage).await?;
-        stage.set(if self.send.is_empty() { Stage::Listen } else { Stage::Wait });
+    async fn attempt(&self, course: &Course, answer: &RefCell<Vec<u8>>) -> Result<(), Reason> {
+        let mut stream = self.endpoint.connect(course).await?;
+        course.reach(if self.send.is_empty() { Stage::Listen } else { Stage::Wait });
         stream.write_all(&self.send).await.map_err(|error| broken(&error, false))?;
         match &self.expect {
-            Some(expect) => await_text(stream, stage, expect, answer).await,
+            Some(expect) => await_text(stream, course, expect, answer).await,
             None => Ok(()),
         }
     }
@@ -63,7 +63,7 @@ impl StreamProbe {
 
 async fn await_text(
     mut stream: Plain,
-    stage: &Cell<Stage>,
+    course: &Course,
     expect: &[u8],
     answer: &RefCell<Vec<u8>>,
 ) -> Result<(), Reason> {
@@ -78,7 +78,7 @@ async fn await_text(
             Ok(_) => {}
             Err(error) => return Err(broken(&error, !answer.is_empty())),
         }
-        stage.set(Stage::Read);
+        course.reach(Stage::Read);
         if take_in(&mut answer, &part, expect) {
             return Ok(());
         }

@@ -1,6 +1,7 @@
 use super::testing::*;
 use super::*;
 use crate::probe::Deadline;
+use crate::words::outcome::Cause;
 
 /// Answers everything at once.
 fn serving() -> Peer {
@@ -54,6 +55,22 @@ fn a_failure_ends_the_others_as_soon_as_it_is_sure_to_be_the_first() {
     let before = std::time::Instant::now();
     assert_eq!(unhealthy(run(&options, AMPLE)), format!("{refused}: connection refused"));
     assert!(before.elapsed() < AMPLE);
+}
+
+#[test]
+fn a_probe_that_cannot_be_made_hides_no_failure_behind_it_and_is_the_outcome_where_nothing_else_failed() {
+    let (_reserved, port) = reserved_port();
+    let (peer, refused) = (serving(), format!("127.0.0.1:{port}"));
+    let healthy = url(&peer);
+    let cause = |options: &[&str]| match run(options, AMPLE) {
+        Outcome::Healthy => panic!("healthy"),
+        Outcome::Unhealthy(reason) => reason.cause(),
+    };
+    // Nobody can connect to a broadcast address.
+    let impossible = "255.255.255.255:80";
+    assert_eq!(cause(&["--tcp", impossible, "--tcp", &refused]), Cause::Refused);
+    assert_eq!(cause(&["--tcp", impossible, "--exec", "false"]), Cause::Exec);
+    assert_eq!(cause(&["--http", &healthy, "--tcp", impossible, "--exec", "/nonexistent"]), Cause::System);
 }
 
 #[test]

@@ -2,7 +2,6 @@
 //!
 //! Every probe makes a full handshake. To resume a session is to take the certificate on trust, and new clients cannot.
 
-use std::cell::Cell;
 use std::fs::OpenOptions;
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
@@ -21,7 +20,8 @@ use tokio_rustls::client::TlsStream;
 use self::renewed::Renewed;
 use self::verify::{Anyone, TrustedItself};
 use super::broken::broken;
-use super::plain::{Plain, Stage};
+use super::course::{Course, Stage};
+use super::plain::Plain;
 use crate::cli::ProbeArgs;
 use crate::words::outcome::{Cause, Reason};
 
@@ -177,8 +177,8 @@ fn file(path: &Path) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), Tl
 
 impl Tls {
     /// Wraps `stream`.
-    pub async fn handshake(&self, stream: Plain, stage: &Cell<Stage>) -> Result<TlsStream<Plain>, Reason> {
-        stage.set(Stage::Handshake);
+    pub async fn handshake(&self, stream: Plain, course: &Course) -> Result<TlsStream<Plain>, Reason> {
+        course.reach(Stage::Handshake);
         self.connector.connect(self.name.clone(), stream).await.map_err(|error| match error.kind() {
             ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe => {
                 Reason::new(Cause::Closed, "connection closed during the TLS handshake")

@@ -11,8 +11,10 @@ enum Flight<'a> {
     Ended(Outcome),
 }
 
-/// Runs `probes` at the same time, and ends as soon as the first unhealthy one among them is known: when all before it
-/// have ended healthy. Those that are still under way are dropped.
+/// Runs `probes` at the same time, and ends as soon as the first unhealthy one among them that counts is known: when all
+/// before it have ended, and none of them with another. Those that are still under way are dropped.
+///
+/// One that could not be made says nothing, so it hides none behind it: it is the outcome only where no other counts.
 pub async fn first_unhealthy<'a>(
     probes: impl Iterator<Item = impl Future<Output = Outcome> + 'a>,
 ) -> Outcome {
@@ -26,14 +28,20 @@ pub async fn first_unhealthy<'a>(
                 *flight = Flight::Ended(outcome);
             }
         }
-        for flight in &mut flights {
+        let mut not_made = None;
+        for flight in &flights {
             match flight {
                 Flight::Ended(Outcome::Healthy) => {}
-                Flight::Ended(outcome) => return Poll::Ready(std::mem::replace(outcome, Outcome::Healthy)),
+                Flight::Ended(Outcome::Unhealthy(reason)) if reason.cause().counts() => {
+                    return Poll::Ready(Outcome::Unhealthy(reason.clone()));
+                }
+                Flight::Ended(Outcome::Unhealthy(reason)) => {
+                    not_made.get_or_insert(reason);
+                }
                 Flight::Under(_) => return Poll::Pending,
             }
         }
-        Poll::Ready(Outcome::Healthy)
+        Poll::Ready(not_made.map_or(Outcome::Healthy, |reason| Outcome::Unhealthy(reason.clone())))
     })
     .await
 }

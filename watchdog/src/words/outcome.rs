@@ -36,11 +36,17 @@ pub enum Cause {
     Exec,
     /// COMMAND's own WATCHDOG=1 does not come.
     ChildPing,
-    /// This host could not make the probe: no descriptor, no memory, no such program.
+    /// This host could not make the probe: no descriptor, no port, no permission, no route, no such program.
     System,
 }
 
 impl Cause {
+    /// Whether it counts against the service, which was asked and did not answer as it should. The others mean that it
+    /// could not be asked, and say nothing about it.
+    pub fn counts(self) -> bool {
+        !matches!(self, Self::Lookup | Self::System)
+    }
+
     /// As the metrics spell it.
     pub fn name(self) -> &'static str {
         match self {
@@ -76,7 +82,7 @@ impl Reason {
 
     /// It says nothing of the service: this host could not make the probe.
     pub fn is_ours(&self) -> bool {
-        self.cause == Cause::System
+        !self.cause.counts()
     }
 
     /// What kind of trouble.
