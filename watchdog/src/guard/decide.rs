@@ -178,6 +178,7 @@ impl State {
         match self.phase {
             Phase::Starting { .. } => metrics::State::Starting,
             Phase::Watching if self.watch.is_called() => metrics::State::Hung,
+            Phase::Watching if self.blind.is_some() => metrics::State::CannotProbe,
             Phase::Watching if self.failures() > 0 => metrics::State::Unhealthy,
             Phase::Watching => metrics::State::Watching,
             Phase::Acting(..) => metrics::State::Hung,

@@ -27,6 +27,8 @@ pub enum State {
     Watching,
     /// The last probe was not.
     Unhealthy,
+    /// Probes cannot be made, which says nothing of the service.
+    CannotProbe,
     /// A hang was found.
     Hung,
     /// It was asked to stop, or has ended.
@@ -37,8 +39,15 @@ pub enum State {
 
 impl State {
     /// All, in the order they are shown in.
-    pub const ALL: [Self; 6] =
-        [Self::Starting, Self::Watching, Self::Unhealthy, Self::Hung, Self::Stopping, Self::Unguarded];
+    pub const ALL: [Self; 7] = [
+        Self::Starting,
+        Self::Watching,
+        Self::Unhealthy,
+        Self::CannotProbe,
+        Self::Hung,
+        Self::Stopping,
+        Self::Unguarded,
+    ];
 
     /// The value of the label.
     pub fn name(self) -> &'static str {
@@ -46,6 +55,7 @@ impl State {
             Self::Starting => "starting",
             Self::Watching => "watching",
             Self::Unhealthy => "unhealthy",
+            Self::CannotProbe => "cannot_probe",
             Self::Hung => "hung",
             Self::Stopping => "stopping",
             Self::Unguarded => "unguarded",

@@ -21,7 +21,7 @@
 
 use crate::hang::watch::{Ended, Ruling, Watch};
 use crate::kernel::stalls::Pressure;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use self::child::Child;
 use self::reload::Reload;
@@ -159,6 +159,11 @@ impl State {
         self.watch.row_began().or_else(|| self.in_flight.then_some(self.probe_started))
     }
 
+    /// The last probe could not be made.
+    pub fn cannot_probe(&self) -> bool {
+        self.watch.cannot_probe()
+    }
+
     /// When [`Event::NoPing`] is to happen.
     pub fn next_vouch(&self) -> Option<Instant> {
         self.next_vouch
@@ -288,8 +293,10 @@ impl State {
             },
             Ruling::CannotProbe { reason, is_new } => {
                 // It says nothing of the service; systemd's own timer is the net, as for a probe that came late.
-                let note = is_new.then(|| self.cannot_probe(&reason, now));
-                let message = self.maybe_ping(false, now);
+                let note = is_new.then(|| self.cannot_probe_note(&reason, now));
+                let text = self.cannot_probe_text(&reason, now);
+                let status = self.status.say(Kind::Unhealthy, now, || text);
+                let message = Message { status, ..self.maybe_ping(false, now) };
                 Actions { message, note, report: self.blind_report(&reason, now), ..Actions::default() }
             }
             Ruling::Failure { reason, is_first } => self.failed(reason, is_first, now),
@@ -297,10 +304,25 @@ impl State {
         }
     }
 
-    fn cannot_probe(&mut self, reason: &Reason, now: Instant) -> Note {
+    fn cannot_probe_note(&self, reason: &Reason, now: Instant) -> Note {
+        Note::CannotProbe { reason: reason.clone(), acts_in: self.acts_in(now) }
+    }
+
+    /// When systemd's own timer acts, unless there is a ping before; [`None`] where there always is.
+    fn acts_in(&self, now: Instant) -> Option<Duration> {
         let watched = self.config.watchdog.filter(|_| self.phase == Phase::Watching && !self.config.dry_run);
-        let acts_in = watched.map(|watchdog| (self.vouched + watchdog).saturating_duration_since(now));
-        Note::CannotProbe { reason: reason.clone(), acts_in }
+        watched.map(|watchdog| (self.vouched + watchdog).saturating_duration_since(now))
+    }
+
+    /// `cannot probe: …; no ping meanwhile, so systemd restarts the service in 3.2 s`
+    fn cannot_probe_text(&self, reason: &Reason, now: Instant) -> String {
+        match self.acts_in(now) {
+            None => format!("cannot probe: {reason}"),
+            Some(left) => format!(
+                "cannot probe: {reason}; no ping meanwhile, so systemd restarts the service in {}",
+                rounded(left)
+            ),
+        }
     }
 
     /// There is something to see at the next probe: soon, unless one is under way.

@@ -1,7 +1,7 @@
 //! The figures.
 
 use std::cell::Cell;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::State;
 use super::histogram::{Bound, Histogram};
@@ -56,6 +56,8 @@ pub struct Metrics {
     unhealthy: [Cell<u64>; CAUSES.len()],
     discounted: Cell<u64>,
     pings: Cell<u64>,
+    /// When systemd's own timer began anew.
+    timed_from: Cell<Option<Instant>>,
     state: Cell<State>,
     failures: Cell<u32>,
     hangs: Cell<u64>,
@@ -79,6 +81,7 @@ impl Metrics {
             unhealthy: [const { Cell::new(0) }; CAUSES.len()],
             discounted: Cell::new(0),
             pings: Cell::new(0),
+            timed_from: Cell::new(None),
             state: Cell::new(State::Starting),
             failures: Cell::new(0),
             hangs: Cell::new(0),
@@ -109,6 +112,11 @@ impl Metrics {
     /// `WATCHDOG=1` was sent.
     pub fn ping(&self) {
         count(&self.pings);
+    }
+
+    /// systemd's own timer began anew then: by READY=1 or a ping.
+    pub fn timed_from(&self, moment: Instant) {
+        self.timed_from.set(Some(moment));
     }
 
     /// Where the service stands from now on.
@@ -143,6 +151,10 @@ impl Metrics {
 
     /// The page, in the text format 0.0.4.
     pub fn encode(&self) -> String {
+        self.encode_at(Instant::now())
+    }
+
+    fn encode_at(&self, now: Instant) -> String {
         use Kind::{Counter, Gauge};
 
         let mut page = Page::new(&self.labels);
@@ -166,13 +178,14 @@ impl Metrics {
             &self.durations,
         );
         let unhealthy = CAUSES.iter().zip(&self.unhealthy).map(|(cause, count)| {
-            (format!("outcome=\"unhealthy\",{}", label("reason", cause.name())), count.get())
+            let outcome = if cause.counts() { "unhealthy" } else { "unknown" };
+            (format!("outcome=\"{outcome}\",{}", label("reason", cause.name())), count.get())
         });
         let healthy = ("outcome=\"healthy\",reason=\"\"".to_owned(), self.healthy.get());
         page.figures(
             Counter,
             "sd_watchdog_probes_total",
-            "Probes by outcome, the unhealthy ones by reason.",
+            "Probes by outcome and reason; unknown: the probe could not be made, and does not count.",
             std::iter::once(healthy).chain(unhealthy),
         );
         for (name, help, value) in [
@@ -206,6 +219,14 @@ impl Metrics {
                 "WatchdogSec= of the unit.",
                 Seconds(watchdog),
             );
+            if let Some(from) = self.timed_from.get() {
+                page.figure(
+                    Gauge,
+                    "sd_watchdog_time_left_seconds",
+                    "Until systemd's own timer acts, unless there is a ping before.",
+                    Seconds((from + watchdog).saturating_duration_since(now)),
+                );
+            }
         }
         page.finish()
     }
@@ -252,8 +273,12 @@ mod tests {
             }
         }
         for (times, cause) in (1..).zip(CAUSES) {
+            let outcome = match cause {
+                Cause::Lookup | Cause::System => "unknown",
+                _ => "unhealthy",
+            };
             let name = format!(
-                "sd_watchdog_probes_total{{outcome=\"unhealthy\",reason=\"{}\"}} {times}",
+                "sd_watchdog_probes_total{{outcome=\"{outcome}\",reason=\"{}\"}} {times}",
                 cause.name()
             );
             assert_eq!(lines(&metrics, &name).len(), 1, "{name}");
@@ -311,6 +336,22 @@ mod tests {
             let before: HashSet<&str> = before.lines().collect();
             let moved: Vec<&str> = after.lines().filter(|line| !before.contains(line)).collect();
             assert_eq!(moved, expected);
+        }
+    }
+
+    #[test]
+    fn what_is_left_until_systemds_own_timer_acts_runs_down_to_zero() {
+        let metrics = Metrics::new(None, Some(Duration::from_secs(5)));
+        let left = |at| {
+            let page = metrics.encode_at(at);
+            let line = page.lines().find(|line| line.starts_with("sd_watchdog_time_left_seconds "));
+            line.map(|line| line.rsplit(' ').next().unwrap_or_default().to_owned())
+        };
+        let ready = Instant::now();
+        assert_eq!(left(ready), None, "it does not run yet");
+        metrics.timed_from(ready);
+        for (millis, expected) in [(0, "5"), (1_500, "3.5"), (5_000, "0"), (9_000, "0")] {
+            assert_eq!(left(ready + Duration::from_millis(millis)).as_deref(), Some(expected), "{millis}");
         }
     }
 

@@ -19,7 +19,7 @@ impl State {
         let took = now - self.probe_started;
         self.next_probe = Some(now + self.start.gap(&self.config.timing, took, now));
         let is_news = reason.is_ours() && self.watch.could_not_probe();
-        let note = is_news.then(|| self.cannot_probe(&reason, now));
+        let note = is_news.then(|| self.cannot_probe_note(&reason, now));
         let status = self.status.say(Kind::Waiting, now, || format!("waiting for {reason}"));
         self.not_yet = Some(reason);
         Actions { message: Message { status, ..Message::default() }, note, ..Actions::default() }

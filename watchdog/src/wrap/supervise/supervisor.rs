@@ -332,6 +332,7 @@ impl<'a> Supervisor<'a> {
     fn send(&mut self, message: Message, is_verdict: bool, now: Instant) {
         if self.notifier.is_some() && message.watchdog == Some(Verdict::Ping) {
             self.metrics.ping();
+            self.metrics.timed_from(now);
             self.settle();
         }
         let Some(notifier) = &mut self.notifier else { return };
@@ -359,6 +360,7 @@ impl<'a> Supervisor<'a> {
     fn note(&mut self, note: &Note) {
         match note {
             Note::Ready { .. } => {
+                self.metrics.timed_from(Instant::now());
                 self.restarts = restarts::query(self.service.children).map(|query| Box::pin(query) as _);
             }
             Note::Discounted { .. } => self.metrics.discounted(),
@@ -380,6 +382,7 @@ impl<'a> Supervisor<'a> {
         self.metrics.failures(failures);
         self.metrics.state(match self.state.phase() {
             Phase::Starting => metrics::State::Starting,
+            Phase::Watching if self.state.cannot_probe() => metrics::State::CannotProbe,
             Phase::Watching if failures > 0 => metrics::State::Unhealthy,
             Phase::Watching => metrics::State::Watching,
             Phase::Unguarded => metrics::State::Unguarded,

@@ -360,20 +360,42 @@ fn what_people_want_to_read_is_noted_once() {
 
 #[test]
 fn a_probe_that_cannot_be_made_is_no_failure_of_the_service_and_is_said_once() {
-    let mut bench = Bench::watching(&["--failures=1"]);
-    let blind = || Outcome::Unhealthy(Reason::new(Cause::System, "Too many open files"));
-    let mut notes = 0;
-    for _ in 0..5 {
-        bench.now = bench.state.next_probe().expect("a probe");
+    for cause in [Cause::System, Cause::Lookup] {
+        let mut bench = Bench::watching(&["--failures=1"]);
+        let blind = || Outcome::Unhealthy(Reason::new(cause, "it was not asked"));
+        let mut notes = 0;
+        for _ in 0..5 {
+            bench.now = bench.state.next_probe().expect("a probe");
+            bench.step(Event::ProbeDue);
+            let actions = bench.step(ended(blind()));
+            assert_eq!((sent(&actions).as_str(), actions.report), ("", None));
+            notes += u32::from(actions.note.is_some());
+        }
+        assert_eq!((notes, bench.state.failures_in_a_row()), (1, 0));
+        bench.probe(HEALTHY, 1);
         bench.step(Event::ProbeDue);
-        let actions = bench.step(ended(blind()));
-        assert_eq!((sent(&actions).as_str(), actions.report), ("", None));
-        notes += u32::from(actions.note.is_some());
+        assert!(bench.step(ended(blind())).note.is_some(), "again, after it could be made");
     }
-    assert_eq!((notes, bench.state.failures_in_a_row()), (1, 0));
-    bench.probe(HEALTHY, 1);
-    bench.step(Event::ProbeDue);
-    assert!(bench.step(ended(blind())).note.is_some(), "again, after it could be made");
+}
+
+#[test]
+fn while_it_cannot_be_probed_the_status_says_so_and_when_systemd_acts() {
+    for (options, expected) in [
+        (&[][..], "STATUS=cannot probe: no port; no ping meanwhile, so systemd restarts the service in 9 s"),
+        (&["--dry-run"], "STATUS=cannot probe: no port WATCHDOG=1"),
+    ] {
+        let config = Config { watchdog: Some(Duration::from_secs(10)), ..config(options) };
+        let mut bench = Bench::with(&config);
+        bench.probe(HEALTHY, 0);
+        let statuses = std::iter::from_fn(|| {
+            bench.now = bench.state.next_probe()?;
+            bench.step(Event::ProbeDue);
+            let blind = Outcome::Unhealthy(Reason::new(Cause::System, "no port"));
+            Some(sent(&bench.step(ended(blind))))
+        });
+        let mut statuses = statuses.take(200).filter(|said| said.contains("STATUS="));
+        assert_eq!(statuses.next().as_deref(), Some(expected), "{options:?}");
+    }
 }
 
 #[test]

@@ -68,6 +68,24 @@ fn a_start_that_makes_progress_is_extended_and_one_that_does_not_is_left_to_syst
 }
 
 #[test]
+fn a_start_that_cannot_be_probed_is_never_called_a_hang_and_its_status_says_why() {
+    for cause in [Cause::Lookup, Cause::System] {
+        let mut bench = Bench::new(&["--start-timeout=1s"]);
+        let mut said = String::new();
+        while bench.ms() < 3_000 {
+            bench.now = bench.state.next_probe().expect("a probe");
+            bench.step(Event::ProbeDue);
+            let actions = bench.step(ended(Outcome::Unhealthy(Reason::new(cause, "cannot look up x"))));
+            said.push_str(&sent(&actions));
+            assert_eq!(actions.report, None);
+        }
+        assert_eq!(bench.state.phase(), Phase::Starting);
+        assert_eq!(said.replace("STATUS=waiting for cannot look up x", ""), "", "{said}");
+        assert!(bench.probe(HEALTHY, 0).contains("READY=1"), "late, and all the same");
+    }
+}
+
+#[test]
 fn what_is_left_of_an_extension_is_said_again_when_systemd_is_reloaded() {
     let mut bench = Bench::new(&["--start-timeout=30s"]);
     let reload = |bench: &mut Bench| bench.step(Event::ManagerReloads).message.extend;
