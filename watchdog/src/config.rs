@@ -204,10 +204,10 @@ fn check(timing: Timing, on_hang: OnHang, watchdog: Duration, knob: Knob) -> Res
         return Err(ConfigError::TooLong { option: "watchdog", value: watchdog });
     }
     match on_hang {
-        OnHang::Trigger if timing.longest_gap() >= watchdog => {
+        OnHang::Trigger if timing.longest_gap() >= watchdog.into() => {
             Err(ConfigError::TriggerTooLate { timing, watchdog, knob })
         }
-        OnHang::Withhold if timing.gap_of_one_failure() >= watchdog => {
+        OnHang::Withhold if timing.gap_of_one_failure() >= watchdog.into() => {
             Err(ConfigError::PingTooLate { timing, watchdog })
         }
         OnHang::Trigger | OnHang::Withhold => Ok(()),

@@ -51,8 +51,8 @@ pub enum ConfigError {
     TriggerTooLate { timing: Timing, watchdog: Duration, knob: Knob },
     #[error("interval {} + {} × timeout {} + {} × retry-interval {} = {}, so one failed probe would be a hang with a \
         WatchdogSec of {}: lower --interval, --timeout or --retry-interval, or raise WatchdogSec=",
-        Span(timing.interval), timing.rise + 1, Span(timing.timeout), timing.rise, Span(timing.retry_interval),
-        Span(timing.gap_of_one_failure()), Span(*watchdog))]
+        Span(timing.interval), u64::from(timing.rise) + 1, Span(timing.timeout), timing.rise, Span(timing.retry_interval),
+        timing.gap_of_one_failure(), Span(*watchdog))]
     PingTooLate { timing: Timing, watchdog: Duration },
     #[error("--{option} {name:?} is not a signal; write it as USR1 or SIGUSR1, as RTMIN+3, or as a number")]
     Signal { option: &'static str, name: String },
@@ -105,6 +105,6 @@ fn trigger_sum(timing: &Timing) -> String {
         "interval {} + {failures} × timeout {}{retries}{rising} = {}",
         Span(*interval),
         Span(*timeout),
-        Span(timing.longest_gap())
+        timing.longest_gap()
     )
 }

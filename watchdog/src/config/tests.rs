@@ -110,6 +110,32 @@ fn what_it_takes_to_rise_must_fit_into_the_watchdog_too() {
 }
 
 #[test]
+fn numbers_of_any_size_are_refused_with_the_true_sum() {
+    const MOST: u32 = u32::MAX;
+    let sum = |options: &[&str]| refusal(options, W5).split_once(", ").expect("a sum").0.to_owned();
+    let (rise, failures) = (format!("--rise={MOST}"), format!("--failures={MOST}"));
+    assert_eq!(
+        sum(&[&rise, "--on-hang=withhold"]),
+        "interval 500 ms + 4294967296 × timeout 500 ms + 4294967295 × retry-interval 50 ms = 2362232013.25 s"
+    );
+    assert_eq!(
+        sum(&[&failures]),
+        "interval 500 ms + 4294967295 × timeout 500 ms + 4294967294 × retry-interval 50 ms = 2362232012.7 s"
+    );
+    assert_eq!(
+        sum(&["--failures=100000", "--rise=100001", "--retry-interval=500ms"]),
+        "interval 500 ms + 100000 × timeout 500 ms + 99999 × retry-interval 500 ms \
+         + 10000000000 × (timeout + retry-interval) to rise = 10000100000 s"
+    );
+    // More than a Duration has room for.
+    assert_eq!(
+        sum(&[&failures, &rise, "--interval=365d", "--timeout=365d", "--retry-interval=365d"]),
+        "interval 31536000 s + 4294967295 × timeout 31536000 s + 4294967294 × retry-interval 31536000 s \
+         + 18446744060824649730 × (timeout + retry-interval) to rise = 1163473041675224485000800000 s"
+    );
+}
+
+#[test]
 fn the_hang_report_has_half_a_second_unless_it_is_given_more_or_none() {
     for (options, expected) in [(&[][..], 500), (&["--report-budget=2s"], 2000), (&["--report-budget=0s"], 0)]
     {

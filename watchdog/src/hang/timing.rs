@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::words::span::Sum;
+
 /// This process ran late if it came to look at a probe's deadline later than the larger of this and T/4.
 const LATE: Duration = Duration::from_millis(20);
 /// What stays of W for sending the trigger: a hang report ends this long before W does, or W/20 where that is less.
@@ -76,20 +78,25 @@ impl Timing {
 
     /// The longest time between two pings of a service that recovers just before it counts as hung: each failure can be
     /// followed by one healthy probe less than it takes to rise.
-    pub(crate) fn longest_gap(&self) -> Duration {
-        let rising = self.timeout.saturating_add(self.retry_interval).saturating_mul(self.probes_to_rise());
-        self.detect_bound().saturating_add(rising)
+    pub(crate) fn longest_gap(&self) -> Sum {
+        let (failures, rising) = (self.failures.into(), self.probes_to_rise());
+        Sum::of(&[
+            (1, self.interval),
+            (failures, self.timeout),
+            (failures.saturating_sub(1), self.retry_interval),
+            (rising, self.timeout),
+            (rising, self.retry_interval),
+        ])
     }
 
-    pub(crate) fn probes_to_rise(&self) -> u32 {
-        self.failures.saturating_mul(self.rise.saturating_sub(1))
+    pub(crate) fn probes_to_rise(&self) -> u64 {
+        u64::from(self.failures) * u64::from(self.rise.saturating_sub(1))
     }
 
     /// The longest time between two pings of a service of which one probe fails.
-    pub(crate) fn gap_of_one_failure(&self) -> Duration {
-        let probes = self.timeout.saturating_mul(self.rise.saturating_add(1));
-        let retries = self.retry_interval.saturating_mul(self.rise);
-        self.interval.saturating_add(probes).saturating_add(retries)
+    pub(crate) fn gap_of_one_failure(&self) -> Sum {
+        let rise = self.rise.into();
+        Sum::of(&[(1, self.interval), (rise + 1, self.timeout), (rise, self.retry_interval)])
     }
 }
 

@@ -9,21 +9,50 @@ pub struct Span(pub Duration);
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let nanos = self.0.as_nanos();
-        let (unit, per_unit, digits) = match nanos {
-            0 => return f.write_str("0 s"),
-            1..1_000 => ("ns", 1, 0),
-            1_000..1_000_000 => ("µs", 1_000, 3),
-            1_000_000..1_000_000_000 => ("ms", 1_000_000, 6),
-            _ => ("s", 1_000_000_000, 9),
-        };
-        let (whole, rest) = (nanos / per_unit, nanos % per_unit);
-        if rest == 0 {
-            return write!(f, "{whole} {unit}");
-        }
-        let fraction = format!("{rest:0digits$}");
-        write!(f, "{whole}.{} {unit}", fraction.trim_end_matches('0'))
+        write(f, self.0.as_nanos())
     }
+}
+
+/// What durations add up to, in nanoseconds. A [`Duration`] has no room for a year four billion times over, and a sum that
+/// is told to people is to be the true one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Sum(u128);
+
+impl Sum {
+    /// Of each duration, so many times.
+    pub fn of(parts: &[(u64, Duration)]) -> Self {
+        let nanos = parts.iter().map(|(times, duration)| duration.as_nanos().saturating_mul((*times).into()));
+        Self(nanos.fold(0, u128::saturating_add))
+    }
+}
+
+impl From<Duration> for Sum {
+    fn from(duration: Duration) -> Self {
+        Self(duration.as_nanos())
+    }
+}
+
+/// As [`Span`] does.
+impl fmt::Display for Sum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write(f, self.0)
+    }
+}
+
+fn write(f: &mut fmt::Formatter<'_>, nanos: u128) -> fmt::Result {
+    let (unit, per_unit, digits) = match nanos {
+        0 => return f.write_str("0 s"),
+        1..1_000 => ("ns", 1, 0),
+        1_000..1_000_000 => ("µs", 1_000, 3),
+        1_000_000..1_000_000_000 => ("ms", 1_000_000, 6),
+        _ => ("s", 1_000_000_000, 9),
+    };
+    let (whole, rest) = (nanos / per_unit, nanos % per_unit);
+    if rest == 0 {
+        return write!(f, "{whole} {unit}");
+    }
+    let fraction = format!("{rest:0digits$}");
+    write!(f, "{whole}.{} {unit}", fraction.trim_end_matches('0'))
 }
 
 /// A measured duration, rounded to what a reader can use: three significant digits or so.
