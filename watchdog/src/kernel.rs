@@ -9,6 +9,7 @@ pub mod process;
 pub mod progress;
 pub mod raw;
 pub mod run_queue;
+pub mod runtime;
 pub mod sock_diag;
 pub mod sockets;
 pub mod stalls;

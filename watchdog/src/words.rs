@@ -7,4 +7,5 @@ pub mod journal;
 pub mod log;
 pub mod metrics;
 pub mod outcome;
+pub mod remedy;
 pub mod span;

@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use tokio::io::unix::AsyncFd;
-use tokio::runtime;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::{sleep, sleep_until, timeout};
 
@@ -29,6 +28,7 @@ use crate::guard::rules::Rules;
 use crate::guard::{GuardError, Reporter, note};
 use crate::hang::flapping::Flapping;
 use crate::kernel::raw;
+use crate::kernel::runtime::runtime;
 use crate::probe::Probes;
 use crate::report::Recent;
 use crate::systemd::notify::Notifier;
@@ -74,11 +74,7 @@ pub struct Guard<'a> {
 
 /// Guards UNIT until asked to stop.
 pub fn run(guard: Guard<'_>) -> Result<ExitCode, GuardError> {
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .build()
-        .map_err(|source| GuardError::System { what: "set up I/O", source })?;
+    let runtime = runtime().map_err(|source| GuardError::System { what: "set up I/O", source })?;
     let end = runtime.block_on(async {
         let stop = stop_signals().map_err(|source| GuardError::System { what: "block signals", source })?;
         let bus = first_bus().await?;

@@ -27,6 +27,7 @@ use std::io;
 use rustix::io::Errno;
 
 use crate::words::outcome::{Cause, Reason};
+use crate::words::remedy;
 
 /// When an error came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,16 +75,13 @@ pub fn is_local(error: &io::Error, when: When) -> bool {
 
 /// The reason of a probe that this host could not make: it could not do `what`.
 pub fn reason(what: &str, error: &io::Error, is_unix: bool) -> Reason {
-    let remedy = remedy(error, is_unix).map(|remedy| format!("; {remedy}")).unwrap_or_default();
+    let remedy = what_to_do(error, is_unix).map(|remedy| format!("; {remedy}")).unwrap_or_default();
     Reason::new(Cause::System, format!("cannot {what}: {error}{remedy}"))
 }
 
 /// What to do about it, if that can be said.
-fn remedy(error: &io::Error, is_unix: bool) -> Option<&'static str> {
+fn what_to_do(error: &io::Error, is_unix: bool) -> Option<&'static str> {
     Some(match Errno::from_io_error(error)? {
-        Errno::MFILE => "raise LimitNOFILE=",
-        Errno::NFILE => "raise the sysctl fs.file-max",
-        Errno::NOMEM | Errno::NOBUFS => "look at the unit's MemoryMax=, and at the memory of the host",
         Errno::ADDRNOTAVAIL => {
             "no local port or address is left for it: look at `ss -s`, and at the sysctl net.ipv4.ip_local_port_range"
         }
@@ -98,7 +96,7 @@ fn remedy(error: &io::Error, is_unix: bool) -> Option<&'static str> {
              PrivateNetwork="
         }
         Errno::AFNOSUPPORT | Errno::PROTONOSUPPORT => "look at the unit's RestrictAddressFamilies=",
-        _ => return None,
+        _ => return remedy::of_limit(error),
     })
 }
 
@@ -173,7 +171,7 @@ mod tests {
             (Errno::NETUNREACH, false, "ip route get"),
             (Errno::AFNOSUPPORT, true, "RestrictAddressFamilies="),
         ] {
-            let remedy = remedy(&errno.into(), is_unix).unwrap_or_default();
+            let remedy = what_to_do(&errno.into(), is_unix).unwrap_or_default();
             assert!(remedy.contains(expected), "{errno:?}: {remedy}");
         }
     }

@@ -22,6 +22,7 @@ use crate::kernel::raw::{Dispositions, Image, Place, Streams};
 use crate::kernel::variable::{Value, Variable};
 use crate::words::error::Error;
 use crate::words::exit_code;
+use crate::words::remedy;
 
 /// Where execvp(3) looks when there is no PATH.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
@@ -32,7 +33,7 @@ const DEFAULT_PATH: &str = "/bin:/usr/bin";
 pub enum SpawnError {
     #[error("{command:?} not found{}", hint(command, path.as_ref()))]
     NotFound { command: PathBuf, path: Option<OsString> },
-    #[error("{command:?} cannot be run: {source}")]
+    #[error("{command:?} cannot be run: {source}{}", what_to_do(source))]
     CannotRun { command: PathBuf, source: io::Error },
     #[error("{command:?} cannot be run: there is a NUL byte in it, in an argument or in the environment")]
     NulByte { command: PathBuf },
@@ -56,6 +57,10 @@ fn hint(command: &std::path::Path, path: Option<&OsString>) -> String {
         Some(path) => format!(" in PATH ({}); give its full path", path.display()),
         None => ", and PATH is not set; give its full path".to_owned(),
     }
+}
+
+fn what_to_do(error: &io::Error) -> String {
+    remedy::of_start(error).map(|remedy| format!("; {remedy}")).unwrap_or_default()
 }
 
 /// What to start, and as what.

@@ -7,10 +7,9 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use tokio::runtime;
-
 use crate::cli::{CHECK_TIMEOUT, CheckArgs};
 use crate::config::{ConfigError, LONGEST_OPTION, SHORTEST_OPTION};
+use crate::kernel::runtime::runtime;
 use crate::probe::Probes;
 use crate::service::children::Children;
 use crate::words::error::Error;
@@ -32,11 +31,7 @@ pub fn run(args: &CheckArgs) -> Result<ExitCode, Error> {
     if args.timeout > LONGEST_OPTION {
         return Err(ConfigError::TooLong { option: "timeout", value: args.timeout }.into());
     }
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .build()
-        .map_err(|source| Error::cannot("set up I/O", &source))?;
+    let runtime = runtime().map_err(|source| Error::cannot("set up I/O", &source))?;
     let runs_commands = !args.probes.exec.is_empty();
     if runs_commands && let Err(error) = children.become_subreaper_alone() {
         tracing::debug!("cannot become a subreaper: {error}");

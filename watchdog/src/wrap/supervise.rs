@@ -5,13 +5,12 @@ use std::ffi::OsString;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use tokio::runtime;
-
 use self::supervisor::Supervisor;
 use crate::cli::{ChildPings, OutsideArgs};
 use crate::config::Config;
 use crate::kernel::alarm::Alarm;
 use crate::kernel::raw::SigPipe;
+use crate::kernel::runtime::runtime;
 use crate::kernel::variable::Value;
 use crate::probe::Probes;
 use crate::service::child::{Child, Start};
@@ -55,11 +54,7 @@ pub struct Service<'a> {
 
 /// Runs COMMAND to its end. Without a `notifier` there is nobody to tell how it is, so it is not probed.
 pub fn run(service: &Service<'_>, notifier: Option<Notifier>) -> Result<End, Error> {
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .build()
-        .map_err(|source| Error::cannot("set up I/O", &source))?;
+    let runtime = runtime().map_err(|source| Error::cannot("set up I/O", &source))?;
     let end = runtime.block_on(supervise(service, notifier));
     // A name lookup may hang in its thread; there is nothing to wait for.
     runtime.shutdown_background();

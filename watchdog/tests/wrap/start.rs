@@ -108,6 +108,37 @@ fn what_cannot_work_is_refused_with_exit_code_2_and_the_command_is_not_started()
 }
 
 #[test]
+fn with_few_descriptors_the_command_runs_or_there_is_an_error_that_says_what_to_do() {
+    const PROBES: [&[&str]; 4] = [
+        &[NOWHERE],
+        &["--exec=true"],
+        &["--http=http://db.invalid/"],
+        &["--tcp=localhost:9", "--metrics=127.0.0.1:0"],
+    ];
+    let mut ran = 0;
+    // With three, the dynamic loader finds no library.
+    for (limit, probes) in (4..=24).flat_map(|limit| PROBES.map(|probes| (limit, probes))) {
+        let manager = Manager::new();
+        let mut limited = Command::new("sh");
+        limited.args(["-c", &format!("ulimit -n {limit}; exec \"$@\""), "sh"]);
+        limited.arg(env!("CARGO_BIN_EXE_sd-watchdog")).args(probes).args(["--", "echo", "served"]);
+        limited.env("NOTIFY_SOCKET", &manager.address).env("WATCHDOG_USEC", "5000000");
+        let (status, stdout, log) = Wrapped::spawn(&mut limited).end();
+        let log = log.join("\n");
+        assert!(!log.contains("panicked"), "{limit} {probes:?}: {log}");
+        if status.success() {
+            assert_eq!(stdout, ["served"], "{limit} {probes:?}");
+            ran += 1;
+        } else {
+            assert!(matches!(status.code(), Some(70 | 126)), "{limit} {probes:?}: {status}");
+            let error = log.lines().last().unwrap_or_default();
+            assert!(error.contains("LimitNOFILE="), "{limit} {probes:?}: {log}");
+        }
+    }
+    assert!(ran >= PROBES.len() * 4, "with 21 it runs");
+}
+
+#[test]
 fn a_report_budget_that_the_watchdog_does_not_leave_is_warned_of_at_start() {
     for (budget, times) in [("--report-budget=500ms", 0), ("--report-budget=10s", 1)] {
         let mut program = sd_watchdog(&[NOWHERE, budget], &["true"]);
