@@ -13,17 +13,33 @@ use crate::words::span::{Span, rounded};
 pub struct Deadline {
     limit: Limit,
     starvation: Option<Rc<Starvation>>,
+    /// On a busy machine a short deadline can pass before the peer was connected to.
+    #[cfg(test)]
+    not_before: Option<super::testing::Cue>,
 }
 
 impl Deadline {
     /// On the clock.
     pub fn after(timeout: Duration) -> Self {
-        Self { limit: Limit::of(timeout), starvation: None }
+        Self {
+            limit: Limit::of(timeout),
+            starvation: None,
+            #[cfg(test)]
+            not_before: None,
+        }
     }
 
     /// In the time in which the unit that is measured is able to run.
     pub fn able(limit: Limit, starvation: Rc<Starvation>) -> Self {
-        Self { limit, starvation: Some(starvation) }
+        let mut deadline = Self::after(limit.timeout);
+        (deadline.limit, deadline.starvation) = (limit, Some(starvation));
+        deadline
+    }
+
+    /// The same, and not before `cue` was given.
+    #[cfg(test)]
+    pub(super) fn not_before(self, cue: super::testing::Cue) -> Self {
+        Self { not_before: Some(cue), ..self }
     }
 
     /// T: of the clock, unless the service is kept from running.
@@ -33,6 +49,12 @@ impl Deadline {
 
     /// When to ask again whether the time is up for what began at `started`; [`None`]: it is.
     pub(super) fn next(&self, started: Instant, now: Instant) -> Option<Instant> {
+        #[cfg(test)]
+        if let Some(cue) = &self.not_before
+            && cue.is_to_be_waited_for()
+        {
+            return Some(now + Duration::from_millis(1));
+        }
         if let Some(starvation) = &self.starvation {
             return starvation.next_look(self.limit, started, now);
         }

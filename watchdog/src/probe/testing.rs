@@ -1,8 +1,11 @@
 //! Peers that behave in every way a listening socket can, for the tests of all probes.
 
 use super::Deadline;
+use std::cell::Cell;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -34,17 +37,30 @@ pub fn probes(options: &[&str]) -> Result<Probes, ProbeError> {
 
 /// Probes once.
 pub fn run(options: &[&str], timeout: Duration) -> Outcome {
+    run_until(options, &Deadline::after(timeout))
+}
+
+fn run_until(options: &[&str], deadline: &Deadline) -> Outcome {
     let probes = probes(options).unwrap_or_else(|error| panic!("{error}"));
     let runtime = runtime();
-    let outcome = runtime.block_on(probes.run(&Deadline::after(timeout)));
+    let outcome = runtime.block_on(probes.run(deadline));
     runtime.shutdown_background();
     outcome
 }
 
 /// Probes once with the one probe there is. Empty for healthy, or else the reason, without the name in front.
 pub fn reason(options: &[&str], timeout: Duration) -> String {
+    reason_until(options, &Deadline::after(timeout))
+}
+
+/// The same, where the deadline does not come before `peer` was connected to, however busy this machine is.
+pub fn reason_with(peer: &Peer, options: &[&str], timeout: Duration) -> String {
+    reason_until(options, &Deadline::after(timeout).not_before(peer.connected.clone()))
+}
+
+fn reason_until(options: &[&str], deadline: &Deadline) -> String {
     let name = probes(options).unwrap_or_else(|error| panic!("{error}")).to_string();
-    match run(options, timeout) {
+    match run_until(options, deadline) {
         Outcome::Healthy => String::new(),
         Outcome::Unhealthy(reason) => {
             let reason = reason.to_string();
@@ -56,23 +72,47 @@ pub fn reason(options: &[&str], timeout: Duration) -> String {
     }
 }
 
+/// Given by a peer when it has done its part, and waited for by the deadline of a probe.
+#[derive(Debug, Clone, Default)]
+pub struct Cue {
+    is_given: Arc<AtomicBool>,
+    was_seen: Cell<bool>,
+}
+
+impl Cue {
+    /// Until it was given, and for one more turn of the runtime: what the peer did before reaches the probe in that.
+    pub fn is_to_be_waited_for(&self) -> bool {
+        !(self.is_given.load(Ordering::Acquire) && self.was_seen.replace(true))
+    }
+}
+
 /// A peer that lives as long as this, and whose part must have gone well.
 pub struct Peer {
     pub address: SocketAddr,
+    /// Given when the first connection is accepted, where one is.
+    pub connected: Cue,
     part: Option<JoinHandle<()>>,
 }
 
 impl Peer {
     /// Does `behave` with the first connection.
     pub fn new(behave: impl FnOnce(TcpStream) + Send + 'static) -> Self {
-        Self::listening(|listener| behave(listener.accept().expect("a connection").0))
+        let connected = Cue::default();
+        let cue = connected.is_given.clone();
+        let mut peer = Self::listening(move |listener| {
+            let stream = listener.accept().expect("a connection").0;
+            cue.store(true, Ordering::Release);
+            behave(stream);
+        });
+        peer.connected = connected;
+        peer
     }
 
     /// Does `play` with the listener.
     pub fn listening(play: impl FnOnce(TcpListener) + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
-        Self { address, part: Some(std::thread::spawn(move || play(listener))) }
+        Self { address, connected: Cue::default(), part: Some(std::thread::spawn(move || play(listener))) }
     }
 }
 

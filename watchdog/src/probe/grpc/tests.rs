@@ -32,9 +32,10 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, mut answer: impl Asy
 
 /// A peer that does this with the first connection.
 fn peer(answer: impl AsyncFnMut(Call) + Send + 'static) -> Peer {
-    Peer::listening(move |listener| {
+    Peer::new(move |stream| {
         runtime().block_on(async {
-            serve(tokio_listener(listener).accept().await.expect("a connection").0, answer).await;
+            stream.set_nonblocking(true).expect("not to block");
+            serve(tokio::net::TcpStream::from_std(stream).expect("a connection"), answer).await;
         });
     })
 }
@@ -70,7 +71,7 @@ fn only(head: http::response::Builder) -> Peer {
 }
 
 fn probe(peer: &Peer, timeout: Duration) -> String {
-    reason(&["--grpc", &format!("{}/my.Service", peer.address)], timeout)
+    reason_with(peer, &["--grpc", &format!("{}/my.Service", peer.address)], timeout)
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn probe_peer(
         behave(stream);
     });
     let url = format!("http://{}/healthz", peer.address);
-    reason(&[&["--http", &url], options].concat(), timeout)
+    reason_with(&peer, &[&["--http", &url], options].concat(), timeout)
 }
 
 /// The same with a peer that sends `answer` and hangs up.

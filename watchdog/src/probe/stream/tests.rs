@@ -19,7 +19,7 @@ fn probe_peer(
     behave: impl FnOnce(std::net::TcpStream) + Send + 'static,
 ) -> String {
     let peer = Peer::new(behave);
-    reason(&[&["--tcp", &peer.address.to_string()], options].concat(), timeout)
+    reason_with(&peer, &[&["--tcp", &peer.address.to_string()], options].concat(), timeout)
 }
 
 #[test]

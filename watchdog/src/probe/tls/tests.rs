@@ -205,7 +205,7 @@ fn a_peer_without_tls_is_unhealthy_with_a_remedy() {
 fn a_peer_that_ends_the_handshake_is_unhealthy_and_the_reason_says_when() {
     let probe = |timeout, behave: fn(std::net::TcpStream)| {
         let peer = Peer::new(behave);
-        reason(&["--http", &format!("https://{}/", peer.address), "--insecure"], timeout)
+        reason_with(&peer, &["--http", &format!("https://{}/", peer.address), "--insecure"], timeout)
     };
     assert_eq!(probe(SHORT, until_closed), "TLS handshake not complete within 50 ms");
     let read_all = |mut stream: std::net::TcpStream| {
