@@ -3,9 +3,10 @@
 use std::process::Command;
 
 use assert_cmd::Command as Assert;
+use rustix::process::Signal;
 
 use crate::manager::Manager;
-use crate::wrapped::{Wrapped, sd_watchdog};
+use crate::wrapped::{FOREVER, Wrapped, sd_watchdog};
 
 const NOWHERE: &str = "--http=http://127.0.0.1:9/";
 
@@ -95,6 +96,14 @@ fn what_cannot_work_is_refused_with_exit_code_2_and_the_command_is_not_started()
         (&[NOWHERE, "--send=PING"], "5000000", "--send goes with --tcp or --unix"),
         (&["--http=127.0.0.1:80"], "5000000", "write it as http://127.0.0.1:8080/healthz"),
         (&[NOWHERE, "--interval=5"], "5000000", "time unit needed"),
+        (&[NOWHERE, "--interval=500000000000y 500000000000y"], "5000000", "number is too large"),
+        (&[NOWHERE, "--failures=4294967296"], "5000000", "4294967296 is not in 0..=4294967295"),
+        (
+            &[NOWHERE, "--rise=4294967295", "--on-hang=withhold"],
+            "5000000",
+            "+ 4294967296 × timeout 500 ms + ",
+        ),
+        (&[NOWHERE], "18446744073709551616", "which is not a number of microseconds"),
         (&[], "5000000", "there is nothing to probe: give at least one of --http"),
     ] {
         let mut program = sd_watchdog(options, &["echo", "started"]);
@@ -104,6 +113,36 @@ fn what_cannot_work_is_refused_with_exit_code_2_and_the_command_is_not_started()
         let message = String::from_utf8_lossy(stderr);
         assert!(message.contains(expected), "{message}");
         assert_eq!(stdout, b"");
+    }
+}
+
+#[test]
+fn numbers_of_any_size_work() {
+    const YEAR: &[&str] = &[
+        "--interval=365d",
+        "--timeout=365d",
+        "--retry-interval=365d",
+        "--start-timeout=365d",
+        "--reset-after=365d",
+        "--report-budget=365d",
+        "--failures=4294967295",
+        "--rise=4294967295",
+    ];
+    // One more is infinity: no watchdog.
+    const MOST: &str = "18446744073709551614";
+    for (usec, options) in [
+        ("0", YEAR),
+        (MOST, &[]),
+        (MOST, &["--failures=4294967295", "--timeout=1h", "--retry-interval=1ms"]),
+        (MOST, &["--on-hang=withhold", "--rise=4294967295", "--timeout=1h", "--retry-interval=1ms"]),
+    ] {
+        let manager = Manager::new();
+        let options = [options, &["--exec=true", "--child-ready=ignore"]].concat();
+        let wrapped = Wrapped::start_within(&manager, usec, &options, &FOREVER);
+        manager.receive_until("READY=1");
+        wrapped.signal(Signal::TERM);
+        let (_, _, log) = wrapped.end();
+        assert!(!log.join("").contains("panicked"), "{usec} {options:?}: {log:?}");
     }
 }
 
