@@ -101,7 +101,7 @@ fn say(unit: &ServiceName, note: &Note) {
         }
         Note::Unhealthy { reason } => tracing::warn!("{unit} is unhealthy: {reason}"),
         Note::CannotProbe { reason } => {
-            tracing::warn!("cannot probe {unit}, which does not count: {reason}");
+            tracing::warn!("cannot probe {unit}, so it is left alone until that can be done: {reason}");
         }
         Note::Discounted { late } => tracing::warn!(
             "an unhealthy probe of {unit} does not count: sd-watchdog itself came {} late to see its end",

@@ -305,7 +305,8 @@ impl State {
     }
 
     fn cannot_probe_note(&self, reason: &Reason, now: Instant) -> Note {
-        Note::CannotProbe { reason: reason.clone(), acts_in: self.acts_in(now) }
+        let is_start = self.phase == Phase::Starting;
+        Note::CannotProbe { reason: reason.clone(), acts_in: self.acts_in(now), is_start }
     }
 
     /// When systemd's own timer acts, unless there is a ping before; [`None`] where there always is.

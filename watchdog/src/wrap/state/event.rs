@@ -112,6 +112,8 @@ pub enum Note {
         reason: Reason,
         /// When systemd's own timer acts, since no ping is sent meanwhile; [`None`] where it does not.
         acts_in: Option<Duration>,
+        /// READY=1 was not said yet: it waits for a probe that can be made.
+        is_start: bool,
     },
     /// An unhealthy probe does not count: this process ran late itself.
     Discounted {

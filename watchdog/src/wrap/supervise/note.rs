@@ -94,10 +94,15 @@ fn say(note: &Note) {
             tracing::warn!(reason = %reason, "stopped before it was ever healthy: {reason}");
         }
         Note::Unhealthy { reason } => tracing::warn!(reason = %reason, "unhealthy: {reason}"),
-        Note::CannotProbe { reason, acts_in: None } => {
+        Note::CannotProbe { reason, is_start: true, .. } => tracing::warn!(
+            reason = %reason,
+            "cannot probe, which does not count; READY=1 waits until a probe can be made, at most for TimeoutStartSec=: \
+             {reason}"
+        ),
+        Note::CannotProbe { reason, acts_in: None, .. } => {
             tracing::warn!(reason = %reason, "cannot probe, which does not count: {reason}");
         }
-        Note::CannotProbe { reason, acts_in: Some(left) } => tracing::warn!(
+        Note::CannotProbe { reason, acts_in: Some(left), .. } => tracing::warn!(
             reason = %reason,
             "cannot probe, which does not count, but no ping is sent either: systemd restarts the service in {} unless \
              a probe can be made before: {reason}",

@@ -71,15 +71,18 @@ fn a_start_that_makes_progress_is_extended_and_one_that_does_not_is_left_to_syst
 fn a_start_that_cannot_be_probed_is_never_called_a_hang_and_its_status_says_why() {
     for cause in [Cause::Lookup, Cause::System] {
         let mut bench = Bench::new(&["--start-timeout=1s"]);
-        let mut said = String::new();
+        let (mut said, mut notes) = (String::new(), Vec::new());
         while bench.ms() < 3_000 {
             bench.now = bench.state.next_probe().expect("a probe");
             bench.step(Event::ProbeDue);
             let actions = bench.step(ended(Outcome::Unhealthy(Reason::new(cause, "cannot look up x"))));
             said.push_str(&sent(&actions));
             assert_eq!(actions.report, None);
+            notes.extend(actions.note);
         }
         assert_eq!(bench.state.phase(), Phase::Starting);
+        let is_said_once = matches!(&notes[..], [Note::CannotProbe { acts_in: None, is_start: true, .. }]);
+        assert!(is_said_once, "{notes:?}");
         assert_eq!(said.replace("STATUS=waiting for cannot look up x", ""), "", "{said}");
         assert!(bench.probe(HEALTHY, 0).contains("READY=1"), "late, and all the same");
     }
