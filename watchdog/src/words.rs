@@ -9,3 +9,4 @@ pub mod metrics;
 pub mod outcome;
 pub mod remedy;
 pub mod span;
+pub(crate) mod text;

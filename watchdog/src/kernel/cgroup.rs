@@ -10,12 +10,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+mod membership;
 mod mount;
 mod pressure;
 
 pub use self::pressure::{Pressure, Resource, Stall};
 
-use self::mount::Hierarchy;
+pub(crate) use self::membership::{Membership, unit_path};
+pub(crate) use self::mount::Hierarchy;
+
+use super::proc::{Stat, own_pid};
 
 /// Deeper than any cgroup tree that a service makes; keeps a broken file system from being walked for ever.
 const MAX_DEPTH: usize = 16;
@@ -56,7 +60,7 @@ impl Cgroup {
     pub fn own_in(proc: &Path) -> Self {
         let find = || {
             let mountinfo = read_text(&proc.join("self/mountinfo"))?;
-            let membership = read_text(&proc.join("self/cgroup"))?;
+            let membership = read_text(&proc.join("self/cgroup"))?.into();
             mount::own(&mountinfo, &membership).map_err(io::Error::other)
         };
         let place = find().map_err(|error| error.to_string()).and_then(|(directory, hierarchy)| {
@@ -186,11 +190,6 @@ fn collect(directory: &Path, depth: usize, pids: &mut Vec<i32>) -> io::Result<()
     Ok(())
 }
 
-/// Of this process, as `/proc` and control groups name it.
-pub(crate) fn own_pid() -> i32 {
-    rustix::process::getpid().as_raw_nonzero().get()
-}
-
 /// `ancestor` and every process that descends from it, by the parents in `/proc/*/stat`.
 fn descendants(proc: &Path, ancestor: i32) -> io::Result<Vec<i32>> {
     let mut children: HashMap<i32, Vec<i32>> = HashMap::new();
@@ -198,9 +197,9 @@ fn descendants(proc: &Path, ancestor: i32) -> io::Result<Vec<i32>> {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
             continue;
         };
-        let parent = read_text(&entry.path().join("stat")).ok().as_deref().and_then(parent);
-        if let Some(parent) = parent {
-            children.entry(parent).or_default().push(pid);
+        let stat = std::fs::read(entry.path().join("stat")).ok().as_deref().and_then(Stat::parse);
+        if let Some(stat) = stat {
+            children.entry(stat.ppid).or_default().push(pid);
         }
     }
     let mut found = vec![ancestor];
@@ -211,12 +210,6 @@ fn descendants(proc: &Path, ancestor: i32) -> io::Result<Vec<i32>> {
     }
     found.sort_unstable();
     Ok(found)
-}
-
-/// The parent in a line of `/proc/PID/stat`: the second field after the name, which may itself contain `) `.
-fn parent(stat: &str) -> Option<i32> {
-    let (_, rest) = stat.rsplit_once(')')?;
-    rest.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
-//! What the files in `/proc/PID` say. Pure; proc(5) has the formats.
+//! What the files in `/proc/PID` say: proc(5).
 
 use std::time::Duration;
+
+use crate::words::text::one_line;
 
 /// `USER_HZ`, which is 100 towards user space on every architecture that Rust's std and systemd both run on.
 const TICKS_PER_SECOND: u64 = 100;
 
-/// `/proc/PID/stat`, as far as it is needed.
+/// `/proc/PID/stat`, as far as it is needed: proc_pid_stat(5).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stat {
     pub(crate) comm: String,
@@ -17,19 +19,30 @@ pub(crate) struct Stat {
 }
 
 impl Stat {
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    /// Of a process. [`None`] where there is none, or it cannot be read.
+    pub(crate) fn of(pid: i32) -> Option<Self> {
+        Self::parse(&std::fs::read(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    pub(crate) fn parse(line: &[u8]) -> Option<Self> {
         // The name may contain anything, ") " too.
-        let (_, rest) = text.split_once('(')?;
-        let (comm, rest) = rest.rsplit_once(')')?;
-        let mut fields = rest.split_ascii_whitespace();
+        let begin = line.iter().position(|&byte| byte == b'(')?;
+        let end = line.iter().rposition(|&byte| byte == b')').filter(|end| begin < *end)?;
+        let comm = one_line(&String::from_utf8_lossy(&line[begin + 1..end]));
+        let mut fields = std::str::from_utf8(&line[end + 1..]).ok()?.split_ascii_whitespace();
         let state = fields.next()?.chars().next()?;
         let ppid = fields.next()?.parse().ok()?;
         let user: u64 = fields.nth(9)?.parse().ok()?;
         let system: u64 = fields.next()?.parse().ok()?;
-        let cpu = Duration::from_millis((user + system) * 1_000 / TICKS_PER_SECOND);
+        let cpu = Duration::from_millis(user.saturating_add(system).saturating_mul(1_000 / TICKS_PER_SECOND));
         let threads = fields.nth(4).and_then(|threads| threads.parse().ok()).unwrap_or(0);
-        Some(Self { comm: printable(comm), state, ppid, cpu, threads })
+        Some(Self { comm, state, ppid, cpu, threads })
     }
+}
+
+/// Of this process, as `/proc` and control groups name it.
+pub(crate) fn own_pid() -> i32 {
+    rustix::process::getpid().as_raw_nonzero().get()
 }
 
 /// `/proc/PID/task/TID/schedstat`: exact where `stat` counts in hundredths of a second.
@@ -91,7 +104,7 @@ pub(crate) fn command_line(cmdline: &[u8]) -> String {
     let arguments: Vec<String> = cmdline
         .split(|&byte| byte == 0)
         .map(|argument| {
-            let argument = printable(&String::from_utf8_lossy(argument));
+            let argument = one_line(&String::from_utf8_lossy(argument));
             let is_plain = !argument.is_empty()
                 && !argument.chars().any(|c| c.is_whitespace() || "'\"\\$`*?;&|<>()".contains(c));
             if is_plain { argument } else { format!("'{}'", argument.replace('\'', r"'\''")) }
@@ -114,11 +127,6 @@ pub(crate) fn socket_inode(target: &str) -> Option<u64> {
     target.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
 }
 
-/// Names are the service's to choose: nothing in them may break a line or steer a terminal.
-pub(crate) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,12 +145,12 @@ mod tests {
                 "7 (a) R 1 (b) c) D 3 7 7 0 -1 4194560 1 0 0 0 100 0 0 0 20 0 1 0 12 0 0",
                 stat("a) R 1 (b) c", 'D', 3, 1_000, 1),
             ),
-            ("7 (a\nb\x1b) Z 3 7 7 0 -1 4 1 0 0 0 0 0 0 0", stat("a\u{fffd}b\u{fffd}", 'Z', 3, 0, 0)),
+            ("7 (a\nb\x1b) Z 3 7 7 0 -1 4 1 0 0 0 0 0 0 0", stat("a b\u{fffd}", 'Z', 3, 0, 0)),
             ("7 (a) S 1 7", None),
             ("7 a S 1", None),
             ("", None),
         ] {
-            assert_eq!(Stat::parse(text), expected, "{text}");
+            assert_eq!(Stat::parse(text.as_bytes()), expected, "{text}");
         }
     }
 
@@ -176,7 +184,7 @@ Max locked memory         8388608              8388608              bytes
             (b"nginx: worker process\0\0\0\0", "'nginx: worker process'"),
             // Programs that write their title over it leave no terminator.
             (b"postgres: checkpointer", "'postgres: checkpointer'"),
-            (b"a\nb\x1b[2J", "a\u{fffd}b\u{fffd}[2J"),
+            (b"a\nb\x1b[2J", "'a b\u{fffd}[2J'"),
             (b"", ""),
             (b"\0", ""),
         ] {

@@ -10,6 +10,8 @@ use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, fstat, openat, readlinkat, sta
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
+use crate::words::text::one_line;
+
 use super::gap::{Field, Gaps};
 use super::proc::{self, Stat, Status};
 use super::syscall::Call;
@@ -118,7 +120,7 @@ impl Reader {
     /// The state of a process, and how many threads it has.
     pub(crate) fn glance(&mut self, pid: i32) -> Option<(char, usize)> {
         read(self.proc.as_fd(), &format!("{pid}/stat"), MAX_FILE, &mut self.buffer).ok()?;
-        let stat = Stat::parse(&String::from_utf8_lossy(&self.buffer))?;
+        let stat = Stat::parse(&self.buffer)?;
         Some((stat.state, stat.threads))
     }
 
@@ -139,7 +141,7 @@ impl Reader {
             }
         };
         let stat = match self.text(&directory, "stat", MAX_FILE) {
-            Ok(stat) => Stat::parse(&stat).ok_or(Unseen::Hidden)?,
+            Ok(stat) => Stat::parse(stat.as_bytes()).ok_or(Unseen::Hidden)?,
             Err(Errno::NOENT | Errno::SRCH) => return Err(Unseen::Gone),
             Err(errno) => {
                 gaps.refused(Field::Stat, errno);
@@ -194,7 +196,7 @@ impl Reader {
             return Some(proc::turns(&String::from_utf8_lossy(&self.buffer))?.ran);
         }
         read(proc, &format!("{pid}/task/{tid}/stat"), MAX_FILE, &mut self.buffer).ok()?;
-        Some(Stat::parse(&String::from_utf8_lossy(&self.buffer))?.cpu)
+        Some(Stat::parse(&self.buffer)?.cpu)
     }
 
     /// The network namespace of a process, as a key.
@@ -296,7 +298,7 @@ impl Reader {
         shows_stacks: &mut bool,
         gaps: &mut Gaps,
     ) -> Option<Thread> {
-        let stat = Stat::parse(&self.text(tasks, &format!("{tid}/stat"), MAX_FILE).ok()?)?;
+        let stat = Stat::parse(self.text(tasks, &format!("{tid}/stat"), MAX_FILE).ok()?.as_bytes())?;
         let mut thread =
             Thread { tid, comm: stat.comm, state: stat.state, cpu: stat.cpu, ..Thread::default() };
         if matches!(thread.state, 'Z' | 'X') {
@@ -387,5 +389,5 @@ fn read(directory: BorrowedFd<'_>, name: &str, limit: usize, buffer: &mut Vec<u8
 /// What a symbolic link says.
 fn target(directory: BorrowedFd<'_>, name: &str) -> Option<String> {
     let target = readlinkat(directory, name, Vec::new()).ok()?;
-    Some(proc::printable(&target.to_string_lossy()))
+    Some(one_line(&target.to_string_lossy()))
 }

@@ -4,8 +4,9 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use crate::kernel::cgroup::Cgroup;
+use crate::kernel::proc::{Stat, own_pid};
 
-/// `sysconf(_SC_CLK_TCK)` is 100 on every Linux that systemd runs on.
+/// In which the kernel counts CPU time: `USER_HZ`.
 const TICK: Duration = Duration::from_millis(10);
 /// A start that makes progress uses this share of the time on a CPU, in percent …
 const BUSY: u32 = 2;
@@ -24,8 +25,8 @@ pub struct Progress {
 /// What the unit's processes have used up to some moment. One that has ended takes its part with it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Used {
-    /// CPU time, in [`TICK`]s.
-    ticks: u64,
+    /// On a CPU.
+    cpu: Duration,
     /// Bytes read and written, by whatever means.
     bytes: u64,
 }
@@ -47,33 +48,29 @@ impl Progress {
 
     /// Nothing where it cannot be read: then the start is not extended, and systemd's TimeoutStartSec= decides.
     fn used(&self) -> Used {
-        let own_pid = std::process::id().cast_signed();
+        let own_pid = own_pid();
         let pids = self.cgroup.pids().unwrap_or_default();
         let others = pids.into_iter().filter(|pid| *pid != own_pid).take(MOST_PROCESSES);
         others.map(used_by).fold(Used::default(), |sum, used| Used {
-            ticks: sum.ticks.wrapping_add(used.ticks),
+            cpu: sum.cpu.saturating_add(used.cpu),
             bytes: sum.bytes.wrapping_add(used.bytes),
         })
     }
 }
 
 fn is_progress(before: Used, now: Used, elapsed: Duration) -> bool {
-    let cpu = TICK.saturating_mul(u32::try_from(now.ticks.saturating_sub(before.ticks)).unwrap_or(u32::MAX));
+    let cpu = now.cpu.saturating_sub(before.cpu);
     let bytes = u128::from(now.bytes.saturating_sub(before.bytes));
     cpu >= (elapsed * BUSY / 100).max(TICK)
         || bytes * 1000 >= u128::from(BYTES_A_SECOND) * elapsed.as_millis().max(1)
 }
 
 fn used_by(pid: i32) -> Used {
-    let read = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
-    Used { ticks: ticks(&read("stat")).unwrap_or_default(), bytes: bytes(&read("io")).unwrap_or_default() }
-}
-
-/// Fields 14 and 15 of proc_pid_stat(5), `utime` and `stime`. The second, the name, may contain anything.
-fn ticks(stat: &str) -> Option<u64> {
-    let (_, rest) = stat.rsplit_once(')')?;
-    let mut fields = rest.split_ascii_whitespace().skip(11);
-    Some(fields.next()?.parse::<u64>().ok()?.wrapping_add(fields.next()?.parse().ok()?))
+    let io = fs::read_to_string(format!("/proc/{pid}/io")).unwrap_or_default();
+    Used {
+        cpu: Stat::of(pid).map(|stat| stat.cpu).unwrap_or_default(),
+        bytes: bytes(&io).unwrap_or_default(),
+    }
 }
 
 /// `rchar` and `wchar` of proc_pid_io(5).
@@ -88,12 +85,10 @@ mod tests {
 
     #[test]
     fn use_is_read_from_what_the_kernel_writes() {
-        let stat = "42 (a) b) S 7 42 42 0 -1 4194304 100 200 0 0 31 12 5 6 20 0 1 0 99 1000 50";
-        assert_eq!(ticks(stat), Some(43));
         let io = "rchar: 100\nwchar: 20\nsyscr: 3\nsyscw: 4\nread_bytes: 0\nwrite_bytes: 0\n";
         assert_eq!(bytes(io), Some(120));
-        for nothing in ["", "42 (a", "42 (a) S 1", "rchar: x"] {
-            assert_eq!((ticks(nothing), bytes(nothing)), (None, None), "{nothing}");
+        for nothing in ["", "rchar: x"] {
+            assert_eq!(bytes(nothing), None, "{nothing}");
         }
     }
 
@@ -106,7 +101,7 @@ mod tests {
 
     #[test]
     fn progress_is_more_than_answering_probes_takes() {
-        let used = |ticks, bytes| Used { ticks, bytes };
+        let used = |ticks, bytes| Used { cpu: ticks * TICK, bytes };
         let second = Duration::from_secs(1);
         for (now, elapsed, expected) in [
             (used(100, 1000), second, false),

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::time::Duration;
 
-use crate::kernel::cgroup::{self, Cgroup};
+use crate::kernel::cgroup::Cgroup;
 use crate::kernel::proc::{self, Turns};
 
 /// Looking takes time in the loop: of more threads than this nothing is known.
@@ -26,7 +26,7 @@ impl RunQueue {
     /// For how long no thread of the unit ran while one waited, at least, since the first look. [`None`] where there are too
     /// many threads, or none that can be read.
     pub fn look(&mut self, cgroup: &Cgroup) -> Option<Duration> {
-        let own_pid = cgroup::own_pid();
+        let own_pid = proc::own_pid();
         let mut now = HashMap::new();
         for pid in cgroup.pids().ok()?.into_iter().filter(|&pid| pid != own_pid) {
             for task in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {

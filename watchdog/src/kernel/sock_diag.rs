@@ -12,6 +12,8 @@ use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, sendto, socket_with, sockopt,
 };
 
+use crate::words::text::one_line;
+
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
@@ -163,7 +165,7 @@ fn unix_name(name: &[u8]) -> String {
         [0, name @ ..] => ("@", name),
         name => ("", name.strip_suffix(b"\0").unwrap_or(name)),
     };
-    format!("{sign}{}", super::proc::printable(&String::from_utf8_lossy(name)))
+    format!("{sign}{}", one_line(&String::from_utf8_lossy(name)))
 }
 
 fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {

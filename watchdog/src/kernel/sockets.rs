@@ -5,6 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use rustix::io::Errno;
 
+use crate::words::text::one_line;
+
 use super::gap::{Field, Gaps, because};
 use super::process::Reader;
 use super::sock_diag::{self, Listener};
@@ -176,7 +178,7 @@ fn unix(line: &str) -> Option<Listener> {
     let [_, _, _, flags, _, _, inode] = std::array::from_fn(|_| field());
     (u32::from_str_radix(flags, 16).ok()? & LISTENS != 0).then_some(())?;
     let name = if rest.is_empty() { "unnamed Unix socket" } else { rest };
-    let address = super::proc::printable(name);
+    let address = one_line(name);
     Some(Listener { address, depth: None, limit: None, inode: inode.parse().ok()? })
 }
 
@@ -200,7 +202,7 @@ mod tests {
         let _waiting = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let mut reader = Reader::new(Path::new("/proc")).unwrap();
         let mut gaps = Gaps::default();
-        let pid = crate::kernel::cgroup::own_pid();
+        let pid = crate::kernel::proc::own_pid();
         let mut found = tables(pid, &TCP, &mut reader, &mut gaps);
         found.extend(tables(pid, &UNIX, &mut reader, &mut gaps));
         let inode = |socket: &dyn AsFd| fstat(socket.as_fd()).unwrap().st_ino;
@@ -220,7 +222,7 @@ mod tests {
         let inode = fstat(&listener).unwrap().st_ino;
         let mut reader = Reader::new(Path::new("/proc")).unwrap();
         let (mut listeners, mut gaps) = (Listeners::new(&reader), Gaps::default());
-        let pid = crate::kernel::cgroup::own_pid();
+        let pid = crate::kernel::proc::own_pid();
         assert!(!listeners.claim(pid, &[], &mut reader, &mut gaps));
         assert!(!listeners.claim(pid, &[u64::MAX], &mut reader, &mut gaps));
         assert!(listeners.claim(pid, &[inode, inode], &mut reader, &mut gaps));

@@ -17,6 +17,7 @@ use crate::service::signals;
 use crate::words::command_line;
 use crate::words::command_line::CommandLineError;
 use crate::words::outcome::{Cause, Outcome, Reason};
+use crate::words::text;
 
 /// More than a line for people has, and little enough for a STATUS.
 const LONGEST_LINE: usize = 200;
@@ -64,24 +65,11 @@ fn outcome(result: &Result<Finished, CommandError>, waited: impl Display) -> Out
     Outcome::Unhealthy(Reason::new(cause, if line.is_empty() { how } else { format!("{how}: {line}") }))
 }
 
-/// The first line that is not blank, without what would harm a terminal or a STATUS: control characters are escaped.
+/// The first line that is not blank.
 fn first_line(output: &[u8]) -> String {
-    let lines = output.split(|byte| *byte == b'\n').map(String::from_utf8_lossy);
-    let mut lines = lines.map(|line| line.trim().to_owned()).filter(|line| !line.is_empty());
-    let line = lines.next().unwrap_or_default();
-    let mut shown = String::new();
-    for (count, character) in line.chars().enumerate() {
-        if count == LONGEST_LINE {
-            shown.push('…');
-            break;
-        }
-        if character.is_control() {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
+    let mut lines = output.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let line = lines.find(|line| !line.is_empty()).unwrap_or_default();
+    text::shortened(String::from_utf8_lossy(line).trim(), LONGEST_LINE)
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::ffi::OsString;
 
+use crate::kernel::cgroup::Membership;
+use crate::systemd::unit_name;
 use crate::words::journal::Journal;
 use crate::words::log;
 
@@ -18,8 +20,8 @@ pub(super) struct Outlet {
 impl Outlet {
     /// What this process has. Nothing is connected to before there is a report.
     pub(super) fn open() -> Self {
-        let membership = std::fs::read("/proc/self/cgroup").unwrap_or_default();
-        let is_service = is_service(|name| std::env::var_os(name), &String::from_utf8_lossy(&membership));
+        let membership = Membership::of("self").unwrap_or_default();
+        let is_service = is_service(|name| std::env::var_os(name), &membership);
         let journal = if is_service { Journal::connect() } else { return Self::text() };
         if let Err(error) = &journal {
             tracing::debug!("the hang report goes to the log: {error}");
@@ -34,15 +36,9 @@ impl Outlet {
 
 /// Whether systemd runs this process as a service: it says so in the environment, and where that was emptied, the control
 /// group still tells. A shell in somebody's session is none.
-fn is_service(variable: impl Fn(&str) -> Option<OsString>, membership: &str) -> bool {
+fn is_service(variable: impl Fn(&str) -> Option<OsString>, membership: &Membership) -> bool {
     let is_told = ["INVOCATION_ID", "JOURNAL_STREAM"].into_iter().any(|name| variable(name).is_some());
-    // `HIERARCHY-ID:CONTROLLERS:PATH`; a service may have groups below its own.
-    let mut paths = membership.lines().filter_map(|line| line.splitn(3, ':').nth(2));
-    is_told
-        || paths.any(|path| {
-            let mut kinds = path.rsplit('/').filter_map(|name| Some(name.rsplit_once('.')?.1));
-            kinds.find(|kind| matches!(*kind, "service" | "scope")) == Some("service")
-        })
+    is_told || membership.unit().is_some_and(unit_name::is_service)
 }
 
 #[cfg(test)]
@@ -65,7 +61,11 @@ mod tests {
             ("", "nonsense\n0::", false),
         ] {
             let set = |name: &str| (name == variable).then(OsString::new);
-            assert_eq!(is_service(set, membership), expected, "{variable:?} {membership:?}");
+            assert_eq!(
+                is_service(set, &Membership::from(membership.to_owned())),
+                expected,
+                "{variable:?} {membership:?}"
+            );
         }
     }
 }

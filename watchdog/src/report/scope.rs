@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::kernel::cgroup::{Cgroup, own_pid};
+use crate::kernel::cgroup::Cgroup;
+use crate::kernel::proc::own_pid;
 
 /// More processes are counted, but not looked at.
 pub const MAX_PROCESSES: usize = 512;

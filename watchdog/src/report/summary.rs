@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use crate::words::span::rounded;
+use crate::words::text::shortened;
 
 use super::figures::Figures;
 use super::snapshot::Snapshot;
@@ -31,7 +32,7 @@ pub(super) fn render(report: &Report) -> String {
     let mut text = vec![format!(
         "{} hangs: {}",
         context.unit.as_deref().unwrap_or("The service"),
-        cut(&context.reason, MAX_WORDS)
+        shortened(&context.reason, MAX_WORDS)
     )];
     text.extend(diagnosis.iter().map(|diagnosis| format!("Diagnosis: {diagnosis}")));
     section(&mut text, "Last probes", probes(&context.probes, snapshot.taken_at));
@@ -58,7 +59,7 @@ pub(super) fn probes(probes: &[ProbeRecord], now: Instant) -> Vec<String> {
         .map(|probe| {
             let outcome = match &probe.outcome {
                 Ok(()) => "healthy".to_owned(),
-                Err(reason) => cut(reason, MAX_WORDS),
+                Err(reason) => shortened(reason, MAX_WORDS),
             };
             let ago = rounded(now.saturating_duration_since(probe.at));
             [format!("{ago} ago"), format!("took {}", rounded(probe.took)), outcome]
@@ -85,7 +86,7 @@ fn processes(snapshot: &Snapshot) -> Vec<String> {
     for (process, head) in shown.iter().zip(heads) {
         text.push(head);
         let command_line = process.command_line.as_deref().filter(|line| !line.is_empty());
-        text.extend(command_line.map(|line| format!("    {}", cut(line, MAX_COMMAND_LINE))));
+        text.extend(command_line.map(|line| format!("    {}", shortened(line, MAX_COMMAND_LINE))));
         let groups = groups(&process.threads);
         let most = groups.len().min(MAX_GROUPS).min(groups_left);
         groups_left -= most;
@@ -236,15 +237,6 @@ pub(super) fn size(bytes: u64) -> String {
     }
 }
 
-/// Shortens what is longer than `most` characters, and keeps it on one line.
-fn cut(text: &str, most: usize) -> String {
-    let text = crate::kernel::proc::printable(text);
-    match text.char_indices().nth(most) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -263,12 +255,5 @@ mod tests {
         ] {
             assert_eq!(size(bytes), expected, "{bytes}");
         }
-    }
-
-    #[test]
-    fn other_peoples_words_stay_on_one_line_and_have_an_end() {
-        assert_eq!(cut("a\nb", 10), "a\u{fffd}b");
-        assert_eq!(cut("äöü", 3), "äöü");
-        assert_eq!(cut("äöüß", 3), "äöü…");
     }
 }

@@ -3,6 +3,8 @@
 use std::fmt::{self, Write};
 use std::time::Duration;
 
+use crate::words::text;
+
 /// A longer status is cut: the whole datagram must not exceed `PIPE_BUF` (4096 bytes), or systemd ignores it.
 const STATUS_MAX_BYTES: usize = 1024;
 
@@ -151,8 +153,7 @@ impl fmt::Display for OneLine<'_> {
             }
             match character {
                 '\\' => f.write_str("\\\\")?,
-                character if character.is_control() => f.write_char(' ')?,
-                character => f.write_char(character)?,
+                character => f.write_char(text::printable(character))?,
             }
         }
         Ok(())

@@ -4,9 +4,11 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
+use super::membership::Membership;
+
 /// Which tree of control groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hierarchy {
+pub(crate) enum Hierarchy {
     /// cgroup2.
     V2,
     /// v1's `name=systemd`: processes, but nothing about resources.
@@ -22,11 +24,11 @@ struct Mount {
     hierarchy: Hierarchy,
 }
 
-/// Of the process whose `/proc/PID/cgroup` is `membership`.
-pub(super) fn own(mountinfo: &str, membership: &str) -> Result<(PathBuf, Hierarchy), String> {
+/// Of the process with this membership.
+pub(super) fn own(mountinfo: &str, membership: &Membership) -> Result<(PathBuf, Hierarchy), String> {
     let mounts = mounts(mountinfo);
-    let v2 = path(membership, str::is_empty);
-    let systemd = path(membership, |controllers| controllers == "name=systemd");
+    let v2 = membership.path(Hierarchy::V2);
+    let systemd = membership.path(Hierarchy::Systemd);
     // A hybrid host whose systemd does not use the cgroup2 tree leaves everything in its root.
     let mut order = [(Hierarchy::V2, v2), (Hierarchy::Systemd, systemd)];
     if v2 == Some("/") && systemd.is_some_and(|path| path != "/") {
@@ -69,15 +71,6 @@ fn locate(mounts: &[Mount], hierarchy: Hierarchy, path: &str) -> Option<PathBuf>
             "" | "/" => Some(mount.point.clone()),
             _ => Some(mount.point.join(below.strip_prefix('/')?)),
         }
-    })
-}
-
-/// `HIERARCHY-ID:CONTROLLERS:PATH`, cgroups(7).
-fn path(membership: &str, is_wanted: impl Fn(&str) -> bool) -> Option<&str> {
-    membership.lines().find_map(|line| {
-        let (_, rest) = line.split_once(':')?;
-        let (controllers, path) = rest.split_once(':')?;
-        is_wanted(controllers).then_some(path)
     })
 }
 
@@ -187,7 +180,7 @@ mod tests {
             ),
             ("no membership", PURE, "", Err("names neither")),
         ] {
-            match (own(mountinfo, membership), expected) {
+            match (own(mountinfo, &Membership::from(membership.to_owned())), expected) {
                 (Ok((directory, hierarchy)), Ok((path, kind))) => {
                     assert_eq!((directory, hierarchy), (PathBuf::from(path), kind), "{case}");
                 }

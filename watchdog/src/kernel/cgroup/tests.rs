@@ -113,18 +113,6 @@ fn pressure_is_read_as_every_kernel_writes_it() {
 }
 
 #[test]
-fn the_parent_is_found_behind_any_name() {
-    for (stat, expected) in [
-        ("12 (cat) S 7 12 7 0", Some(7)),
-        ("12 (a) S 99) (b) R 3 12 7 0", Some(3)),
-        ("12 (cat", None),
-        ("", None),
-    ] {
-        assert_eq!(parent(stat), expected, "{stat}");
-    }
-}
-
-#[test]
 fn what_the_kernel_says_of_a_threaded_group_is_known_as_such() {
     // Such a group cannot be made without a cgroup2 of one's own; reading its cgroup.procs gives EOPNOTSUPP.
     let error = io::Error::from(rustix::io::Errno::OPNOTSUPP);

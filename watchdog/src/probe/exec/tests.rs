@@ -59,7 +59,7 @@ fn the_line_is_safe_to_show_whatever_the_command_says() {
         (&b""[..], String::new()),
         (b"\n \t\r\n", String::new()),
         (b"\r\nfirst\r\nsecond", "first".to_owned()),
-        (b"\x1b[31mred\x07\tand\0so on", "\\u{1b}[31mred\\u{7}\\tand\\u{0}so on".to_owned()),
+        (b"\x1b[31mred\x07\tand\0so on", "\u{fffd}[31mred\u{fffd} and\u{fffd}so on".to_owned()),
         (b"\xff\xfe", "\u{fffd}\u{fffd}".to_owned()),
         (long.as_bytes(), format!("{}…", "é".repeat(200))),
     ] {

@@ -2,6 +2,7 @@
 
 use super::message::Health;
 use crate::words::outcome::{Cause, Reason};
+use crate::words::text;
 
 /// By number, from 0; <https://grpc.github.io/grpc/core/md_doc_statuscodes.html>
 const NAMES: [&str; 17] = [
@@ -89,18 +90,9 @@ fn unescape_percent(text: &[u8]) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// A text of somebody else's, on one line and not a long one.
+/// A text of the service's, as a part of a reason.
 pub fn shortened(text: &str) -> String {
-    let mut line: String = text.chars().take(LONGEST_TEXT).flat_map(printable).collect();
-    if text.chars().nth(LONGEST_TEXT).is_some() {
-        line.push('…');
-    }
-    line
-}
-
-fn printable(character: char) -> impl Iterator<Item = char> {
-    let control = character.is_control();
-    character.escape_debug().filter(move |_| control).chain((!control).then_some(character))
+    text::shortened(text, LONGEST_TEXT)
 }
 
 #[cfg(test)]
@@ -119,7 +111,7 @@ mod tests {
             (Some(b"0"), b"", None, "not a gRPC answer: it has no message"),
             (Some(b"5"), b"unknown service", None, "grpc-status 5 NOT_FOUND: unknown service"),
             (Some(b"5"), b"unknown%20%C3%A4%", serving, "grpc-status 5 NOT_FOUND: unknown ä%"),
-            (Some(b"14"), b"a%0Ab%zz", None, "grpc-status 14 UNAVAILABLE: a\\nb%zz"),
+            (Some(b"14"), b"a%0Ab%zz", None, "grpc-status 14 UNAVAILABLE: a b%zz"),
             (Some(b"13"), b"", None, "grpc-status 13 INTERNAL"),
             (
                 Some(b"12"),
@@ -144,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_text_stays_on_one_line_of_bounded_length() {
-        assert_eq!(shortened("unknown \"ä\"\r\n\u{1b}[1m"), "unknown \"ä\"\\r\\n\\u{1b}[1m");
+        assert_eq!(shortened("unknown \"ä\"\r\n\u{1b}[1m"), "unknown \"ä\"  \u{fffd}[1m");
         assert_eq!(shortened(&"ä".repeat(120)), "ä".repeat(120));
         assert_eq!(shortened(&"ä".repeat(121)), format!("{}…", "ä".repeat(120)));
     }

@@ -39,7 +39,7 @@ impl Origin {
     /// The path to ask for when an answer to `path` says `Location: location`; [`None`] if it leads elsewhere.
     /// RFC 3986, section 5.2.
     pub fn resolve(&self, path: &str, location: &[u8]) -> Option<String> {
-        let location = printable(location);
+        let location = escaped(location);
         let location = location.split('#').next().unwrap_or_default();
         let rest = match scheme(location) {
             Some(scheme) if scheme.eq_ignore_ascii_case(self.scheme) => &location[scheme.len() + 1..],
@@ -81,7 +81,7 @@ fn scheme(location: &str) -> Option<&str> {
 }
 
 /// What cannot stand in a request line is escaped, as browsers do.
-fn printable(location: &[u8]) -> String {
+fn escaped(location: &[u8]) -> String {
     use std::fmt::Write as _;
     let mut text = String::with_capacity(location.len());
     for byte in location.trim_ascii() {

@@ -3,9 +3,8 @@
 use std::io;
 use std::rc::Rc;
 
-use rustix::process::getpid;
-
 use super::Watch;
+use crate::kernel::proc::{Stat, own_pid};
 use crate::kernel::raw;
 use crate::service::end::End;
 use crate::service::signals;
@@ -121,10 +120,6 @@ impl MainProcess {
     }
 }
 
-fn own_pid() -> i32 {
-    getpid().as_raw_nonzero().get()
-}
-
 /// The child of `ancestor` from which `pid` descends; `pid` itself, if it is that child. [`None`] if it does not
 /// descend from `ancestor`.
 fn descent(pid: i32, ancestor: i32, parent_of: impl Fn(i32) -> Option<i32>) -> Option<i32> {
@@ -140,34 +135,12 @@ fn descent(pid: i32, ancestor: i32, parent_of: impl Fn(i32) -> Option<i32>) -> O
 }
 
 fn parent_of(pid: i32) -> Option<i32> {
-    parent_in(&std::fs::read(format!("/proc/{pid}/stat")).ok()?)
-}
-
-/// The fourth field of proc_pid_stat(5). The second, the name, may contain anything.
-fn parent_in(stat: &[u8]) -> Option<i32> {
-    let name_end = stat.iter().rposition(|byte| *byte == b')')?;
-    let rest = std::str::from_utf8(stat.get(name_end + 1..)?).ok()?;
-    rest.split_ascii_whitespace().nth(1)?.parse().ok()
+    Some(Stat::of(pid)?.ppid)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_parent_is_read_whatever_the_process_is_called() {
-        for (stat, parent) in [
-            (&b"42 (sh) S 7 42 42 0 -1"[..], Some(7)),
-            (b"42 (a) S 8 (b) R 9 42", Some(9)),
-            (b"42 (\xff)\n) Z 1 42", Some(1)),
-            (b"42 (sh", None),
-            (b"42 (sh) S", None),
-            (b"", None),
-        ] {
-            assert_eq!(parent_in(stat), parent);
-        }
-        assert_eq!(parent_of(own_pid()), Some(std::os::unix::process::parent_id().cast_signed()));
-    }
 
     #[test]
     fn descent_is_found_through_any_number_of_generations() {

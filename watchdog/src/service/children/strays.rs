@@ -8,7 +8,9 @@
 use std::ffi::OsString;
 use std::fs;
 
-use rustix::process::{Signal, getpid, kill_process};
+use rustix::process::{Signal, kill_process};
+
+use crate::kernel::proc::{Stat, own_pid};
 
 use super::process;
 
@@ -58,14 +60,14 @@ impl Mark {
 
 /// Our children, those too that have ended and were not waited for.
 pub(super) fn own_children() -> Vec<i32> {
-    children_of(&getpid().as_raw_nonzero().to_string())
+    children_of(own_pid())
 }
 
 /// These, and all that descend from them.
 pub(super) fn with_descendants(mut pids: Vec<i32>) -> Vec<i32> {
     let mut next = 0;
     while let Some(pid) = pids.get(next).copied() {
-        pids.extend(children_of(&pid.to_string()));
+        pids.extend(children_of(pid));
         next += 1;
     }
     pids
@@ -73,13 +75,11 @@ pub(super) fn with_descendants(mut pids: Vec<i32>) -> Vec<i32> {
 
 /// Whether it has ended. One that is gone altogether has as well.
 pub(super) fn is_zombie(pid: i32) -> bool {
-    let stat = fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let stat = String::from_utf8_lossy(&stat);
-    stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['Z', 'X']))
+    Stat::of(pid).is_none_or(|stat| matches!(stat.state, 'Z' | 'X'))
 }
 
 /// None where the kernel does not say (`CONFIG_PROC_CHILDREN`).
-fn children_of(process: &str) -> Vec<i32> {
+fn children_of(process: i32) -> Vec<i32> {
     let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
     let lists = threads.map(|thread| fs::read_to_string(thread.path().join("children")).unwrap_or_default());
     lists

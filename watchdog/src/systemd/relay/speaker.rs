@@ -12,7 +12,7 @@
 //!   user: ours, or root, who can do worse to the service than lie for it.
 //! - Nobody outside our PID namespace.
 
-use std::io;
+use crate::kernel::cgroup::{Membership, unit_path};
 
 /// Who sent a datagram, as the kernel attests. A process with `CAP_SYS_ADMIN` can name another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,63 +52,36 @@ pub(super) fn may_speak(
 
 /// Our own place among the cgroups.
 #[derive(Debug)]
-pub(super) struct Home(String);
+pub(super) struct Home(Membership);
 
 impl Home {
     /// As in /proc/self/cgroup.
     #[cfg(test)]
     pub fn at(cgroups: &str) -> Self {
-        Self(cgroups.to_owned())
+        Self(cgroups.to_owned().into())
     }
 
     /// Reads /proc/self/cgroup. Where that cannot be read, every place is unknown.
     pub fn find() -> Self {
-        Self(cgroups("self").unwrap_or_default())
+        Self(Membership::of("self").unwrap_or_default())
     }
 
     /// Where a process is now.
     pub fn place_of(&self, pid: i32) -> Place {
-        cgroups(&pid.to_string()).map_or(Place::Unknown, |theirs| self.place(&theirs))
+        Membership::of(pid).map_or(Place::Unknown, |theirs| self.place(&theirs))
     }
 
-    /// Of /proc/PID/cgroup.
-    fn place(&self, theirs: &str) -> Place {
+    fn place(&self, theirs: &Membership) -> Place {
         let mut place = Place::Unknown;
-        for (hierarchy, ours) in systemds(&self.0) {
-            let unit = unit(ours);
-            match systemds(theirs).find(|(theirs, _)| *theirs == hierarchy) {
-                Some((_, path)) if is_below(path, unit) => place = Place::OurUnit,
+        for (hierarchy, ours) in self.0.paths() {
+            let unit = unit_path(ours).unwrap_or(ours);
+            match theirs.path(hierarchy) {
+                Some(path) if is_below(path, unit) => place = Place::OurUnit,
                 _ => return Place::Elsewhere,
             }
         }
         place
     }
-}
-
-fn cgroups(process: &str) -> io::Result<String> {
-    std::fs::read_to_string(format!("/proc/{process}/cgroup"))
-}
-
-/// The hierarchies in which systemd keeps units apart: `0::/path` (cgroup2) and `N:name=systemd:/path` (v1). A hybrid
-/// host has both.
-fn systemds(cgroups: &str) -> impl Iterator<Item = (&str, &str)> {
-    cgroups.lines().filter_map(|line| {
-        let (number, rest) = line.split_once(':')?;
-        let (hierarchy, path) = rest.split_once(':')?;
-        (number == "0" || hierarchy == "name=systemd").then_some((hierarchy, path))
-    })
-}
-
-/// The cgroup of the unit: we may have been started in one below it (`DelegateSubgroup=`).
-fn unit(path: &str) -> &str {
-    let mut end = path.len();
-    for name in path.rsplit('/') {
-        if matches!(name.rsplit_once('.'), Some((_, "service" | "scope"))) {
-            return &path[..end];
-        }
-        end = end.saturating_sub(name.len() + 1);
-    }
-    path
 }
 
 /// Outside our cgroup namespace a path starts with `/..`.
@@ -171,7 +144,7 @@ mod tests {
             ("1:name=systemd:/a.service", "0::/a.service", Place::Elsewhere),
             ("", "0::/a.service", Place::Unknown),
         ] {
-            assert_eq!(Home::at(ours).place(theirs), expected, "{ours:?} {theirs:?}");
+            assert_eq!(Home::at(ours).place(&theirs.to_owned().into()), expected, "{ours:?} {theirs:?}");
         }
     }
 

@@ -8,6 +8,7 @@ use rustix::fs::fstat;
 use tracing::Level;
 
 use super::event::Said;
+use crate::words::text;
 
 /// pipe(7): a pipe that has room has room for this much, and one write of it is not torn apart. More could block.
 const PIPE_BUF: usize = 4096;
@@ -60,7 +61,7 @@ fn is_journal(stderr: BorrowedFd<'_>, stream: Option<&str>) -> bool {
 fn line(said: &Said, for_journal: bool) -> String {
     let mut line = if for_journal { format!("<{}>", priority(said.level)) } else { String::new() };
     line.push_str("sd-watchdog: ");
-    line.extend(said.message.chars().map(|char| if char.is_control() { ' ' } else { char }));
+    line.extend(said.message.chars().map(text::printable));
     if line.len() >= PIPE_BUF {
         while line.len() > PIPE_BUF - "…\n".len() {
             line.pop();
@@ -104,7 +105,7 @@ mod tests {
             (Level::INFO, "x", true, "<6>sd-watchdog: x\n"),
             (Level::DEBUG, "x", true, "<7>sd-watchdog: x\n"),
             (Level::ERROR, "x", false, "sd-watchdog: x\n"),
-            (Level::INFO, "a\n<0>b\x1b[1m\0", false, "sd-watchdog: a <0>b [1m \n"),
+            (Level::INFO, "a\n<0>b\x1b[1m\0", false, "sd-watchdog: a <0>b\u{fffd}[1m\u{fffd}\n"),
         ] {
             assert_eq!(line(&said(level, message), for_journal), expected);
         }

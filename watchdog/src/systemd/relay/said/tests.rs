@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::fuzz::notify_datagram;
 use crate::systemd::message::Message;
+use crate::words::text::one_line;
 
 fn parse(datagram: &str) -> Said {
     Said::parse(datagram.as_bytes(), 0).expect("well formed")
@@ -119,8 +120,9 @@ fn any_message() -> impl Strategy<Value = Message> {
     let words = (any::<Option<u64>>(), any::<bool>(), any::<bool>(), any::<bool>());
     let extend = proptest::option::of((1..u64::MAX).prop_map(Duration::from_micros));
     let watchdog = proptest::option::of(prop_oneof![Just(Verdict::Ping), Just(Verdict::Trigger)]);
-    // Control characters and what is too long do not come back: Message replaces them.
-    let status = proptest::option::of("[^\\p{Cc}]{0,80}|\\\\{0,9}");
+    // What would steer a terminal and what is too long do not come back: Message replaces them.
+    let status = proptest::option::of("[^\\p{Cc}]{0,80}|\\\\{0,9}")
+        .prop_map(|status| status.map(|status| one_line(&status)));
     (words, extend, watchdog, status).prop_map(
         |((reloading, ready, stopping, restart_reset), extend, watchdog, status)| Message {
             reloading,
