@@ -4,15 +4,15 @@
 //! not run are worse than none. A sd-watchdog that is killed leaves its file behind: put it into the unit's
 //! `RuntimeDirectory=`, or look at `node_textfile_mtime_seconds`.
 //!
-//! PATH may be wrong, and we may be root: what is no regular file, such as a device, is refused at the start and never
-//! replaced, and at the end only the file is removed that we wrote.
+//! PATH may be wrong, and we may be root: what is no page of a sd-watchdog (a device, a link, a file of something else) is
+//! refused at the start and never replaced, and at the end only the page is removed that we wrote.
 //!
 //! A file system can block. So a thread does the work, one at a time, with the newest page; it ends when there is no more
 //! to do. What goes wrong is said once, until it works again, and stops nothing.
 
-use std::fs::{self, FileType, Metadata, OpenOptions, Permissions};
+use std::fs::{self, Metadata, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -20,7 +20,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+pub use self::in_the_way::InTheWay;
+use self::in_the_way::look;
 use super::Metrics;
+
+mod in_the_way;
 
 /// Figures that only moved on are written at most this often; Prometheus asks every 15 to 60 s.
 const REFRESH: Duration = Duration::from_secs(15);
@@ -171,40 +175,11 @@ fn remedy(kind: ErrorKind) -> &'static str {
     }
 }
 
-/// Something that is not to be replaced by a file. The message says what to do.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{} is {what}, which is not replaced; give the path of a file that is to be made", path.display())]
-pub struct InTheWay {
-    path: PathBuf,
-    what: &'static str,
-}
-
-/// An error if there is something at `path` that is no regular file, nor a link to one.
-fn look(path: &Path) -> Result<(), InTheWay> {
-    let what = match (fs::symlink_metadata(path), fs::metadata(path)) {
-        (Ok(_), Ok(file)) if !file.is_file() => kind(file.file_type()),
-        // The other end may be where we may not look: no file of ours then, in any case.
-        (Ok(link), Err(_)) if link.is_symlink() => "a link that leads nowhere",
-        // Nothing, or nothing that we may see: whoever writes there will say why not.
-        _ => return Ok(()),
-    };
-    Err(InTheWay { path: path.to_owned(), what })
-}
-
-fn kind(file: FileType) -> &'static str {
-    match file {
-        file if file.is_dir() => "a directory",
-        file if file.is_char_device() || file.is_block_device() => "a device",
-        file if file.is_fifo() => "a FIFO",
-        file if file.is_socket() => "a socket",
-        _ => "no regular file",
-    }
-}
-
 /// Removes what was `written`, if it is still there.
 fn remove(path: &Path, written: Identity) -> io::Result<()> {
     let gone = match fs::symlink_metadata(path) {
-        Ok(found) if identity(&found) == written => fs::remove_file(path),
+        // Somebody may have written over it.
+        Ok(found) if identity(&found) == written && look(path).is_ok() => fs::remove_file(path),
         Ok(_) => Ok(()),
         Err(error) => Err(error),
     };

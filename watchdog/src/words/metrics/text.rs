@@ -8,6 +8,11 @@ use super::histogram::Histogram;
 /// What a scrape is answered with.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+/// Whether a page begins as every page of a sd-watchdog does.
+pub fn is_page_of_ours(beginning: &[u8]) -> bool {
+    beginning.starts_with(b"# HELP sd_watchdog_")
+}
+
 /// A page being written.
 #[derive(Debug)]
 pub struct Page<'a> {

@@ -92,16 +92,18 @@ fn neither_a_link_beside_nor_a_failed_write_leaves_anything_behind() {
     fs::write(&victim, "precious").expect("a file");
     let beside = directory.path().join(format!(".x.prom.{}~", std::process::id()));
     symlink(&victim, &beside).expect("a link");
-    replace(&path, "page").expect("replaced");
-    assert_eq!(fs::read_to_string(&path).expect("a file"), "page");
+    replace(&path, PAGE).expect("replaced");
+    assert_eq!(fs::read_to_string(&path).expect("a file"), PAGE);
     assert_eq!(fs::read_to_string(&victim).expect("a file"), "precious");
     fs::remove_file(&path).expect("removed");
     fs::create_dir(&path).expect("a directory in the way");
-    assert!(replace(&path, "page").is_err());
+    assert!(replace(&path, PAGE).is_err());
     assert!(!beside.exists());
 }
 
-/// What there is that is no regular file, and what it is called.
+const PAGE: &str = "# HELP sd_watchdog_build_info Which sd-watchdog this is.\n";
+
+/// What there is that is no page of ours, and what it is called.
 fn in_the_way(directory: &Path) -> Vec<(PathBuf, &'static str)> {
     let at = |name: &str| directory.join(name);
     fs::create_dir(at("directory")).expect("a directory");
@@ -110,19 +112,28 @@ fn in_the_way(directory: &Path) -> Vec<(PathBuf, &'static str)> {
     drop(std::os::unix::net::UnixListener::bind(at("socket")).expect("a socket"));
     symlink(at("fifo"), at("to-fifo")).expect("a link");
     symlink(at("nothing"), at("to-nothing")).expect("a link");
+    fs::write(at("page"), PAGE).expect("a file");
+    symlink(at("page"), at("to-page")).expect("a link");
+    fs::write(at("token"), "secret").expect("a file");
+    fs::write(at("metrics"), "# HELP node_load1 1m load average.\n").expect("a file");
+    fs::write(at("cut"), &PAGE[..10]).expect("a file");
     [
         ("directory", "a directory"),
         ("fifo", "a FIFO"),
         ("socket", "a socket"),
-        ("to-fifo", "a FIFO"),
-        ("to-nothing", "a link that leads nowhere"),
+        ("to-fifo", "a link"),
+        ("to-nothing", "a link"),
+        ("to-page", "a link"),
+        ("token", "a file of something else"),
+        ("metrics", "a file of something else"),
+        ("cut", "a file of something else"),
     ]
     .map(|(name, what)| (at(name), what))
     .into()
 }
 
 #[test]
-fn what_is_no_regular_file_is_refused_and_never_replaced() {
+fn what_is_no_page_of_ours_is_refused_and_never_replaced() {
     let directory = tempfile::tempdir().expect("a directory");
     for (path, what) in in_the_way(directory.path()) {
         let error = MetricsFile::new(&path).expect_err("in the way").to_string();
@@ -134,21 +145,23 @@ fn what_is_no_regular_file_is_refused_and_never_replaced() {
             )
         );
         let before = identity(&fs::symlink_metadata(&path).expect("it is there"));
-        assert_eq!(replace(&path, "page").expect_err("came since").to_string(), error);
+        assert_eq!(replace(&path, PAGE).expect_err("came since").to_string(), error);
         assert_eq!(identity(&fs::symlink_metadata(&path).expect("it is there")), before);
     }
 }
 
 #[test]
-fn a_file_of_an_earlier_run_is_replaced_through_a_link_as_well() {
+fn a_page_of_an_earlier_run_is_replaced_and_so_is_one_without_content() {
     let directory = tempfile::tempdir().expect("a directory");
-    let (path, link) = (directory.path().join("x.prom"), directory.path().join("y.prom"));
-    fs::write(&path, "old").expect("a file");
-    symlink(&path, &link).expect("a link");
-    for path in [&path, &link] {
-        let mut file = MetricsFile::new(path).expect("a file as it should be");
-        file.update(&Metrics::new(None, None), Instant::now(), true);
-        wait_until("written", || fs::read_to_string(path).is_ok_and(|text| text.contains("sd_watchdog")));
+    let metrics = Metrics::new(None, None);
+    let page = metrics.encode();
+    for (name, old) in [("page", page.as_str()), ("empty", "")] {
+        let path = directory.path().join(name);
+        fs::write(&path, old).expect("a file");
+        metrics.ping();
+        let mut file = MetricsFile::new(&path).expect("a file as it should be");
+        file.update(&metrics, Instant::now(), true);
+        wait_until("written", || fs::read_to_string(&path).is_ok_and(|text| text == metrics.encode()));
     }
 }
 
@@ -156,12 +169,19 @@ fn a_file_of_an_earlier_run_is_replaced_through_a_link_as_well() {
 fn only_the_file_that_was_written_is_removed() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("x.prom");
-    fs::write(&path, "precious").expect("a file");
+    fs::write(&path, PAGE).expect("a file");
     let mut file = MetricsFile::new(&path).expect("a file as it should be");
     let is_idle = |file: &MetricsFile| !file.shared.desk().at_work;
     close(&file);
     wait_until("idle", || is_idle(&file));
-    assert_eq!(fs::read_to_string(&path).expect("it was never written to"), "precious");
+    assert_eq!(fs::read_to_string(&path).expect("it was never written to"), PAGE);
+    file.update(&Metrics::new(None, None), Instant::now(), true);
+    wait_until("idle", || is_idle(&file));
+    fs::write(&path, "of another").expect("written over");
+    close(&file);
+    wait_until("idle", || is_idle(&file));
+    assert_eq!(fs::read_to_string(&path).expect("it is another's"), "of another");
+    fs::remove_file(&path).expect("removed");
     file.update(&Metrics::new(None, None), Instant::now(), true);
     wait_until("idle", || is_idle(&file));
     // Made beside it first: an inode that is free is soon another file's.
