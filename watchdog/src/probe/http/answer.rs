@@ -14,6 +14,8 @@ const MAX_HEADERS: usize = 128;
 /// Most heads are shorter, and looked at as they come in. A longer one is looked at line by line, so that one that drips
 /// costs no more than one that does not.
 const SHORT_HEAD: usize = 1024;
+/// The size of a chunk, with extensions, which nobody uses. It is looked at from its start whenever more of it comes in.
+const LONGEST_CHUNK_LINE: usize = 1024;
 
 /// What is asked, as far as the answer depends on it.
 #[derive(Debug, Clone, Copy)]
@@ -211,16 +213,18 @@ fn body(headers: &[httparse::Header<'_>], start: usize) -> Result<Body, Reason> 
 
 /// Moves `next` over the chunks that are all there. True at the last one; trailers do not matter.
 fn skip_chunks(bytes: &[u8], next: &mut usize) -> Result<bool, Reason> {
+    let broken = || not_http("its body has a broken chunk");
     loop {
         let Some(rest) = bytes.get(*next..) else { return Ok(false) };
         match httparse::parse_chunk_size(rest) {
+            Ok(Status::Complete((line, _))) if line > LONGEST_CHUNK_LINE => return Err(broken()),
             Ok(Status::Complete((_, 0))) => return Ok(true),
             Ok(Status::Complete((line, size))) => {
                 let size = usize::try_from(size).unwrap_or(usize::MAX);
                 *next = next.saturating_add(line).saturating_add(size).saturating_add(b"\r\n".len());
             }
-            Ok(Status::Partial) => return Ok(false),
-            Err(_) => return Err(not_http("its body has a broken chunk")),
+            Ok(Status::Partial) if rest.len() < LONGEST_CHUNK_LINE => return Ok(false),
+            Ok(Status::Partial) | Err(_) => return Err(broken()),
         }
     }
 }

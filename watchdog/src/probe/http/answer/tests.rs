@@ -81,6 +81,14 @@ fn anything_else_is_unhealthy_with_a_reason() {
             "not an HTTP answer: its body has a broken chunk",
             &[b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"],
         ),
+        (
+            "not an HTTP answer: its body has a broken chunk",
+            &[b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", &LONG[..1024]],
+        ),
+        (
+            "not an HTTP answer: its body has a broken chunk",
+            &[b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0;", &LONG[..1024], b"\r\n\r\n"],
+        ),
         ("not an HTTP answer: its head is longer than 64 KiB", &[b"HTTP/1.1 200 OK\r\nX: ", LONG]),
     ] {
         assert_eq!(outcome(parts).1, Err(expected.to_owned()));
