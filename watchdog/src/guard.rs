@@ -188,6 +188,7 @@ fn report(
         unit: Some(hang.unit),
         main,
         reason: hang.reason,
+        is_certain: true,
         probes,
         exec,
         deadline: Instant::now() + hang.budget,

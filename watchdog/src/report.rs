@@ -45,8 +45,10 @@ use std::time::{Duration, Instant};
 pub struct Context {
     /// The unit, where it is not the one that we run in: then the entries are filed under it as well.
     pub unit: Option<String>,
-    /// Why it counts as hung.
+    /// Why it counts as hung, or why nothing is known of it.
     pub reason: String,
+    /// That it hangs is known. Else it could not be probed, and systemd's own timer is about to act.
+    pub is_certain: bool,
     /// The last probes, the oldest first.
     pub probes: Vec<ProbeRecord>,
 }

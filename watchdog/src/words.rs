@@ -1,5 +1,6 @@
 //! What everything is said in: text, log, journal, figures, errors and exit codes.
 
+pub(crate) mod aside;
 pub mod command_line;
 pub mod error;
 pub mod exit_code;

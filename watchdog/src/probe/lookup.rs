@@ -5,9 +5,6 @@
 //! - Only before the first success is there nothing to use. Such a probe could not be made, and does not count.
 //! - getaddrinfo(3) blocks, 5 s long where one datagram is lost, and cannot be broken off. So it has a thread, one at a
 //!   time. One that takes longer than [`DEADLINE`] is given up; its thread ends when it likes.
-//!
-//! The thread is not one of Tokio's pool, which panics where there can be no thread (`TasksMax=`, `LimitNPROC=`): that
-//! this host has run out of threads must not end the service.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -23,6 +20,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::deadline::Waited;
+use crate::words::aside;
 use crate::words::outcome::{Cause, Reason};
 use crate::words::span::{Span, rounded};
 
@@ -286,8 +284,7 @@ fn lost() -> io::Error {
 /// With the default stack size: what getaddrinfo(3) needs is up to the modules of nsswitch.conf(5).
 fn in_a_thread(name: &str, port: u16, answer: Answer) -> io::Result<()> {
     let name = name.to_owned();
-    let work = move || answer.give((&*name, port).to_socket_addrs().map(Iterator::collect));
-    std::thread::Builder::new().name("lookup".into()).spawn(work).map(drop)
+    aside::start("lookup", None, move || answer.give((&*name, port).to_socket_addrs().map(Iterator::collect)))
 }
 
 impl fmt::Debug for Lookup {

@@ -2,10 +2,8 @@
 
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::SigSet;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::figures::Figures;
@@ -15,6 +13,7 @@ use super::table::rank;
 use crate::kernel::gap::{Field, Gaps, because};
 use crate::kernel::process::{Found, Process, Reader, Unseen};
 use crate::kernel::sockets::Listeners;
+use crate::words::aside;
 
 /// It calls nothing that needs more.
 const STACK: usize = 256 << 10;
@@ -50,11 +49,7 @@ impl Collector {
             deadline: now + budget,
             scope: scope.clone(),
         };
-        let spawned = thread::Builder::new().name("hang-report".to_owned()).stack_size(STACK).spawn(|| {
-            // They are for the loop to take; this thread may never wake again.
-            let _ = SigSet::all().thread_block();
-            reading.run();
-        });
+        let spawned = aside::start("hang-report", Some(STACK), || reading.run());
         if let Err(error) = spawned {
             collector.do_without(scope, error);
         }

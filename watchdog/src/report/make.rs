@@ -26,6 +26,8 @@ pub struct Order {
     pub main: Option<i32>,
     /// What is thought to be a hang.
     pub reason: String,
+    /// That it hangs is known. Else it could not be probed, and systemd's own timer is about to act.
+    pub is_certain: bool,
     /// The last probes, the oldest first.
     pub probes: Vec<ProbeRecord>,
     /// `--on-hang-exec`: a program and its arguments.
@@ -39,13 +41,13 @@ pub struct Order {
 /// First it is looked at, then the command runs, with half of the time each at most: a debugger stops what it looks at,
 /// and the report would say just that. Some time is kept for journald, which may have room for a few entries only.
 pub async fn make(order: Order, children: Rc<Children>) {
-    let Order { unit, scope, main, reason, probes, exec, deadline } = order;
+    let Order { unit, scope, main, reason, is_certain, probes, exec, deadline } = order;
     let began = Instant::now();
     let budget = deadline.saturating_duration_since(began);
     let look_for = if exec.is_some() { budget / 2 } else { budget / 10 * 9 };
     let (mut collector, look_until) = (Collector::start(&scope, look_for), began + look_for);
     let snapshot = collector.gather(look_until).await;
-    let report = Report::new(snapshot, Context { unit, reason, probes });
+    let report = Report::new(snapshot, Context { unit, reason, is_certain, probes });
     let mut entries = report.entries();
     if let Some(exec) = exec {
         let argv: Vec<OsString> = exec.iter().map(|word| expand(word, main)).collect();
@@ -115,8 +117,10 @@ mod tests {
 
     fn report() -> (Report, Vec<Entry>) {
         let snapshot = Snapshot { took: Duration::from_millis(3), ..Snapshot::new(Instant::now(), None) };
-        let report =
-            Report::new(snapshot, Context { unit: None, reason: "mute".to_owned(), probes: Vec::new() });
+        let report = Report::new(
+            snapshot,
+            Context { unit: None, reason: "mute".to_owned(), is_certain: true, probes: Vec::new() },
+        );
         let output = command_entry(&["gdb".into()], b"#0 futex_wait", "exited", report.id, None);
         let entries = report.entries().into_iter().chain([output]).collect();
         (report, entries)

@@ -30,8 +30,9 @@ const NEARLY: f64 = 0.9;
 pub(super) fn render(report: &Report) -> String {
     let Report { snapshot, context, diagnosis, .. } = report;
     let mut text = vec![format!(
-        "{} hangs: {}",
+        "{} {}: {}",
         context.unit.as_deref().unwrap_or("The service"),
+        if context.is_certain { "hangs" } else { "may hang" },
         shortened(&context.reason, MAX_WORDS)
     )];
     text.extend(diagnosis.iter().map(|diagnosis| format!("Diagnosis: {diagnosis}")));

@@ -196,7 +196,7 @@ fn a_collector_that_nobody_waits_for_reads_no_further_process() {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !matches!(stop.try_send(()), Err(TrySendError::Disconnected(()))) {
         assert!(Instant::now() < deadline, "the thread did not end");
-        thread::yield_now();
+        std::thread::yield_now();
     }
 }
 

@@ -80,6 +80,7 @@ fn deadlock() -> Report {
     let context = Context {
         unit: Some("buggy.service".to_owned()),
         reason: "3 probes in a row failed".to_owned(),
+        is_certain: true,
         probes: vec![
             probe(3_104, 1_234, Ok(())),
             probe(1_020, 500_123, timeout()),
@@ -87,6 +88,14 @@ fn deadlock() -> Report {
         ],
     };
     Report { id: ReportId(0x0123_4567_89ab_cdef), ..Report::new(snapshot, context) }
+}
+
+#[test]
+fn a_report_of_a_service_that_could_not_be_probed_does_not_call_it_hung() {
+    let report = deadlock();
+    let context = Context { is_certain: false, ..report.context };
+    let summary = Report::new(report.snapshot, context).summary();
+    assert!(summary.starts_with("buggy.service may hang: "), "{summary}");
 }
 
 #[test]

@@ -184,9 +184,11 @@ async fn what_this_user_may_not_see_is_said_once_with_the_remedy() {
     }
     let told = snapshot.gap(Field::Stacks).unwrap().to_string();
     assert_eq!(told, "kernel stacks: not readable (Permission denied): needs CAP_SYS_ADMIN");
-    let summary =
-        Report::new(snapshot, Context { unit: None, reason: "3 of 3".to_owned(), probes: Vec::new() })
-            .summary();
+    let summary = Report::new(
+        snapshot,
+        Context { unit: None, reason: "3 of 3".to_owned(), is_certain: true, probes: Vec::new() },
+    )
+    .summary();
     assert_eq!(summary.matches("needs CAP_SYS_ADMIN").count(), 1, "{summary}");
 }
 

@@ -23,6 +23,7 @@ use tokio::time::timeout;
 pub use self::in_the_way::InTheWay;
 use self::in_the_way::look;
 use super::Metrics;
+use crate::words::aside;
 
 mod in_the_way;
 
@@ -105,13 +106,8 @@ impl Shared {
             return;
         }
         let worker = Arc::clone(self);
-        // Not Tokio's pool, which panics where there can be no thread (TasksMax=).
-        match std::thread::Builder::new()
-            .name("metrics-file".into())
-            .stack_size(STACK)
-            .spawn(move || worker.work())
-        {
-            Ok(_) => desk.at_work = true,
+        match aside::start("metrics-file", Some(STACK), move || worker.work()) {
+            Ok(()) => desk.at_work = true,
             Err(error) => desk.complain(&self.path, &error),
         }
     }

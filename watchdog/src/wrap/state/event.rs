@@ -86,6 +86,8 @@ pub struct ReportRequest {
     pub deadline: Instant,
     /// What is thought to be a hang.
     pub reason: String,
+    /// That it hangs is known. Else it could not be probed, and systemd's own timer is about to act.
+    pub is_certain: bool,
 }
 
 /// A turn of events that people want to read about.

@@ -66,12 +66,13 @@ impl State {
         }
         self.blind_reported = true;
         let reason = format!("no ping, since it cannot be probed: {reason}; systemd's own timer acts");
-        Some(ReportRequest { deadline, reason })
+        Some(ReportRequest { deadline, reason, is_certain: false })
     }
 
     /// It hangs, unless systemd is stopping it: first that, and a report, unless there is no time for one.
     pub(super) fn hung(&mut self, reason: String, deadline: Instant, now: Instant) -> Actions {
-        let report = (deadline > now).then(|| ReportRequest { deadline, reason: reason.clone() });
+        let report =
+            (deadline > now).then(|| ReportRequest { deadline, reason: reason.clone(), is_certain: true });
         if self.config.dry_run || self.config.on_hang == OnHang::Withhold {
             if !self.in_flight && self.config.dry_run {
                 self.next_probe = Some(self.watch.without_hurry(self.probe_started, now));

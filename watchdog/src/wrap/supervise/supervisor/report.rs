@@ -13,12 +13,13 @@ impl Supervisor<'_> {
     /// Makes the report, and asks systemd whether it is stopping the unit: both at the same time.
     pub(super) fn report(&mut self, request: Option<ReportRequest>, ask: Option<Instant>) {
         let main = Some(self.child.pid());
-        let report = request.map(|ReportRequest { deadline, reason }| {
+        let report = request.map(|ReportRequest { deadline, reason, is_certain }| {
             let order = Order {
                 unit: None,
                 scope: Scope::of(self.cgroup.clone(), main),
                 main,
                 reason,
+                is_certain,
                 probes: self.recent.records(),
                 exec: self.service.config.on_hang_exec.clone(),
                 deadline,
