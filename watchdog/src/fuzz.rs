@@ -1,9 +1,11 @@
 //! What the fuzz targets in `watchdog/fuzz` call. A function here takes bytes that others send us, and panics where what
 //! we promise about them does not hold.
 
+mod dbus_messages;
 mod http_answer;
 mod notify_datagram;
 
+pub use self::dbus_messages::dbus_messages;
 pub use self::http_answer::http_answer;
 pub use self::notify_datagram::notify_datagram;
 
@@ -30,6 +32,11 @@ mod tests {
     #[test]
     fn every_http_answer_in_the_corpus_is_survived() {
         replay("http_answer", super::http_answer);
+    }
+
+    #[test]
+    fn every_message_of_d_bus_in_the_corpus_is_survived() {
+        replay("dbus_messages", super::dbus_messages);
     }
 
     #[test]

@@ -22,7 +22,7 @@ use crate::systemd::dbus::names::{
     BUS, BUS_PATH, MANAGER, MANAGER_PATH, PRIVATE_SOCKET, PROPERTIES, SYSTEMD, UNIT, bus_socket,
 };
 use crate::systemd::dbus::wire::{Argument, Call, Incoming};
-use crate::systemd::dbus::{CALL_TIMEOUT, CallError, Connection, Property};
+use crate::systemd::dbus::{CALL_TIMEOUT, CallError, Connection, Property, Wanted};
 
 /// What connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -125,8 +125,7 @@ impl Bus {
 
     async fn open(stream: UnixStream) -> io::Result<(Self, Changes)> {
         let subject = Arc::<Subject>::default();
-        let wanted = Arc::clone(&subject);
-        let (connection, changes) = Connection::open(stream, move |message| wanted.change(message)).await?;
+        let (connection, changes) = Connection::open(stream, Arc::clone(&subject)).await?;
         Ok((Self { connection, subject }, changes))
     }
 
@@ -278,31 +277,58 @@ impl Bus {
     }
 }
 
+/// What a signal is, by its header.
+#[derive(Debug, Clone, Copy)]
+enum Topic {
+    Moved,
+    Properties,
+    Job,
+    Reloaded,
+}
+
 impl Subject {
-    /// [`None`] for what does not matter or is malformed.
-    fn change(&self, message: &Incoming) -> Option<Change> {
-        let mut body = message.body();
+    /// [`None`] for what does not matter.
+    fn topic(&self, header: &Incoming) -> Option<Topic> {
         // The bus signs with its own name, and lets nobody else do so. This counts even before all is set up.
-        if message.sender == BUS && message.member == "NameOwnerChanged" {
-            return (body.string() == Ok(SYSTEMD)).then_some(Change::Moved);
+        if header.sender == BUS && header.member == "NameOwnerChanged" {
+            return Some(Topic::Moved);
         }
-        if self.peer.get().is_some_and(|peer| *peer != message.sender) {
+        if self.peer.get().is_some_and(|peer| *peer != header.sender) {
             return None;
         }
-        let (Handle(path), id) = self.unit.get()?;
-        match (message.interface.as_str(), message.member.as_str()) {
-            (PROPERTIES, "PropertiesChanged") if message.path == *path => {
+        let (Handle(path), _) = self.unit.get()?;
+        match (header.interface.as_str(), header.member.as_str()) {
+            (PROPERTIES, "PropertiesChanged") if header.path == *path => Some(Topic::Properties),
+            (MANAGER, "JobNew") => Some(Topic::Job),
+            (MANAGER, "Reloading") => Some(Topic::Reloaded),
+            _ => None,
+        }
+    }
+}
+
+impl Wanted for Arc<Subject> {
+    type News = Change;
+
+    fn concerns(&self, header: &Incoming) -> bool {
+        self.topic(header).is_some()
+    }
+
+    fn read(&self, signal: &Incoming) -> Option<Change> {
+        let mut body = signal.body();
+        match self.topic(signal)? {
+            Topic::Moved => (body.string() == Ok(SYSTEMD)).then_some(Change::Moved),
+            Topic::Properties => {
                 let complete = body.string().ok()? == UNIT;
                 Some(Change::Properties { values: body.properties().ok()?, complete })
             }
-            (MANAGER, "JobNew") => {
+            Topic::Job => {
+                let (_, id) = self.unit.get()?;
                 body.unsigned().ok()?;
                 body.string().ok()?;
                 (body.string() == Ok(id)).then_some(Change::Job)
             }
             // Said with true before, and with false after.
-            (MANAGER, "Reloading") => (body.flag() == Ok(false)).then_some(Change::Reloaded),
-            _ => None,
+            Topic::Reloaded => (body.flag() == Ok(false)).then_some(Change::Reloaded),
         }
     }
 }

@@ -5,6 +5,10 @@
 //! (`bus_on_connection` in systemd's src/core/dbus.c). The tests have zbus for a peer.
 //!
 //! [`wire`] has the messages, pure; this file the connection.
+//!
+//! On a bus anybody can send us signals of up to 128 MiB, and on PID 1's own socket the signals of all units come. So the
+//! header of each is read first. The body of what nobody here asked for, or of what is longer than it can be, is passed over,
+//! and the connection stays as it is: who could close it would have a guard lose count of its failures.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -12,7 +16,7 @@ use std::io::{self, ErrorKind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, copy, sink};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -20,7 +24,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use self::wire::{Argument, Call, FIXED, Incoming, Kind};
+use self::wire::{Argument, Call, FIXED, Frame, Incoming, Kind};
 
 pub mod names;
 mod property;
@@ -30,6 +34,10 @@ pub use self::property::Property;
 
 /// What a call to systemd may take. During `daemon-reload` on a big host it does not answer for seconds.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// No header that matters here has a kB.
+const LONGEST_HEADER: usize = 64 << 10;
+/// All that systemd tells of a unit is some 20 kB, and more with a long Environment=.
+const LONGEST_BODY: usize = 16 << 20;
 /// A line of the authentication: `OK` and a number of 32 digits.
 const LONGEST_LINE: usize = 256;
 
@@ -43,9 +51,9 @@ pub struct Connection {
 
 /// Calls that have no reply yet, by their serial numbers.
 #[derive(Debug, Default)]
-struct Waiting {
+pub(crate) struct Waiting {
     last_serial: u32,
-    replies: HashMap<u32, oneshot::Sender<Incoming>>,
+    replies: HashMap<u32, oneshot::Sender<Option<Incoming>>>,
     /// Why there will be no replies any more.
     closed: Option<String>,
 }
@@ -72,13 +80,40 @@ pub enum CallError {
     Malformed,
 }
 
+/// The signals that somebody waits for.
+pub trait Wanted: Send + Sync + 'static {
+    /// What is made of them.
+    type News: Send + 'static;
+
+    /// Whether it is one, by its header: there is no body yet.
+    fn concerns(&self, header: &Incoming) -> bool;
+
+    /// What it says; [`None`] where that does not matter, or is malformed.
+    fn read(&self, signal: &Incoming) -> Option<Self::News>;
+}
+
+/// None of them.
+#[derive(Debug, Clone, Copy)]
+pub struct NoSignals;
+
+impl Wanted for NoSignals {
+    type News = ();
+
+    fn concerns(&self, _: &Incoming) -> bool {
+        false
+    }
+
+    fn read(&self, _: &Incoming) -> Option<()> {
+        None
+    }
+}
+
 impl Connection {
-    /// Authenticates as the user that this process is, and has the signals that `wanted` makes something of put into the
-    /// channel returned. The channel ends with the connection.
-    pub async fn open<T, F>(stream: UnixStream, wanted: F) -> io::Result<(Self, UnboundedReceiver<T>)>
+    /// Authenticates as the user that this process is, and has what `wanted` makes of signals put into the channel
+    /// returned. The channel ends with the connection.
+    pub async fn open<W>(stream: UnixStream, wanted: W) -> io::Result<(Self, UnboundedReceiver<W::News>)>
     where
-        T: Send + 'static,
-        F: Fn(&Incoming) -> Option<T> + Send + 'static,
+        W: Wanted,
     {
         let (mut read, mut write) = stream.into_split();
         authenticate(&mut read, &mut write).await?;
@@ -113,11 +148,12 @@ impl Connection {
         match timeout(limit, reply).await {
             Err(_) => Err(CallError::Timeout(limit)),
             Ok(Err(_)) => Err(CallError::Closed(self.why_closed())),
-            Ok(Ok(message)) if message.kind == Kind::Error => {
+            Ok(Ok(None)) => Err(CallError::Malformed),
+            Ok(Ok(Some(message))) if message.kind == Kind::Error => {
                 let words = message.body().string().unwrap_or_default().to_owned();
                 Err(CallError::Refused { name: message.error, words })
             }
-            Ok(Ok(message)) => Ok(message),
+            Ok(Ok(Some(message))) => Ok(message),
         }
     }
 
@@ -166,34 +202,15 @@ async fn send(mut write: OwnedWriteHalf, mut messages: UnboundedReceiver<Vec<u8>
     }
 }
 
-async fn receive<T, F>(
+async fn receive<W: Wanted>(
     mut read: OwnedReadHalf,
     waiting: Arc<Mutex<Waiting>>,
-    wanted: F,
-    signals: UnboundedSender<T>,
-) where
-    F: Fn(&Incoming) -> Option<T>,
-{
+    wanted: W,
+    signals: UnboundedSender<W::News>,
+) {
     let error = loop {
-        let message = match next(&mut read).await {
-            Ok(message) => message,
-            Err(error) => break error,
-        };
-        match message.kind {
-            Kind::Return | Kind::Error => {
-                let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(reply) = waiting.replies.remove(&message.reply_serial) {
-                    // Nobody waits for the reply to a call that was dropped.
-                    let _ = reply.send(message);
-                }
-            }
-            Kind::Signal => {
-                if let Some(signal) = wanted(&message) {
-                    let _ = signals.send(signal);
-                }
-            }
-            // Nobody has anything to call here.
-            Kind::Call => {}
+        if let Err(error) = receive_one(&mut read, &waiting, &wanted, &signals).await {
+            break error;
         }
     };
     let why = match error.kind() {
@@ -205,12 +222,65 @@ async fn receive<T, F>(
     waiting.replies.clear();
 }
 
-async fn next(read: &mut OwnedReadHalf) -> io::Result<Incoming> {
+/// Reads the next message to its end, whatever it is. An error ends the connection.
+pub(crate) async fn receive_one<W: Wanted>(
+    read: &mut (impl AsyncRead + Unpin),
+    waiting: &Mutex<Waiting>,
+    wanted: &W,
+    signals: &UnboundedSender<W::News>,
+) -> io::Result<()> {
     let mut bytes = vec![0; FIXED];
     read.read_exact(&mut bytes).await?;
-    let malformed = |_| io::Error::new(ErrorKind::InvalidData, "a message that cannot be understood");
-    let length = wire::length(&bytes).map_err(malformed)?;
-    bytes.resize(length, 0);
+    let frame = Frame::new(&bytes)
+        .map_err(|_| io::Error::new(ErrorKind::InvalidData, "what is sent there is not D-Bus"))?;
+    if frame.header > LONGEST_HEADER {
+        return pass_over(read, frame.header - FIXED + frame.body).await;
+    }
+    bytes.resize(frame.header, 0);
     read.read_exact(&mut bytes[FIXED..]).await?;
-    Incoming::decode(bytes).map_err(malformed)
+    let Ok(mut message) = Incoming::decode(bytes) else { return pass_over(read, frame.body).await };
+    match message.kind {
+        Kind::Return | Kind::Error => {
+            let reply = {
+                let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+                waiting.replies.remove(&message.reply_serial)
+            };
+            // Nobody waits for the reply to a call that was dropped.
+            let Some(reply) = reply else { return pass_over(read, frame.body).await };
+            let is_whole = complete(read, &mut message, frame.body).await?;
+            let _ = reply.send(is_whole.then_some(message));
+        }
+        Kind::Signal if wanted.concerns(&message) => {
+            if complete(read, &mut message, frame.body).await?
+                && let Some(news) = wanted.read(&message)
+            {
+                let _ = signals.send(news);
+            }
+        }
+        // Nobody has anything to call here.
+        Kind::Signal | Kind::Call => pass_over(read, frame.body).await?,
+    }
+    Ok(())
 }
+
+/// Reads the body, unless it is too long; whether it did.
+async fn complete(
+    read: &mut (impl AsyncRead + Unpin),
+    message: &mut Incoming,
+    length: usize,
+) -> io::Result<bool> {
+    if length > LONGEST_BODY {
+        pass_over(read, length).await?;
+        return Ok(false);
+    }
+    read.read_exact(message.make_room(length)).await.map(|_| true)
+}
+
+async fn pass_over(read: &mut (impl AsyncRead + Unpin), length: usize) -> io::Result<()> {
+    let length = u64::try_from(length).unwrap_or(u64::MAX);
+    let passed = copy(&mut read.take(length), &mut sink()).await?;
+    if passed < length { Err(ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests;

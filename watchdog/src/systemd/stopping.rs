@@ -18,7 +18,7 @@ use crate::systemd::dbus::names::{
     BUS, BUS_PATH, MANAGER, MANAGER_PATH, PRIVATE_SOCKET, PROPERTIES, SYSTEMD, UNIT, bus_socket,
 };
 use crate::systemd::dbus::wire::{Argument, Call, Incoming};
-use crate::systemd::dbus::{CallError, Connection};
+use crate::systemd::dbus::{CallError, Connection, NoSignals};
 
 const JOB: &str = "org.freedesktop.systemd1.Job";
 
@@ -61,12 +61,12 @@ async fn over_private_socket(path: &Path) -> io::Result<bool> {
 
 /// Over a socket at the other end of which systemd itself is.
 async fn over(stream: UnixStream) -> io::Result<bool> {
-    let (connection, _) = Connection::open(stream, |_| None::<()>).await?;
+    let (connection, _) = Connection::open(stream, NoSignals).await?;
     stands(&connection).await.map_err(io::Error::other)
 }
 
 async fn over_bus(stream: UnixStream) -> io::Result<bool> {
-    let (connection, _) = Connection::open(stream, |_| None::<()>).await?;
+    let (connection, _) = Connection::open(stream, NoSignals).await?;
     let hello = Call { destination: BUS, path: BUS_PATH, interface: BUS, method: "Hello" };
     connection.call(hello, &[], CALL_TIMEOUT).await.map_err(io::Error::other)?;
     stands(&connection).await.map_err(io::Error::other)

@@ -6,8 +6,8 @@ use crate::systemd::dbus::Property;
 
 /// The part of a message that is always there: everything up to the length of the header fields, and that.
 pub const FIXED: usize = 16;
-/// The specification allows eight times that. What systemd tells of a unit is some kB.
-const LONGEST: usize = 16 << 20;
+/// D-Bus specification, "Message Format".
+const LONGEST: usize = 128 << 20;
 /// As the specification has it.
 const DEEPEST: u32 = 32;
 
@@ -134,19 +134,29 @@ pub struct Incoming {
     body: usize,
 }
 
-/// How long the message is that begins so. Takes [`FIXED`] bytes.
-pub fn length(fixed: &[u8]) -> Result<usize, Malformed> {
-    let mut reader = Reader::new(fixed, 0)?;
-    reader.at = 4;
-    let body = reader.length()?;
-    reader.at = 12;
-    let fields = reader.length()?;
-    let length = (FIXED + fields).next_multiple_of(8) + body;
-    if length > LONGEST { Err(Malformed) } else { Ok(length) }
+/// How long the parts of a message are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frame {
+    /// Of the header, [`FIXED`] and its padding included.
+    pub header: usize,
+    /// Of the body.
+    pub body: usize,
+}
+
+impl Frame {
+    /// Of the message that begins so. Takes [`FIXED`] bytes.
+    pub fn new(fixed: &[u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(fixed, 0)?;
+        reader.at = 4;
+        let body = reader.length()?;
+        reader.at = 12;
+        let header = (FIXED + reader.length()?).next_multiple_of(8);
+        if header + body > LONGEST { Err(Malformed) } else { Ok(Self { header, body }) }
+    }
 }
 
 impl Incoming {
-    /// Reads the header of a whole message.
+    /// Reads the header of a message. What comes after it is the body, which may be missing yet.
     pub fn decode(bytes: Vec<u8>) -> Result<Self, Malformed> {
         let mut reader = Reader::new(&bytes, 12)?;
         let kind = match bytes.get(1) {
@@ -173,6 +183,12 @@ impl Incoming {
         let body = reader.at;
         let [_, path, interface, member, error, _, _, sender] = texts;
         Ok(Self { kind, reply_serial, path, interface, member, error, sender, bytes, body })
+    }
+
+    /// Room for a body of this length, which is missing yet.
+    pub fn make_room(&mut self, length: usize) -> &mut [u8] {
+        self.bytes.resize(self.body + length, 0);
+        &mut self.bytes[self.body..]
     }
 
     /// The body, to be read in the order of its types, which the caller knows.
