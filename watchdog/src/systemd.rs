@@ -7,5 +7,6 @@ pub mod notify;
 pub mod relay;
 pub mod reloads;
 pub mod restarts;
+pub mod shall_restart;
 pub mod stopping;
 pub mod unit_name;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use nix::libc::{SIGKILL, SIGSTOP, SIGTERM};
 
 use crate::service::signals;
+use crate::systemd::shall_restart::covers_watchdog;
 
 /// What of it matters here.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -147,11 +148,9 @@ impl Source {
         signals
     }
 
-    /// Its `Restart=`, if systemd restarts it after a watchdog's timeout (systemd.service(5), table 1).
+    /// Its `Restart=`, if systemd restarts it after a watchdog's timeout.
     pub fn restart(&self) -> Option<&str> {
-        let is_enough =
-            |value: &&str| matches!(*value, "always" | "on-failure" | "on-abnormal" | "on-watchdog");
-        self.restart.as_deref().filter(is_enough)
+        self.restart.as_deref().filter(|setting| covers_watchdog(setting))
     }
 }
 
