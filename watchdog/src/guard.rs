@@ -10,6 +10,7 @@
 //! | [`name`]: names of units | [`gauge`]: how far others keep UNIT from running |
 //! | | [`stopping`](crate::systemd::stopping): how the unit stands that we ourselves are in |
 //! | [`event`]: the words in which all of these speak | [`note`]: the log |
+//! | | [`maintenance`]: whether UNIT is to be left alone |
 //! | | [`ledger`]: when UNIT was ended, for the next guard |
 //!
 //! What makes a hang is the same as for a service that is wrapped: [`spell`](crate::hang::streak), [`starvation`](crate::kernel::starvation).
@@ -52,6 +53,7 @@ use crate::words::metrics::ExporterError;
 use self::bus::BusError;
 use self::event::Hang;
 use self::ledger::Ledger;
+use self::maintenance::Maintenance;
 use self::name::{NameError, ServiceName};
 use self::rules::Rules;
 
@@ -63,6 +65,7 @@ pub mod event;
 pub mod follow;
 pub mod gauge;
 pub mod ledger;
+pub mod maintenance;
 pub mod name;
 pub mod note;
 pub mod rules;
@@ -147,7 +150,7 @@ pub fn run(args: &GuardArgs) -> Result<ExitCode, GuardError> {
     let report =
         move |hang: Hang, probes: Vec<ProbeRecord>| report(hang, probes, exec.clone(), Rc::clone(&children));
     let notifier = environment.notify_socket.as_deref().map(Notifier::new).transpose()?;
-    let maintenance = maintenance_file(args, &name);
+    let maintenance = Maintenance::new(maintenance_file(args, &name));
     let ledger = Ledger::new(PathBuf::from(format!("{DIRECTORY}/{name}.restarts")));
     drive::run(drive::Guard {
         name,

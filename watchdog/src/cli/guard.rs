@@ -53,7 +53,8 @@ pub struct GuardArgs {
     /// While this file exists, UNIT is left alone
     #[arg(long, value_name = "PATH", help_heading = "Guarding")]
     #[arg(
-        long_help = "While this file exists, UNIT is left alone [default: /run/sd-watchdog/UNIT.maintenance]"
+        long_help = "While this file exists, UNIT is left alone. Where its file system does not answer, what it said last \
+        holds [default: /run/sd-watchdog/UNIT.maintenance]"
     )]
     pub maintenance_file: Option<PathBuf>,
 

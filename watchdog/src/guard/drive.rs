@@ -3,7 +3,6 @@
 use crate::kernel::stalls::Limit;
 use std::future::pending;
 use std::io;
-use std::path::PathBuf;
 use std::pin::{Pin, pin};
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -22,6 +21,7 @@ use crate::guard::event::{Actions, Event, Moment, Task};
 use crate::guard::follow::{Line, News, follow};
 use crate::guard::gauge::{Gauge, Reading};
 use crate::guard::ledger::Ledger;
+use crate::guard::maintenance::Maintenance;
 use crate::guard::name::ServiceName;
 use crate::guard::note::Note;
 use crate::guard::rules::Rules;
@@ -60,8 +60,8 @@ pub struct Guard<'a> {
     pub probes: &'a Probes,
     /// Our own unit's, where we run in one.
     pub notifier: Option<Notifier>,
-    /// While it exists, UNIT is left alone.
-    pub maintenance: PathBuf,
+    /// While it is on, UNIT is left alone.
+    pub maintenance: Maintenance,
     /// Where it is kept when UNIT was ended.
     pub ledger: Ledger,
     /// Makes hang reports.
@@ -150,18 +150,18 @@ async fn drive(guard: Guard<'_>, bus: (Bus, Changes), stop: &AsyncFd<SignalFd>) 
             biased;
             readable = stop.readable() => {
                 drop(readable.map_err(|source| GuardError::System { what: "wait for signals", source })?);
-                driver.step(Event::Stop);
+                driver.step(Event::Stop).await;
                 driver.last_words().await;
                 exporter.close().await;
                 return Ok(());
             }
             () = at(driver.notifier.as_ref().and_then(Notifier::retry_at)) => driver.flush(),
             () = &mut follower => {}
-            Some(news) = news.recv() => driver.hear(news),
-            end = end_of(&mut driver.underway) => driver.ended(end),
+            Some(news) = news.recv() => driver.hear(news).await,
+            end = end_of(&mut driver.underway) => driver.ended(end).await,
             () = driver.gauge.found() => {}
-            () = at(driver.state.due()) => driver.step(Event::Due),
-            () = at(driver.state.turn()) => driver.step(Event::Turn),
+            () = at(driver.state.due()) => driver.step(Event::Due).await,
+            () = at(driver.state.turn()) => driver.step(Event::Turn).await,
             never = &mut serving => match never {},
         }
     }
@@ -171,7 +171,7 @@ struct Driver<'a> {
     name: &'a ServiceName,
     probes: &'a Probes,
     report: &'a Reporter,
-    maintenance: PathBuf,
+    maintenance: Maintenance,
     ledger: Ledger,
     notifier: Option<Notifier>,
     state: State,
@@ -189,29 +189,29 @@ struct Driver<'a> {
 }
 
 impl<'a> Driver<'a> {
-    fn hear(&mut self, news: News) {
+    async fn hear(&mut self, news: News) {
         match news {
             News::Connected(line) => self.line = Some(line),
             News::Unit(unit) => {
                 tracing::debug!("{unit:?}");
-                self.step(Event::Seen(unit));
+                self.step(Event::Seen(unit)).await;
             }
-            News::Job => self.step(Event::JobQueued),
+            News::Job => self.step(Event::JobQueued).await,
             News::Lost(why) => {
                 self.line = None;
-                self.step(Event::Lost { why });
+                self.step(Event::Lost { why }).await;
             }
         }
     }
 
-    fn ended(&mut self, end: End) {
+    async fn ended(&mut self, end: End) {
         self.underway = None;
         let event = match end {
             End::Probe(outcome) => self.probed(outcome),
             End::Other(event) => event,
         };
         tracing::debug!("{event:?}");
-        self.step(event);
+        self.step(event).await;
     }
 
     fn probed(&mut self, outcome: Outcome) -> Event {
@@ -226,10 +226,10 @@ impl<'a> Driver<'a> {
         )
     }
 
-    fn step(&mut self, event: Event) {
+    async fn step(&mut self, event: Event) {
+        let maintenance = self.maintenance.is_on().await;
         let now = Instant::now();
-        // In /run, so this takes microseconds.
-        let moment = Moment { now, maintenance: self.maintenance.exists(), dice: fastrand::f32() };
+        let moment = Moment { now, maintenance, dice: fastrand::f32() };
         let Actions { drop_task, task, message, notes, ends } = self.state.step(event, moment);
         if drop_task {
             self.underway = None;
