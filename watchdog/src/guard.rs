@@ -139,7 +139,7 @@ pub fn run(args: &GuardArgs) -> Result<ExitCode, GuardError> {
     let children = Children::new();
     if !args.probes.exec.is_empty() || args.hang.on_hang_exec.is_some() {
         children
-            .become_subreaper_alone()
+            .become_subreaper()
             .unwrap_or_else(|error| tracing::warn!("cannot become a subreaper: {error}"));
     }
     let probes = Probes::new(&args.probes, &children)?
@@ -147,8 +147,9 @@ pub fn run(args: &GuardArgs) -> Result<ExitCode, GuardError> {
         .map_err(|source| nothing_to_probe(source, &name, environment.notify_socket.is_some()))?;
     let exec =
         args.hang.on_hang_exec.as_deref().map(command_line::words).transpose().map_err(ConfigError::from)?;
+    let helpers = Rc::clone(&children);
     let report =
-        move |hang: Hang, probes: Vec<ProbeRecord>| report(hang, probes, exec.clone(), Rc::clone(&children));
+        move |hang: Hang, probes: Vec<ProbeRecord>| report(hang, probes, exec.clone(), Rc::clone(&helpers));
     let notifier = environment.notify_socket.as_deref().map(Notifier::new).transpose()?;
     let maintenance = Maintenance::new(maintenance_file(args, &name));
     let ledger = Ledger::new(PathBuf::from(format!("{DIRECTORY}/{name}.restarts")));
@@ -159,6 +160,7 @@ pub fn run(args: &GuardArgs) -> Result<ExitCode, GuardError> {
         notifier,
         maintenance,
         ledger,
+        children: &children,
         report: &report,
         watchdog: args.watchdog,
         outside: &args.outside,

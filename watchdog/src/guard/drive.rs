@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use tokio::io::unix::AsyncFd;
+use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::{sleep, sleep_until, timeout};
 
@@ -31,6 +31,7 @@ use crate::kernel::raw;
 use crate::kernel::runtime::runtime;
 use crate::probe::Probes;
 use crate::report::Recent;
+use crate::service::children::Children;
 use crate::systemd::notify::Notifier;
 use crate::words::log;
 use crate::words::metrics;
@@ -64,6 +65,8 @@ pub struct Guard<'a> {
     pub maintenance: Maintenance,
     /// Where it is kept when UNIT was ended.
     pub ledger: Ledger,
+    /// The helpers that probes and reports run.
+    pub children: &'a Children,
     /// Makes hang reports.
     pub report: &'a Reporter,
     /// W
@@ -76,9 +79,12 @@ pub struct Guard<'a> {
 pub fn run(guard: Guard<'_>) -> Result<ExitCode, GuardError> {
     let runtime = runtime().map_err(|source| GuardError::System { what: "set up I/O", source })?;
     let end = runtime.block_on(async {
-        let stop = stop_signals().map_err(|source| GuardError::System { what: "block signals", source })?;
+        let block = |signals: &[Signal]| {
+            blocked(signals).map_err(|source| GuardError::System { what: "block signals", source })
+        };
+        let signals = Signals { stop: block(&STOP)?, child: block(&[Signal::SIGCHLD])? };
         let bus = first_bus().await?;
-        drive(guard, bus, &stop).await
+        drive(guard, bus, &signals).await
     });
     // A name lookup may hang in its thread; there is nothing to wait for.
     runtime.shutdown_background();
@@ -96,8 +102,16 @@ async fn first_bus() -> Result<(Bus, Changes), BusError> {
     }
 }
 
-fn stop_signals() -> io::Result<AsyncFd<SignalFd>> {
-    let set: SigSet = STOP.into_iter().collect();
+/// What we are told by signals.
+struct Signals {
+    /// [`STOP`]
+    stop: AsyncFd<SignalFd>,
+    /// A helper has ended, or what one has left us.
+    child: AsyncFd<SignalFd>,
+}
+
+fn blocked(signals: &[Signal]) -> io::Result<AsyncFd<SignalFd>> {
+    let set: SigSet = signals.iter().copied().collect();
     set.thread_block()?;
     let descriptor = SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
     raw::readable(descriptor)
@@ -112,8 +126,9 @@ enum End {
     Other(Event),
 }
 
-async fn drive(guard: Guard<'_>, bus: (Bus, Changes), stop: &AsyncFd<SignalFd>) -> Result<(), GuardError> {
-    let Guard { name, rules, probes, notifier, maintenance, ledger, report, watchdog, outside } = guard;
+async fn drive(guard: Guard<'_>, bus: (Bus, Changes), signals: &Signals) -> Result<(), GuardError> {
+    let Guard { name, rules, probes, notifier, maintenance, ledger, children, report, watchdog, outside } =
+        guard;
     let exporter = Exporter::open(outside)?;
     let metrics = Metrics::new(Some(name.as_str()), Some(watchdog));
     let _structured = log::structured();
@@ -148,7 +163,7 @@ async fn drive(guard: Guard<'_>, bus: (Bus, Changes), stop: &AsyncFd<SignalFd>) 
         tokio::select! {
             // In this order: what systemd says of UNIT comes before what follows from what it said earlier.
             biased;
-            readable = stop.readable() => {
+            readable = signals.stop.readable() => {
                 drop(readable.map_err(|source| GuardError::System { what: "wait for signals", source })?);
                 driver.step(Event::Stop).await;
                 driver.last_words().await;
@@ -162,6 +177,11 @@ async fn drive(guard: Guard<'_>, bus: (Bus, Changes), stop: &AsyncFd<SignalFd>) 
             () = driver.gauge.found() => {}
             () = at(driver.state.due()) => driver.step(Event::Due).await,
             () = at(driver.state.turn()) => driver.step(Event::Turn).await,
+            // In every phase: one that was given up while UNIT is stopped ends when nobody asks any more.
+            readable = signals.child.readable() => {
+                let readable = readable.map_err(|source| GuardError::System { what: "wait for signals", source })?;
+                reap(readable, children);
+            }
             never = &mut serving => match never {},
         }
     }
@@ -329,6 +349,16 @@ impl<'a> Driver<'a> {
             at(Some(retry_at)).await;
             self.flush();
         }
+    }
+}
+
+/// Waits for what has ended.
+fn reap(mut readable: AsyncFdReadyGuard<'_, SignalFd>, children: &Children) {
+    // One signal may stand for several.
+    while let Ok(Some(_)) = readable.get_inner().read_signal() {}
+    readable.clear_ready();
+    if let Err(error) = children.reap() {
+        tracing::debug!("cannot wait for what has ended: {error}");
     }
 }
 
