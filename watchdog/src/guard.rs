@@ -6,12 +6,12 @@
 //! | [`decide`]: event in, actions out | [`drive`]: the loop, for I/O to events and actions to I/O |
 //! | [`mod@unit`]: what UNIT's state means | [`follow`]: UNIT's state as news, whatever happens to the connection |
 //! | [`settings`]: what UNIT's settings say about a hang | [`bus`]: systemd over D-Bus |
+//! | [`comeback`]: who starts UNIT again | [`maintenance`]: whether UNIT is to be left alone |
 //! | [`budget`]: how often UNIT may be ended | [`dbus`](crate::systemd::dbus): as much of D-Bus as that takes |
 //! | [`name`]: names of units | [`gauge`]: how far others keep UNIT from running |
 //! | | [`stopping`](crate::systemd::stopping): how the unit stands that we ourselves are in |
 //! | [`event`]: the words in which all of these speak | [`note`]: the log |
-//! | | [`maintenance`]: whether UNIT is to be left alone |
-//! | | [`ledger`]: when UNIT was ended, for the next guard |
+//! | | [`ledger`]: what the next guard is to know of UNIT |
 //!
 //! What makes a hang is the same as for a service that is wrapped: [`spell`](crate::hang::streak), [`starvation`](crate::kernel::starvation).
 //!
@@ -19,11 +19,10 @@
 //!
 //! By `KillUnit` with UNIT's own `WatchdogSignal=`, to whom systemd would send it (`KillMode=`), followed by SIGCONT as
 //! systemd does; after `TimeoutAbortSec=` by SIGKILL. systemd then sees a service die, and does what `Restart=` says for
-//! a death by a signal. That differs from what it says for a watchdog's timeout with `on-watchdog`, and where a process
-//! makes something else of the signal (a handler that exits with 0). There we start UNIT ourselves, when `RestartSec=` is
-//! over and if it still is dead then. `Restart=on-abort` is the one that restarts although a watchdog's timeout would
-//! not: nothing short of a stop job could prevent it, and what the unit says for a death by SIGABRT is no less its own
-//! will.
+//! a death by a signal. Where that is nothing, we start UNIT ourselves, when `RestartSec=` is over and if it still is dead
+//! then: with `no`, `on-success` and `on-watchdog`, and where a process makes something else of the signal (a handler that
+//! exits with 0). [`comeback`] is the table. What nobody would start again is not ended, and nor is what never was healthy
+//! under our probes.
 //!
 //! `WATCHDOG=trigger` on UNIT's behalf would have systemd do all this by itself, with the result `watchdog`. But it takes
 //! CAP_SYS_ADMIN to claim another's process id (SCM_CREDENTIALS), a known main process, and a unit with `NotifyAccess=`,
@@ -31,7 +30,7 @@
 //! from 257 on), so that nobody would know whether it was heard.
 
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -59,6 +58,7 @@ use self::rules::Rules;
 
 pub mod budget;
 pub mod bus;
+pub mod comeback;
 pub mod decide;
 pub mod drive;
 pub mod event;
@@ -152,7 +152,7 @@ pub fn run(args: &GuardArgs) -> Result<ExitCode, GuardError> {
         move |hang: Hang, probes: Vec<ProbeRecord>| report(hang, probes, exec.clone(), Rc::clone(&helpers));
     let notifier = environment.notify_socket.as_deref().map(Notifier::new).transpose()?;
     let maintenance = Maintenance::new(maintenance_file(args, &name));
-    let ledger = Ledger::new(PathBuf::from(format!("{DIRECTORY}/{name}.restarts")));
+    let ledger = Ledger::new(Path::new(DIRECTORY), name.as_str(), std::env::args_os().collect::<Vec<_>>());
     drive::run(drive::Guard {
         name,
         rules,

@@ -31,21 +31,28 @@ pub struct GuardArgs {
         help_heading = "Guarding")]
     pub watchdog: Duration,
 
-    /// Whether UNIT is started again: as its own Restart= says for a watchdog, always, or never
+    /// Who starts UNIT again: systemd or else guard (auto), as its own Restart= says (unit), always, never
     #[arg(
         long,
-        value_name = "unit|always|never",
-        default_value = "unit",
+        value_name = "auto|unit|always|never",
+        default_value = "auto",
         hide_possible_values = true,
         help_heading = "Guarding"
     )]
+    #[arg(
+        long_help = "Who starts UNIT again after a hang. auto: systemd, or else this guard, as with the drop-in of sd-watchdog \
+        unit. unit: the same where its own Restart= covers a watchdog's timeout; with another one UNIT is left alone in a \
+        hang. always: in spite of its RestartPreventExitStatus= and FailureAction= too. never: it is ended and left to \
+        systemd. Other than with never, what nobody would start again is not ended; what would be done is said when UNIT is \
+        taken up"
+    )]
     pub restart: RestartRule,
 
-    /// End UNIT at most this often within --restart-window; then only say that it hangs
+    /// End UNIT at most N times per --restart-window; after that only say that it hangs
     #[arg(long, value_name = "N", default_value_t = 5, help_heading = "Guarding")]
     pub max_restarts: u32,
 
-    /// See --max-restarts
+    /// The time over which --max-restarts counts
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "1h",
         help_heading = "Guarding")]
     pub restart_window: Duration,
@@ -65,9 +72,11 @@ pub struct GuardArgs {
 /// Whether a unit that hung is started again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum RestartRule {
-    /// As its own Restart= says for a watchdog's timeout.
+    /// By systemd where it does so by itself, and else by this guard.
+    Auto,
+    /// The same, if its own Restart= covers a watchdog's timeout.
     Unit,
-    /// Whatever it says.
+    /// Whatever its settings say.
     Always,
     /// Left to systemd alone: it is ended and not started by us.
     Never,

@@ -149,6 +149,8 @@ pub const GUARD: Texts = Texts {
     files: &[
         ("/etc/sd-watchdog/NAME.conf", "options of sd-watchdog@NAME.service"),
         ("/run/sd-watchdog/UNIT.maintenance", "while it exists, UNIT is left alone"),
+        ("/run/sd-watchdog/UNIT.restarts", "when UNIT was ended, for --max-restarts"),
+        ("/run/sd-watchdog/UNIT.healthy", "which start of UNIT was healthy"),
         ("/run/systemd/journal/socket", "where log entries and hang reports go"),
     ],
 };

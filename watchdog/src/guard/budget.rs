@@ -24,20 +24,21 @@ impl Budget {
     }
 
     /// Whether there is room for one more.
-    pub fn has_room(&mut self, now: Instant) -> bool {
-        let window = self.window;
-        self.spent.retain(|&at| now.duration_since(at) < window);
-        self.spent.len() < usize::try_from(self.limit).unwrap_or(usize::MAX)
+    pub fn has_room(&self, now: Instant) -> bool {
+        let counting = self.spent.iter().filter(|&&at| now.duration_since(at) < self.window).count();
+        counting < usize::try_from(self.limit).unwrap_or(usize::MAX)
     }
 
     /// One is spent now.
     pub fn spend(&mut self, now: Instant) {
+        let window = self.window;
+        self.spent.retain(|&at| now.duration_since(at) < window);
         self.spent.push_back(now);
     }
 
-    /// How long until there is room again; [`None`]: with a limit of 0, never.
-    pub fn room_in(&self, now: Instant) -> Option<Duration> {
-        self.spent.front().map(|&oldest| (oldest + self.window).saturating_duration_since(now))
+    /// What was spent last was not, after all.
+    pub fn refund(&mut self) {
+        self.spent.pop_back();
     }
 }
 
@@ -65,7 +66,6 @@ mod tests {
                 budget.spend(at(secs));
             }
         }
-        assert_eq!(budget.room_in(at(170)), Some(Duration::from_secs(30)));
     }
 
     #[test]
@@ -75,14 +75,24 @@ mod tests {
         let mut budget = Budget::new(2, Duration::from_secs(100), vec![at(0), at(50)]);
         assert!(!budget.has_room(at(60)));
         assert!(budget.has_room(at(101)));
-        assert_eq!(budget.spent(), [at(50)]);
+        budget.spend(at(101));
+        assert_eq!(budget.spent(), [at(50), at(101)]);
+    }
+
+    #[test]
+    fn what_was_not_spent_after_all_leaves_room() {
+        let now = Instant::now();
+        let mut budget = Budget::new(1, Duration::from_secs(100), Vec::new());
+        budget.spend(now);
+        assert!(!budget.has_room(now));
+        budget.refund();
+        assert!(budget.has_room(now));
     }
 
     #[test]
     fn a_limit_of_zero_never_has_room() {
         let now = Instant::now();
-        let mut budget = Budget::new(0, Duration::from_secs(1), Vec::new());
+        let budget = Budget::new(0, Duration::from_secs(1), Vec::new());
         assert!(!budget.has_room(now));
-        assert_eq!(budget.room_in(now), None);
     }
 }

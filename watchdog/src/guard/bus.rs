@@ -15,32 +15,18 @@ use tokio::net::UnixStream;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
 
+use crate::guard::event::Failure;
 use crate::guard::name::ServiceName;
 use crate::guard::settings::{Settings, Whom};
 use crate::guard::unit::Unit;
 use crate::systemd::dbus::names::{
-    BUS, BUS_PATH, MANAGER, MANAGER_PATH, PRIVATE_SOCKET, PROPERTIES, SYSTEMD, UNIT, bus_socket,
+    BUS, BUS_PATH, MANAGER, MANAGER_PATH, PRIVATE_SOCKET, PROPERTIES, SERVICE, SYSTEMD, UNIT, bus_socket,
 };
 use crate::systemd::dbus::wire::{Argument, Call, Incoming};
 use crate::systemd::dbus::{CALL_TIMEOUT, CallError, Connection, Property, Wanted};
 
 /// What connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// What [`Unit`] is made of, by interface.
-const FACTS: [(&str, &str); 11] = [
-    ("Unit", "Id"),
-    ("Unit", "LoadState"),
-    ("Unit", "ActiveState"),
-    ("Unit", "SubState"),
-    ("Unit", "FreezerState"),
-    ("Unit", "InvocationID"),
-    ("Unit", "Job"),
-    ("Service", "MainPID"),
-    ("Service", "Result"),
-    ("Service", "ExecMainCode"),
-    ("Service", "ExecMainStatus"),
-];
 
 /// systemd cannot be talked to. The message says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -195,10 +181,8 @@ impl Bus {
     /// How UNIT stands now.
     pub async fn look(&self, handle: &Handle) -> Result<Unit, BusError> {
         let mut unit = Unit::default();
-        for (interface, property) in FACTS {
-            if let Some(value) = self.property(handle, interface, property).await? {
-                unit.set(property, value);
-            }
+        for (property, value) in self.properties(handle).await? {
+            unit.set(&property, value);
         }
         Ok(unit)
     }
@@ -206,44 +190,33 @@ impl Bus {
     /// UNIT's settings now.
     pub async fn settings(&self, handle: &Handle) -> Result<Settings, BusError> {
         let mut settings = Settings::default();
-        for (interface, property) in Settings::PROPERTIES {
-            if let Some(value) = self.property(handle, interface, property).await? {
-                settings.set(property, value);
-            }
+        for (property, value) in self.properties(handle).await? {
+            settings.set(&property, value);
         }
         Ok(settings)
     }
 
+    /// All that systemd says of it, of one moment: asked for one property at a time, it could have a state of before a change
+    /// and a main process of after it. As `systemctl show` does it: to systemd no interface means every interface
+    /// (`bus_map_all_properties` in its src/shared/bus-map-properties.c).
+    async fn properties(&self, Handle(path): &Handle) -> Result<Vec<(String, Property)>, BusError> {
+        let reply = self.call(path, PROPERTIES, "GetAll", &[Argument::Text("")]).await?;
+        Ok(reply.body().properties().map_err(|_| CallError::Malformed)?)
+    }
+
     /// UNIT's control group now, as below the root of the hierarchy; [`None`] where it has none.
-    pub async fn control_group(&self, handle: &Handle) -> Result<Option<String>, BusError> {
-        let value = self.property(handle, "Service", "ControlGroup").await?;
-        Ok(match value {
+    pub async fn control_group(&self, Handle(path): &Handle) -> Result<Option<String>, BusError> {
+        let arguments = [Argument::Text(SERVICE), Argument::Text("ControlGroup")];
+        let reply = self.call(path, PROPERTIES, "Get", &arguments).await?;
+        Ok(match reply.body().value().map_err(|_| CallError::Malformed)? {
             Some(Property::Text(path)) if !path.is_empty() => Some(path),
             _ => None,
         })
     }
 
-    /// [`None`] for one that this systemd does not know.
-    async fn property(
-        &self,
-        Handle(path): &Handle,
-        interface: &str,
-        property: &str,
-    ) -> Result<Option<Property>, BusError> {
-        let interface = format!("{SYSTEMD}.{interface}");
-        let arguments = [Argument::Text(&interface), Argument::Text(property)];
-        match self.call(path, PROPERTIES, "Get", &arguments).await {
-            Ok(reply) => Ok(reply.body().value().map_err(|_| CallError::Malformed)?),
-            Err(CallError::Refused { name, .. }) if name == "org.freedesktop.DBus.Error.UnknownProperty" => {
-                Ok(None)
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
     /// Sends a signal to UNIT's processes, and SIGCONT after it, as systemd does when it kills: a stopped process acts
     /// on nothing but SIGKILL.
-    pub async fn kill(&self, name: &ServiceName, whom: Whom, signal: i32) -> Result<(), String> {
+    pub async fn kill(&self, name: &ServiceName, whom: Whom, signal: i32) -> Result<(), Failure> {
         let kill = async |signal| {
             let arguments =
                 [Argument::Text(name.as_str()), Argument::Text(whom.name()), Argument::Signed(signal)];
@@ -266,7 +239,7 @@ impl Bus {
     }
 
     /// Starts UNIT, unless somebody else has queued a job for it that says otherwise (mode `fail`).
-    pub async fn start(&self, name: &ServiceName) -> Result<(), String> {
+    pub async fn start(&self, name: &ServiceName) -> Result<(), Failure> {
         let arguments = [Argument::Text(name.as_str()), Argument::Text("fail")];
         self.manager("StartUnit", &arguments).await.map(drop).map_err(|error| explain(&error))
     }
@@ -338,13 +311,22 @@ async fn within<T>(connect: impl Future<Output = io::Result<T>>) -> io::Result<T
 }
 
 /// systemd's own words, with the remedy where it does not let us.
-fn explain(error: &CallError) -> String {
+fn explain(error: &CallError) -> Failure {
     let denied = ["AccessDenied", "InteractiveAuthorizationRequired", "AuthFailed"];
+    let lost = ["NoReply", "Timeout", "TimedOut", "Disconnected"];
     match error {
-        CallError::Refused { name, words } if denied.iter().any(|denial| name.ends_with(denial)) => format!(
-            "{words}: run the guard as root, or let its user do it (polkit: org.freedesktop.systemd1.manage-units)"
-        ),
-        error => error.to_string(),
+        CallError::Refused { name, words } if denied.iter().any(|denial| name.ends_with(denial)) => Failure {
+            why: format!(
+                "{words}: run the guard as root, or let its user do it (polkit: \
+                 org.freedesktop.systemd1.manage-units)"
+            ),
+            is_refusal: true,
+        },
+        // Of a bus, which did not hear from systemd either.
+        CallError::Refused { name, words } => {
+            Failure { why: words.clone(), is_refusal: !lost.iter().any(|lost| name.ends_with(lost)) }
+        }
+        error => Failure { why: error.to_string(), is_refusal: false },
     }
 }
 

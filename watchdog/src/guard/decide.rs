@@ -4,12 +4,15 @@
 //! |---|---|---|
 //! | Away | unknown: systemd does not answer | do nothing, and connect again |
 //! | Resting | not running, reloading, frozen, or under maintenance | do nothing: a probe could wake it |
-//! | Starting | running; no healthy probe yet | probe; unhealthy ones do not count before `--start-timeout` |
+//! | Starting | running; no healthy probe yet | probe; unhealthy ones do not count before `--start-timeout`, nor before a healthy one |
 //! | Watching | running | probe; [`Watch`] decides what is a hang |
 //! | Acting | hangs | read its settings, report, signal, wait for its end, start it if systemd does not |
 //! | Ended | | do nothing: we were asked to stop |
 //!
 //! What the end of a probe means is decided by [`Watch`], as it is in front of a service.
+//!
+//! What never was healthy under these probes is never ended ([`State::has_answered`]), nor is what nobody would start again
+//! ([`Comeback`](crate::guard::comeback::Comeback)): a hang of that is only said.
 //!
 //! Whatever somebody else does about UNIT comes first: a job, a new main process or a start ends what we were at.
 //!
@@ -33,9 +36,11 @@ use crate::systemd::message::Message;
 use crate::words::metrics;
 use crate::words::outcome::Reason;
 
+use self::outlook::Known;
 use self::status::Said;
 
 mod hang;
+mod outlook;
 mod stand;
 mod status;
 mod watch;
@@ -60,14 +65,22 @@ enum Phase {
 #[derive(Debug, Clone)]
 enum Act {
     ReadingSettings,
-    Reporting(Settings),
+    Reporting {
+        settings: Settings,
+        /// And then it is ended.
+        is_to_end: bool,
+    },
     /// The watchdog's signal was sent.
     Signalled(Settings),
     /// SIGKILL was sent.
     Killed(Settings),
     /// It has ended, and is started when its RestartSec= is over.
-    Dead,
-    Looking,
+    Dead {
+        start_at: Instant,
+    },
+    Looking {
+        start_at: Instant,
+    },
     Starting,
 }
 
@@ -80,9 +93,16 @@ pub struct State {
     phase: Phase,
     unit: Unit,
     instance: Option<Instance>,
-    /// It has answered, or its grace is over.
-    settled: bool,
     watch: Watch,
+    /// The life of UNIT that was healthy last.
+    answered: Option<Instance>,
+    /// That it never was is said.
+    is_silence_said: bool,
+    known: Option<Known>,
+    /// What of it was said last.
+    outlook: Option<String>,
+    /// Why systemd refuses to have UNIT ended, and when it is asked again.
+    refusal: Option<(String, Instant)>,
     /// Why the last probe could not be made.
     blind: Option<Reason>,
     budget: Budget,
@@ -111,8 +131,15 @@ pub struct State {
 impl State {
     /// Before anything is known of UNIT.
     ///
-    /// `ends` is when it was ended before, the oldest first.
-    pub fn new(rules: Rules, name: ServiceName, target: &str, ends: Vec<Instant>, now: Instant) -> Self {
+    /// `ends` is when it was ended before, the oldest first; `answered`, which life of it was healthy under the same probes
+    /// before this guard began.
+    pub fn new(
+        rules: Rules,
+        name: ServiceName,
+        target: &str,
+        (ends, answered): (Vec<Instant>, Option<Instance>),
+        now: Instant,
+    ) -> Self {
         let ((limit, window), timing) = (rules.budget, rules.timing);
         Self {
             turn: rules.turn.map(|turn| now + turn),
@@ -122,8 +149,12 @@ impl State {
             phase: Phase::Away(None),
             unit: Unit::default(),
             instance: None,
-            settled: false,
             watch: Watch::beside(timing),
+            answered,
+            is_silence_said: false,
+            known: None,
+            outlook: None,
+            refusal: None,
             blind: None,
             budget: Budget::new(limit, window, ends),
             probe_started: now,
@@ -207,6 +238,7 @@ impl State {
                 return actions;
             }
             Event::Seen(unit) => self.seen(unit, at, &mut actions),
+            Event::Settings(settings) => self.settings_are(settings, &mut actions),
             Event::JobQueued => self.give_way(at, &mut actions),
             Event::Lost { why } => self.lost(why, at.now, &mut actions),
             Event::Due => self.is_due(at, &mut actions),
@@ -253,12 +285,12 @@ impl State {
             Phase::Acting(Act::Signalled(settings)) => {
                 let settings = settings.clone();
                 let (whom, signal) = (settings.whom_at_last(&self.unit), nix::libc::SIGKILL);
-                actions.notes.push(Note::Killing { after: settings.abort_timeout.unwrap_or_default() });
+                actions.notes.push(Note::Killing { after: settings.kill_after().unwrap_or_default() });
                 self.phase = Phase::Acting(Act::Killed(settings));
                 self.begin(Task::Kill { whom, signal }, at.now, actions);
             }
-            Phase::Acting(Act::Dead) => {
-                self.phase = Phase::Acting(Act::Looking);
+            &Phase::Acting(Act::Dead { start_at }) => {
+                self.phase = Phase::Acting(Act::Looking { start_at });
                 self.begin(Task::Look, at.now, actions);
             }
             Phase::Acting(_) | Phase::Away(_) | Phase::Ended => {}

@@ -17,7 +17,7 @@ use tokio::time::{sleep, sleep_until, timeout};
 use crate::cli::OutsideArgs;
 use crate::guard::bus::{Bus, BusError, Changes};
 use crate::guard::decide::State;
-use crate::guard::event::{Actions, Event, Moment, Task};
+use crate::guard::event::{Actions, Event, Failure, Moment, Task};
 use crate::guard::follow::{Line, News, follow};
 use crate::guard::gauge::{Gauge, Reading};
 use crate::guard::ledger::Ledger;
@@ -25,6 +25,8 @@ use crate::guard::maintenance::Maintenance;
 use crate::guard::name::ServiceName;
 use crate::guard::note::Note;
 use crate::guard::rules::Rules;
+use crate::guard::settings::Settings;
+use crate::guard::unit::Unit;
 use crate::guard::{GuardError, Reporter, note};
 use crate::hang::flapping::Flapping;
 use crate::kernel::raw;
@@ -63,7 +65,7 @@ pub struct Guard<'a> {
     pub notifier: Option<Notifier>,
     /// While it is on, UNIT is left alone.
     pub maintenance: Maintenance,
-    /// Where it is kept when UNIT was ended.
+    /// What the next guard is to know.
     pub ledger: Ledger,
     /// The helpers that probes and reports run.
     pub children: &'a Children,
@@ -123,7 +125,13 @@ type Underway<'a> = Pin<Box<dyn Future<Output = End> + 'a>>;
 enum End {
     /// What a probe found; the rest of that event is measured when it is there.
     Probe(Outcome),
-    Other(Event),
+    Other(Box<Event>),
+}
+
+impl End {
+    fn other(event: Event) -> Self {
+        Self::Other(Box::new(event))
+    }
 }
 
 async fn drive(guard: Guard<'_>, bus: (Bus, Changes), signals: &Signals) -> Result<(), GuardError> {
@@ -138,7 +146,8 @@ async fn drive(guard: Guard<'_>, bus: (Bus, Changes), signals: &Signals) -> Resu
     }
     let (sender, mut news) = unbounded_channel();
     let gauge = Gauge::new(rules.pressure_limit);
-    let state = State::new(rules, name.clone(), &probes.to_string(), ledger.read(), Instant::now());
+    let known = (ledger.ends(), ledger.healthy());
+    let state = State::new(rules, name.clone(), &probes.to_string(), known, Instant::now());
     let mut driver = Driver {
         name: &name,
         probes,
@@ -166,6 +175,7 @@ async fn drive(guard: Guard<'_>, bus: (Bus, Changes), signals: &Signals) -> Resu
             readable = signals.stop.readable() => {
                 drop(readable.map_err(|source| GuardError::System { what: "wait for signals", source })?);
                 driver.step(Event::Stop).await;
+                driver.ledger.forget_health();
                 driver.last_words().await;
                 exporter.close().await;
                 return Ok(());
@@ -216,6 +226,10 @@ impl<'a> Driver<'a> {
                 tracing::debug!("{unit:?}");
                 self.step(Event::Seen(unit)).await;
             }
+            News::Settings(settings) => {
+                tracing::debug!("{settings:?}");
+                self.step(Event::Settings(settings)).await;
+            }
             News::Job => self.step(Event::JobQueued).await,
             News::Lost(why) => {
                 self.line = None;
@@ -228,7 +242,7 @@ impl<'a> Driver<'a> {
         self.underway = None;
         let event = match end {
             End::Probe(outcome) => self.probed(outcome),
-            End::Other(event) => event,
+            End::Other(event) => *event,
         };
         tracing::debug!("{event:?}");
         self.step(event).await;
@@ -250,15 +264,17 @@ impl<'a> Driver<'a> {
         let maintenance = self.maintenance.is_on().await;
         let now = Instant::now();
         let moment = Moment { now, maintenance, dice: fastrand::f32() };
-        let Actions { drop_task, task, message, notes, ends } = self.state.step(event, moment);
+        let Actions { drop_task, task, message, notes, ends, healthy } = self.state.step(event, moment);
         if drop_task {
             self.underway = None;
         }
-        if let Some(ends) = ends
-            && let Err(error) = self.ledger.write(&ends)
-        {
+        let kept = [
+            ends.map(|ends| self.ledger.keep_ends(&ends)),
+            healthy.map(|instance| self.ledger.keep_health(&instance)),
+        ];
+        if let Some(error) = kept.into_iter().flatten().find_map(Result::err) {
             // By hand, without the template's RuntimeDirectory=.
-            tracing::debug!("when UNIT was ended is forgotten when this guard ends: {error}");
+            tracing::debug!("what happened to UNIT is forgotten when this guard ends: {error}");
         }
         if let Some(task) = task {
             if let Task::Probe { limit } = task {
@@ -269,6 +285,7 @@ impl<'a> Driver<'a> {
         self.gauge.follow(self.state.instance(), || control_group(self.line.clone()));
         self.metrics.failures(self.state.failures());
         self.metrics.restarts(self.state.restarts());
+        self.metrics.armed(self.state.is_armed(now));
         let figure = self.state.figure();
         let is_changed = std::mem::replace(&mut self.figure, figure) != figure;
         self.metrics.state(figure);
@@ -284,7 +301,9 @@ impl<'a> Driver<'a> {
 
     fn count(&self, note: &Note) {
         match note {
-            Note::Hung { .. } | Note::DryRun { .. } | Note::Exhausted { .. } => self.metrics.hang(),
+            Note::Hung { .. } | Note::DryRun { .. } | Note::LeftAlone { .. } | Note::Exhausted { .. } => {
+                self.metrics.hang();
+            }
             Note::Discounted { .. } => self.metrics.discounted(),
             Note::Slowed { .. } => self.metrics.widened(),
             _ => {}
@@ -305,31 +324,31 @@ impl<'a> Driver<'a> {
                     if timeout(budget, report).await.is_err() {
                         tracing::warn!("the hang report was not done in {}: going on", Span(budget));
                     }
-                    End::Other(Event::Reported)
+                    End::other(Event::Reported)
                 })
             }
             Task::ReadSettings => Box::pin(async move {
-                End::Other(Event::Read(match line {
+                End::other(Event::Read(match line {
                     Some(line) => line.bus.settings(&line.handle).await.map_err(|error| error.to_string()),
                     None => Err(NO_LINE.to_owned()),
                 }))
             }),
             Task::Look => Box::pin(async move {
-                End::Other(Event::Looked(match line {
-                    Some(line) => line.bus.look(&line.handle).await.map_err(|error| error.to_string()),
+                End::other(Event::Looked(match line {
+                    Some(line) => look(&line).await.map_err(|error| error.to_string()),
                     None => Err(NO_LINE.to_owned()),
                 }))
             }),
             Task::Kill { whom, signal } => Box::pin(async move {
-                End::Other(Event::Called(match line {
+                End::other(Event::Called(match line {
                     Some(line) => line.bus.kill(name, whom, signal).await,
-                    None => Err(NO_LINE.to_owned()),
+                    None => Err(no_line()),
                 }))
             }),
             Task::Start => Box::pin(async move {
-                End::Other(Event::Called(match line {
+                End::other(Event::Called(match line {
                     Some(line) => line.bus.start(name).await,
-                    None => Err(NO_LINE.to_owned()),
+                    None => Err(no_line()),
                 }))
             }),
         }
@@ -350,6 +369,15 @@ impl<'a> Driver<'a> {
             self.flush();
         }
     }
+}
+
+/// Nothing was asked.
+fn no_line() -> Failure {
+    Failure { why: NO_LINE.to_owned(), is_refusal: true }
+}
+
+async fn look(line: &Line) -> Result<(Unit, Settings), BusError> {
+    Ok((line.bus.look(&line.handle).await?, line.bus.settings(&line.handle).await?))
 }
 
 /// Waits for what has ended.

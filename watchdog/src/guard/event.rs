@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::guard::note::Note;
 use crate::guard::settings::{Settings, Whom};
-use crate::guard::unit::Unit;
+use crate::guard::unit::{Instance, Unit};
 use crate::hang::watch::Ended;
 use crate::kernel::stalls::Limit;
 use crate::systemd::message::Message;
@@ -14,6 +14,8 @@ use crate::systemd::message::Message;
 pub enum Event {
     /// systemd is connected, and UNIT stands so; or something about it changed.
     Seen(Unit),
+    /// UNIT, as it was seen last, has these settings.
+    Settings(Settings),
     /// Somebody wants something done to UNIT.
     JobQueued,
     /// systemd is connected no more.
@@ -32,11 +34,20 @@ pub enum Event {
     /// [`Task::Report`] has ended.
     Reported,
     /// [`Task::Kill`] or [`Task::Start`] has ended.
-    Called(Result<(), String>),
+    Called(Result<(), Failure>),
     /// [`Task::Look`] has ended.
-    Looked(Result<Unit, String>),
+    Looked(Result<(Unit, Settings), String>),
     /// We are asked to stop.
     Stop,
+}
+
+/// A call that came to nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// In words.
+    pub why: String,
+    /// systemd has refused it. Otherwise there was no answer, and nobody knows whether it was done.
+    pub is_refusal: bool,
 }
 
 /// The circumstances of an event.
@@ -69,7 +80,7 @@ pub enum Task {
         /// Its number.
         signal: i32,
     },
-    /// See how UNIT stands now, not when systemd last said.
+    /// See how UNIT stands now, not when systemd last said, and what its settings are.
     Look,
     /// Start UNIT.
     Start,
@@ -101,6 +112,8 @@ pub struct Actions {
     pub message: Message,
     /// Log these.
     pub notes: Vec<Note>,
-    /// UNIT is about to be ended; keep when that was done, this time and before, as far as it counts.
+    /// UNIT is about to be ended, or was not after all; keep when that was done, as far as it counts.
     pub ends: Option<Vec<Instant>>,
+    /// This life of UNIT was healthy for the first time; keep that.
+    pub healthy: Option<Instance>,
 }

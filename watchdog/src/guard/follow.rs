@@ -11,7 +11,8 @@ use tokio::time::sleep;
 
 use crate::guard::bus::{Bus, BusError, Change, Changes, Handle};
 use crate::guard::name::ServiceName;
-use crate::guard::unit::Unit;
+use crate::guard::settings::Settings;
+use crate::guard::unit::{Instance, Standing, Unit};
 
 /// From one attempt to connect to the next: the first, and the longest. Each is twice the one before.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
@@ -23,6 +24,8 @@ pub enum News {
     Connected(Rc<Line>),
     /// How UNIT stands.
     Unit(Unit),
+    /// Its settings, each time that it begins to run, and when systemd has read its configuration again.
+    Settings(Settings),
     /// A job was queued for UNIT.
     Job,
     /// The connection is gone, or could not be had.
@@ -79,7 +82,9 @@ async fn attend(
     tell(news, News::Connected(Rc::clone(&line)));
     tell(news, News::Unit(unit.clone()));
     let mut told = unit.clone();
+    let mut settings_of = None;
     loop {
+        tell_settings(&line, &told, &mut settings_of, news).await?;
         match changes.recv().await {
             Some(Change::Properties { values, complete }) => {
                 for (property, value) in values {
@@ -97,13 +102,31 @@ async fn attend(
                     return Ok("the unit's name leads to another unit".to_owned());
                 }
                 unit = line.bus.look(&line.handle).await?;
-                told = unit.clone();
+                (told, settings_of) = (unit.clone(), None);
                 tell(news, News::Unit(unit.clone()));
             }
             Some(Change::Moved) => return Ok("it is being executed anew".to_owned()),
             None => return Ok(line.bus.why_closed()),
         }
     }
+}
+
+/// What a hang would come to is to be known before there is one.
+async fn tell_settings(
+    line: &Line,
+    unit: &Unit,
+    told: &mut Option<Instance>,
+    news: &UnboundedSender<News>,
+) -> Result<(), BusError> {
+    let now = match unit.standing() {
+        Standing::Serving(instance) => Some(instance),
+        Standing::Dead | Standing::Between => None,
+    };
+    if now.is_some() && *told != now {
+        tell(news, News::Settings(line.bus.settings(&line.handle).await?));
+    }
+    *told = now;
+    Ok(())
 }
 
 /// Nobody listens any more only when all ends.

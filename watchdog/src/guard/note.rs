@@ -3,6 +3,7 @@
 use crate::kernel::stalls::Pressure;
 use std::time::{Duration, Instant};
 
+use crate::guard::comeback::{Comeback, Obstacle};
 use crate::guard::name::ServiceName;
 use crate::guard::rules::Rules;
 use crate::guard::settings::Whom;
@@ -48,6 +49,8 @@ pub fn late_report(rules: &Rules) -> Option<String> {
 #[expect(missing_docs, reason = "see say(), which puts them into words")]
 pub enum Note {
     NotThere,
+    Outlook { plan: String, comeback: Comeback, is_own_will: bool, is_dry: bool },
+    NeverHealthy { grace: Duration, reason: Reason },
     Answers { target: String, took: Duration },
     Unhealthy { reason: Reason },
     Recovered { failures: u32 },
@@ -56,6 +59,7 @@ pub enum Note {
     Discounted { late: Duration },
     Slowed { pressure: Pressure },
     DryRun { reason: String, plan: String },
+    LeftAlone { reason: String, obstacle: Obstacle },
     Exhausted { reason: String, limit: u32, window: Duration },
     Signalling { signal: i32, whom: Whom },
     Killing { after: Duration },
@@ -91,11 +95,34 @@ pub fn log(unit: &ServiceName, note: &Note, flapping: &mut Flapping) {
     }
 }
 
+/// What a hang would come to.
+fn outlook(unit: &ServiceName, comeback: &Comeback, plan: &str, is_own_will: bool, is_dry: bool) {
+    let would = if is_dry { "would be (but for --dry-run)" } else { "is" };
+    match comeback {
+        Comeback::Nobody(obstacle) if !comeback.may_end() => tracing::warn!(
+            "IN A HANG {unit} WOULD BE LEFT ALONE: nobody would start it again ({obstacle}); {}",
+            obstacle.remedy()
+        ),
+        _ if is_own_will => tracing::info!("if {unit} hangs, it {would} {plan}"),
+        _ => tracing::warn!(
+            "if {unit} hangs, it {would} {plan}, although its own Restart= has it left dead; --restart unit leaves it alone"
+        ),
+    }
+}
+
 fn say(unit: &ServiceName, note: &Note) {
     match note {
         Note::NotThere => {
             tracing::warn!("{unit} does not exist; waiting for it. Is the name right?");
         }
+        Note::Outlook { comeback, plan, is_own_will, is_dry } => {
+            outlook(unit, comeback, plan, *is_own_will, *is_dry);
+        }
+        Note::NeverHealthy { grace, reason } => tracing::warn!(
+            "{unit} HAS NOT BEEN HEALTHY ONCE IN {} AND IS LEFT ALONE until it is, since a probe that is wrong must not end \
+             a healthy service. Is the probe right? If so, look into it, then run `systemctl restart {unit}`. {reason}",
+            Span(*grace)
+        ),
         Note::Answers { target, took } => {
             tracing::info!("{unit} is healthy: {target} answered in {}", rounded(*took));
         }
@@ -121,6 +148,11 @@ fn say(unit: &ServiceName, note: &Note) {
         Note::DryRun { reason, plan } => {
             tracing::error!("{unit} hangs and would be {plan}, but for --dry-run: {reason}");
         }
+        Note::LeftAlone { reason, obstacle } => tracing::error!(
+            "{unit} HANGS AND IS LEFT ALONE: nobody would start it again ({obstacle}); {}. Look into it, then run \
+             `systemctl restart {unit}`. {reason}",
+            obstacle.remedy()
+        ),
         Note::Exhausted { reason, limit, window } => tracing::error!(
             "{unit} HANGS AND IS LEFT ALONE: it was ended {limit} times within {} already (--max-restarts). \
              Look into it, then run `systemctl restart {unit}`. {reason}",
@@ -150,7 +182,7 @@ fn say(unit: &ServiceName, note: &Note) {
              `systemctl status {unit}` says. Look into it, then run `systemctl reset-failed {unit}` and \
              `systemctl start {unit}`"
         ),
-        Note::Starting => tracing::info!("starting {unit} again: systemd did not, after its end by a signal"),
+        Note::Starting => tracing::info!("starting {unit} again: systemd has left it dead"),
         Note::GaveWay => {
             tracing::info!("somebody else wants something done to {unit}: leaving it to them");
         }

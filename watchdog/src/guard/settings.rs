@@ -1,19 +1,17 @@
-//! What UNIT's own settings say about a hang: how to end it, and whether it comes back.
+//! What UNIT's own settings say about a hang: how to end it, and what systemd does then.
 //!
-//! They are read when they are needed, not before: `systemctl edit` and `systemctl disable` count at once.
+//! They are read when UNIT is taken up, so that what would come of a hang is known before there is one, again when systemd
+//! has read its configuration anew, and again before each step that follows from them: `systemctl edit` and
+//! `systemctl disable` count at once.
 
 use std::time::Duration;
 
-use crate::cli::RestartRule;
+use crate::guard::comeback::{Comeback, Obstacle};
 use crate::guard::unit::Unit;
 use crate::service::signals;
 use crate::systemd::dbus::Property;
+use crate::systemd::shall_restart::{Restart, Statuses};
 use crate::words::span::Span;
-
-/// `CLD_KILLED` and `CLD_DUMPED` of waitid(2).
-const BY_SIGNAL: [i32; 2] = [2, 3];
-/// `CLD_EXITED`
-const BY_EXIT: i32 = 1;
 
 /// Whom a signal goes to, as `KillUnit` of systemd's D-Bus interface takes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,20 +35,28 @@ impl Whom {
 /// UNIT's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// Restart=
-    pub restart: String,
+    /// Restart= and what goes with it.
+    pub restart: Restart,
     /// RestartSec=
     pub restart_after: Duration,
     /// KillMode=
     pub kill_mode: String,
     /// WatchdogSignal=, a number.
     pub watchdog_signal: i32,
-    /// TimeoutAbortSec=, or TimeoutStopSec= where that is not set; [`None`]: infinity.
-    pub abort_timeout: Option<Duration>,
+    /// TimeoutStopSec=; [`None`]: infinity.
+    pub stop_timeout: Option<Duration>,
+    /// TimeoutAbortSec=, or TimeoutStopSec= where that is not set; nothing before systemd 243.
+    pub abort_timeout: Option<Option<Duration>>,
     /// SendSIGKILL=
     pub send_sigkill: bool,
-    /// RestartPreventExitStatus=: exit codes, and signals.
-    pub prevent: (Vec<i32>, Vec<i32>),
+    /// FailureAction=
+    pub failure_action: String,
+    /// CollectMode=, from systemd 236 on; else empty.
+    pub collect_mode: String,
+    /// LoadState: `loaded`, `masked`, …
+    pub load: String,
+    /// Whether systemd takes an order to start it: not with RefuseManualStart=.
+    pub can_start: bool,
     /// `systemctl is-enabled`; empty where there is no unit file.
     pub file_state: String,
     /// The control group, as below the root of the hierarchy; empty where there is none.
@@ -61,13 +67,17 @@ impl Default for Settings {
     /// systemd's own defaults.
     fn default() -> Self {
         Self {
-            restart: "no".into(),
+            restart: Restart::default(),
             restart_after: Duration::from_millis(100),
             kill_mode: "control-group".into(),
             watchdog_signal: nix::libc::SIGABRT,
-            abort_timeout: Some(Duration::from_secs(90)),
+            stop_timeout: Some(Duration::from_secs(90)),
+            abort_timeout: None,
             send_sigkill: true,
-            prevent: (Vec::new(), Vec::new()),
+            failure_action: "none".into(),
+            collect_mode: "inactive".into(),
+            load: "loaded".into(),
+            can_start: true,
             file_state: String::new(),
             control_group: String::new(),
         }
@@ -75,37 +85,31 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The properties to [`set`](Self::set), by interface: `Unit` first. TimeoutAbortUSec comes after TimeoutStopUSec,
-    /// which it overrides where systemd knows it (243 and later).
-    pub const PROPERTIES: [(&str, &str); 10] = [
-        ("Unit", "UnitFileState"),
-        ("Service", "Restart"),
-        ("Service", "RestartUSec"),
-        ("Service", "KillMode"),
-        ("Service", "WatchdogSignal"),
-        ("Service", "TimeoutStopUSec"),
-        ("Service", "TimeoutAbortUSec"),
-        ("Service", "SendSIGKILL"),
-        ("Service", "RestartPreventExitStatus"),
-        ("Service", "ControlGroup"),
-    ];
-
     /// A property has this value.
     pub fn set(&mut self, property: &str, value: Property) {
         match (property, value) {
             ("UnitFileState", Property::Text(text)) => self.file_state = text,
-            ("Restart", Property::Text(text)) => self.restart = text,
+            ("Restart", Property::Text(text)) => self.restart.setting = text,
             ("KillMode", Property::Text(text)) => self.kill_mode = text,
             ("ControlGroup", Property::Text(text)) => self.control_group = text,
             ("RestartUSec", Property::Unsigned(usec)) => self.restart_after = Duration::from_micros(usec),
-            ("TimeoutStopUSec" | "TimeoutAbortUSec", Property::Unsigned(usec)) => {
-                self.abort_timeout = (usec != u64::MAX).then_some(Duration::from_micros(usec));
-            }
+            ("TimeoutStopUSec", Property::Unsigned(usec)) => self.stop_timeout = timeout(usec),
+            ("TimeoutAbortUSec", Property::Unsigned(usec)) => self.abort_timeout = Some(timeout(usec)),
             ("WatchdogSignal", Property::Signed(signal @ 1..)) => self.watchdog_signal = signal,
             ("SendSIGKILL", Property::Flag(flag)) => self.send_sigkill = flag,
             ("RestartPreventExitStatus", Property::Statuses(codes, signals)) => {
-                self.prevent = (codes, signals);
+                self.restart.prevent = Statuses { codes, signals };
             }
+            ("RestartForceExitStatus", Property::Statuses(codes, signals)) => {
+                self.restart.force = Statuses { codes, signals };
+            }
+            ("SuccessExitStatus", Property::Statuses(codes, signals)) => {
+                self.restart.success = Statuses { codes, signals };
+            }
+            ("FailureAction", Property::Text(text)) => self.failure_action = text,
+            ("CollectMode", Property::Text(text)) => self.collect_mode = text,
+            ("LoadState", Property::Text(text)) => self.load = text,
+            ("CanStart", Property::Flag(flag)) => self.can_start = flag,
             _ => {}
         }
     }
@@ -128,33 +132,17 @@ impl Settings {
 
     /// When to send SIGKILL after the watchdog's signal; [`None`]: never.
     pub fn kill_after(&self) -> Option<Duration> {
-        self.abort_timeout.filter(|_| self.send_sigkill)
+        self.abort_timeout.unwrap_or(self.stop_timeout).filter(|_| self.send_sigkill)
     }
 
-    /// Why UNIT is not started again, after we have ended it and systemd has left it dead; [`None`]: it is.
-    ///
-    /// systemd judges by how the process died, and that is not always how a watchdog's end would be judged: a process
-    /// that answers SIGABRT with exit code 0 ended well, and Restart=on-watchdog does not restart what died by a signal.
-    /// So this looks at Restart= as `service_shall_restart` (systemd's src/core/service.c) does with the result
-    /// `watchdog`.
-    pub fn objection(&self, rule: RestartRule, unit: &Unit) -> Option<String> {
-        if matches!(self.file_state.as_str(), "disabled" | "masked" | "masked-runtime")
-            || unit.load == "masked"
-        {
-            let state = if self.file_state.is_empty() { &unit.load } else { &self.file_state };
-            return Some(format!("the unit is {state}"));
-        }
-        match rule {
-            RestartRule::Never => Some("--restart never".to_owned()),
-            RestartRule::Unit if !self.restarts_after_watchdog() => Some(format!("Restart={}", self.restart)),
-            RestartRule::Unit if self.is_prevented(unit) => Some("RestartPreventExitStatus=".to_owned()),
-            RestartRule::Unit | RestartRule::Always => None,
-        }
+    /// Whether it is masked, by a file in /etc or in /run.
+    pub fn is_masked(&self) -> bool {
+        self.load == "masked" || self.file_state.starts_with("masked")
     }
 
     /// What is done about a hang of UNIT, as a dry run says it:
-    /// `sent SIGABRT (all its processes; SIGKILL after 90s) and started again`
-    pub fn plan(&self, rule: RestartRule, unit: &Unit) -> String {
+    /// `sent SIGABRT (all its processes; SIGKILL after 90 s) and started again by systemd (Restart=always)`
+    pub fn plan(&self, comeback: &Comeback, unit: &Unit) -> String {
         let signal = signals::name(self.watchdog_signal);
         let whom = match self.whom(unit) {
             Whom::Main => "its main process",
@@ -164,118 +152,69 @@ impl Settings {
             Some(after) => format!("; SIGKILL after {}", Span(after)),
             None => String::new(),
         };
-        // As it most likely dies.
-        let dead = Unit { exit: (BY_SIGNAL[0], self.watchdog_signal), ..unit.clone() };
-        let then = match self.objection(rule, &dead) {
-            None => "started again".to_owned(),
-            Some(why) => format!("not started again ({why})"),
+        let restart = &self.restart.setting;
+        let then = match comeback {
+            Comeback::Systemd => format!("started again by systemd (Restart={restart})"),
+            Comeback::Guard => format!("started again by this guard (Restart={restart})"),
+            Comeback::Nobody(obstacle @ Obstacle::Told) => format!("not started again ({obstacle})"),
+            Comeback::Nobody(obstacle) => {
+                return format!("left alone, since nobody would start it again ({obstacle})");
+            }
         };
         format!("sent {signal} ({whom}{kill}) and {then}")
     }
+}
 
-    /// systemd.service(5), the table under Restart=, the column "Watchdog".
-    fn restarts_after_watchdog(&self) -> bool {
-        matches!(self.restart.as_str(), "always" | "on-failure" | "on-abnormal" | "on-watchdog")
-    }
-
-    fn is_prevented(&self, unit: &Unit) -> bool {
-        let (code, status) = unit.exit;
-        let (codes, signals) = &self.prevent;
-        (code == BY_EXIT && codes.contains(&status))
-            || (BY_SIGNAL.contains(&code) && signals.contains(&status))
-    }
+fn timeout(usec: u64) -> Option<Duration> {
+    (usec != u64::MAX).then_some(Duration::from_micros(usec))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::guard::unit::tests::{running, unit};
-
-    fn restart(restart: &str) -> Settings {
-        Settings { restart: restart.into(), ..Settings::default() }
-    }
+    use crate::guard::unit::tests::running;
 
     #[test]
-    fn a_dry_run_says_what_would_be_done() {
-        let plan = |settings: Settings, unit: &Unit| settings.plan(RestartRule::Unit, unit);
-        let kept = Settings { prevent: (Vec::new(), vec![nix::libc::SIGABRT]), ..restart("always") };
-        let mixed = Settings { kill_mode: "mixed".into(), send_sigkill: false, ..restart("no") };
-        for (settings, unit, expected) in [
+    fn a_plan_says_what_is_done_and_what_comes_after() {
+        let settings = |restart: &str| {
+            let restart = Restart { setting: restart.into(), ..Restart::default() };
+            Settings { restart, ..Settings::default() }
+        };
+        let mixed = Settings { kill_mode: "mixed".into(), send_sigkill: false, ..settings("no") };
+        let all = "sent SIGABRT (all its processes; SIGKILL after 90 s) and";
+        for (settings, unit, comeback, expected) in [
             (
-                restart("on-watchdog"),
+                settings("always"),
                 running(7),
-                "sent SIGABRT (all its processes; SIGKILL after 90 s) and started again",
+                Comeback::Systemd,
+                format!("{all} started again by systemd (Restart=always)"),
             ),
-            (mixed.clone(), running(7), "sent SIGABRT (its main process) and not started again (Restart=no)"),
-            (mixed, running(0), "sent SIGABRT (all its processes) and not started again (Restart=no)"),
             (
-                kept,
+                settings("no"),
                 running(7),
-                "sent SIGABRT (all its processes; SIGKILL after 90 s) and not started again \
-                 (RestartPreventExitStatus=)",
+                Comeback::Guard,
+                format!("{all} started again by this guard (Restart=no)"),
+            ),
+            (
+                mixed.clone(),
+                running(7),
+                Comeback::Nobody(Obstacle::Told),
+                "sent SIGABRT (its main process) and not started again (--restart never)".to_owned(),
+            ),
+            (
+                mixed,
+                running(0),
+                Comeback::Guard,
+                "sent SIGABRT (all its processes) and started again by this guard (Restart=no)".to_owned(),
+            ),
+            (
+                settings("no"),
+                running(7),
+                Comeback::Nobody(Obstacle::Unstartable("masked".into())),
+                "left alone, since nobody would start it again (the unit is masked)".to_owned(),
             ),
         ] {
-            assert_eq!(plan(settings, &unit), expected);
-        }
-    }
-
-    #[test]
-    fn what_restart_says_for_a_watchdog_decides() {
-        for (word, starts) in [
-            ("no", false),
-            ("always", true),
-            ("on-success", false),
-            ("on-failure", true),
-            ("on-abnormal", true),
-            ("on-abort", false),
-            ("on-watchdog", true),
-            ("a-later-word", false),
-        ] {
-            let dead = unit("failed", "failed");
-            let objection = restart(word).objection(RestartRule::Unit, &dead);
-            assert_eq!(objection, (!starts).then(|| format!("Restart={word}")));
-            assert_eq!(restart(word).objection(RestartRule::Always, &dead), None, "{word}");
-            assert_eq!(
-                restart(word).objection(RestartRule::Never, &dead).as_deref(),
-                Some("--restart never"),
-                "{word}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_is_disabled_or_masked_is_never_started() {
-        for (file_state, load, starts) in [
-            ("enabled", "loaded", true),
-            ("enabled-runtime", "loaded", true),
-            ("static", "loaded", true),
-            ("indirect", "loaded", true),
-            ("linked", "loaded", true),
-            ("generated", "loaded", true),
-            ("transient", "loaded", true),
-            ("", "loaded", true),
-            ("disabled", "loaded", false),
-            ("masked", "masked", false),
-            ("masked-runtime", "loaded", false),
-            ("", "masked", false),
-        ] {
-            let dead = Unit { load: load.into(), ..unit("failed", "failed") };
-            let settings = Settings { file_state: file_state.into(), ..restart("always") };
-            for rule in [RestartRule::Unit, RestartRule::Always] {
-                let objection = settings.objection(rule, &dead);
-                assert_eq!(objection.is_none(), starts, "{file_state} {load}: {objection:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn an_exit_status_that_prevents_restarts_prevents_ours() {
-        let settings = Settings { prevent: (vec![3], vec![6]), ..restart("always") };
-        for (exit, starts) in
-            [((1, 3), false), ((1, 6), true), ((2, 6), false), ((3, 6), false), ((2, 9), true)]
-        {
-            let dead = Unit { exit, ..unit("failed", "failed") };
-            assert_eq!(settings.objection(RestartRule::Unit, &dead).is_none(), starts, "{exit:?}");
+            assert_eq!(settings.plan(&comeback, &unit), expected);
         }
     }
 

@@ -3,6 +3,8 @@
 //! The words are those of `unit_active_state_to_string` (systemd's src/basic/unit-def.c) and of
 //! `service_state_to_string` there. Words that are not known here, of a later systemd, mean: leave it alone.
 
+use std::fmt::Write as _;
+
 use crate::systemd::dbus::Property;
 
 /// The properties that follow UNIT's life. systemd announces changes of all of them, but of LoadState.
@@ -35,7 +37,29 @@ pub struct Unit {
 pub struct Instance {
     /// MainPID
     pub main_pid: u32,
-    invocation: Vec<u8>,
+    /// InvocationID
+    pub invocation: Vec<u8>,
+}
+
+impl Instance {
+    /// `5f3e…/1234`
+    pub fn id(&self) -> String {
+        let mut id = String::new();
+        for byte in &self.invocation {
+            // Writing to a string does not fail.
+            let _ = write!(id, "{byte:02x}");
+        }
+        let _ = write!(id, "/{}", self.main_pid);
+        id
+    }
+
+    /// Of such an id.
+    pub fn of_id(id: &str) -> Option<Self> {
+        let (digits, main_pid) = id.split_once('/')?;
+        let byte = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
+        let invocation = (0..digits.len()).step_by(2).map(byte).collect::<Option<Vec<u8>>>()?;
+        Some(Self { main_pid: main_pid.parse().ok()?, invocation })
+    }
 }
 
 /// What UNIT's state means for us.
@@ -180,6 +204,19 @@ pub(crate) mod tests {
         assert_eq!(standing(7, vec![1]), standing(7, vec![1]));
         assert_ne!(standing(7, vec![1]), standing(8, vec![1]));
         assert_ne!(standing(7, vec![1]), standing(7, vec![2]));
+    }
+
+    #[test]
+    fn an_instance_is_known_by_its_id() {
+        for instance in [
+            Instance { main_pid: 7, invocation: vec![0x5f, 0x03, 0, 0xff] },
+            Instance { main_pid: 0, invocation: vec![] },
+        ] {
+            assert_eq!(Instance::of_id(&instance.id()), Some(instance));
+        }
+        for id in ["", "5f", "5f/", "/", "5/7", "5g/7", "5f/-7"] {
+            assert_eq!(Instance::of_id(id), None, "{id}");
+        }
     }
 
     #[test]

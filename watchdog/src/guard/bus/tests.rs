@@ -15,6 +15,7 @@ use zbus::zvariant::{DynamicType, ObjectPath, Value};
 
 use super::*;
 use crate::guard::follow::{News, follow};
+use crate::systemd::shall_restart::{Restart, Statuses};
 
 const UNIT_PATH: &str = "/org/freedesktop/systemd1/unit/nginx_2eservice";
 
@@ -25,6 +26,8 @@ struct Systemd {
     calls: Rc<RefCell<Vec<String>>>,
     /// What KillUnit answers.
     refusal: Option<&'static str>,
+    /// Properties that this systemd is too old for.
+    unknown: &'static [&'static str],
 }
 
 impl Systemd {
@@ -35,11 +38,17 @@ impl Systemd {
             let guid = zbus::Guid::generate();
             let builder = Builder::unix_stream(theirs).server(guid).expect("a guid").p2p();
             let connection = builder.build().await.expect("a connection");
-            Self { connection, calls: Rc::default(), refusal: None }
+            Self { connection, calls: Rc::default(), refusal: None, unknown: &[] }
         };
         let (systemd, bus) = tokio::join!(server, Bus::open(ours));
         let (bus, changes) = bus.expect("a connection");
         (systemd, bus, changes)
+    }
+
+    fn properties(&self) -> HashMap<&'static str, Value<'static>> {
+        let mut properties = properties();
+        properties.retain(|name, _| !self.unknown.contains(name));
+        properties
     }
 
     /// Answers calls for ever.
@@ -66,15 +75,15 @@ impl Systemd {
                 connection.reply(&header, &path).await.expect("sent");
                 body.deserialize::<String>().expect("a name")
             }
+            "GetAll" => {
+                assert_eq!(body.deserialize::<String>().expect("an interface"), "");
+                connection.reply(&header, &self.properties()).await.expect("sent");
+                return;
+            }
             "Get" => {
-                let (interface, property): (String, String) = body.deserialize().expect("a property");
-                if let Some(value) = property_value(&property) {
-                    connection.reply(&header, &value).await.expect("sent");
-                } else {
-                    let unknown = "org.freedesktop.DBus.Error.UnknownProperty";
-                    connection.reply_error(&header, unknown, &"Unknown property").await.expect("sent");
-                }
-                assert_eq!(interface.rsplit_once('.').expect("dots").0, SYSTEMD);
+                let asked: (String, String) = body.deserialize().expect("a property");
+                assert_eq!(asked, (SERVICE.to_owned(), "ControlGroup".to_owned()));
+                connection.reply(&header, &self.properties()["ControlGroup"]).await.expect("sent");
                 return;
             }
             "KillUnit" => {
@@ -107,30 +116,40 @@ impl Systemd {
     }
 }
 
-fn property_value(property: &str) -> Option<Value<'static>> {
-    let job = ObjectPath::try_from("/org/freedesktop/systemd1/job/0").expect("a path");
-    Some(match property {
-        "Id" => "nginx.service".into(),
-        "LoadState" => "loaded".into(),
-        "ActiveState" => "active".into(),
-        "SubState" => "running".into(),
-        "InvocationID" => vec![1_u8, 2, 3].into(),
-        "Job" => Value::from((0_u32, job)),
-        "MainPID" => 42_u32.into(),
-        "Result" => "success".into(),
-        "ExecMainCode" | "ExecMainStatus" => 0_i32.into(),
-        "UnitFileState" => "enabled".into(),
-        "Restart" => "on-failure".into(),
-        "RestartUSec" => 250_000_u64.into(),
-        "KillMode" => "mixed".into(),
-        "WatchdogSignal" => 9_i32.into(),
-        "TimeoutStopUSec" => 90_000_000_u64.into(),
-        "SendSIGKILL" => false.into(),
-        "RestartPreventExitStatus" => Value::from((vec![3_i32, 4], vec![6_i32])),
-        "ControlGroup" => "/system.slice/nginx.service".into(),
-        // FreezerState, TimeoutAbortUSec: as before systemd 246 and 243.
-        _ => return None,
-    })
+/// As systemd 252 has them, and a unit.
+fn properties() -> HashMap<&'static str, Value<'static>> {
+    let job = Value::from((0_u32, ObjectPath::from_static_str_unchecked("/")));
+    HashMap::from([
+        ("Id", "nginx.service".into()),
+        ("LoadState", "loaded".into()),
+        ("ActiveState", "active".into()),
+        ("SubState", "running".into()),
+        ("FreezerState", "running".into()),
+        ("InvocationID", vec![1_u8, 2, 3].into()),
+        ("Job", job),
+        ("MainPID", 42_u32.into()),
+        ("Result", "success".into()),
+        ("ExecMainCode", 0_i32.into()),
+        ("ExecMainStatus", 0_i32.into()),
+        ("CanStart", false.into()),
+        ("CollectMode", "inactive-or-failed".into()),
+        ("FailureAction", "reboot".into()),
+        ("UnitFileState", "enabled".into()),
+        ("Restart", "on-failure".into()),
+        ("RestartUSec", 250_000_u64.into()),
+        ("KillMode", "mixed".into()),
+        ("WatchdogSignal", 9_i32.into()),
+        ("TimeoutStopUSec", 90_000_000_u64.into()),
+        ("TimeoutAbortUSec", 10_000_000_u64.into()),
+        ("SendSIGKILL", false.into()),
+        ("RestartPreventExitStatus", Value::from((vec![3_i32, 4], vec![6_i32]))),
+        ("RestartForceExitStatus", Value::from((vec![5_i32], Vec::<i32>::new()))),
+        ("SuccessExitStatus", Value::from((Vec::<i32>::new(), vec![10_i32]))),
+        ("ControlGroup", "/system.slice/nginx.service".into()),
+        // Of types that nobody here reads.
+        ("ExecStart", Value::from(vec![("/bin/x", vec!["/bin/x"], false, 7_u64)])),
+        ("Environment", vec!["A=b"].into()),
+    ])
 }
 
 fn running() -> Unit {
@@ -139,7 +158,7 @@ fn running() -> Unit {
         load: "loaded".into(),
         active: "active".into(),
         sub: "running".into(),
-        freezer: String::new(),
+        freezer: "running".into(),
         main_pid: 42,
         invocation: vec![1, 2, 3],
         job: 0,
@@ -163,27 +182,42 @@ async fn beside<T>(systemd: &Systemd, test: impl Future<Output = T>) -> T {
 
 #[tokio::test]
 async fn what_there_is_to_know_of_a_unit_is_read_whatever_its_type_and_systemds_age() {
-    let (systemd, bus, _changes) = Systemd::with_bus().await;
-    let (unit, settings, control_group) = beside(&systemd, async {
-        let handle = bus.load(&nginx()).await.expect("loaded");
-        let control_group = bus.control_group(&handle).await.expect("read");
-        (bus.look(&handle).await.expect("seen"), bus.settings(&handle).await.expect("read"), control_group)
-    })
-    .await;
-    assert_eq!(unit, running());
-    assert_eq!(control_group.as_deref(), Some("/system.slice/nginx.service"));
     let expected = Settings {
-        restart: "on-failure".into(),
+        restart: Restart {
+            setting: "on-failure".into(),
+            prevent: Statuses { codes: vec![3, 4], signals: vec![6] },
+            force: Statuses { codes: vec![5], signals: vec![] },
+            success: Statuses { codes: vec![], signals: vec![10] },
+        },
         restart_after: Duration::from_millis(250),
         kill_mode: "mixed".into(),
         watchdog_signal: 9,
-        abort_timeout: Some(Duration::from_secs(90)),
+        stop_timeout: Some(Duration::from_secs(90)),
+        abort_timeout: Some(Some(Duration::from_secs(10))),
         send_sigkill: false,
-        prevent: (vec![3, 4], vec![6]),
+        failure_action: "reboot".into(),
+        collect_mode: "inactive-or-failed".into(),
+        load: "loaded".into(),
+        can_start: false,
         file_state: "enabled".into(),
         control_group: "/system.slice/nginx.service".into(),
     };
-    assert_eq!(settings, expected);
+    let (mut before_246, mut old) = (running(), expected.clone());
+    (before_246.freezer, old.abort_timeout) = (String::new(), None);
+    for (unknown, unit, settings) in
+        [(&[][..], running(), expected), (&["FreezerState", "TimeoutAbortUSec"], before_246, old)]
+    {
+        let (mut systemd, bus, _changes) = Systemd::with_bus().await;
+        systemd.unknown = unknown;
+        beside(&systemd, async {
+            let handle = bus.load(&nginx()).await.expect("loaded");
+            assert_eq!(bus.look(&handle).await.expect("seen"), unit);
+            assert_eq!(bus.settings(&handle).await.expect("read"), settings);
+            let control_group = bus.control_group(&handle).await.expect("read");
+            assert_eq!(control_group.as_deref(), Some("/system.slice/nginx.service"));
+        })
+        .await;
+    }
 }
 
 #[tokio::test]
@@ -209,12 +243,17 @@ async fn a_refusal_is_told_with_the_remedy_and_a_process_that_is_gone_is_none() 
     for (refusal, expected) in [
         ("org.freedesktop.systemd1.NoSuchProcess", Ok(())),
         ("org.freedesktop.systemd1.NoSuchUnit", Err("No.")),
+        ("org.freedesktop.DBus.Error.NoReply", Err("No.")),
         ("org.freedesktop.DBus.Error.AccessDenied", Err("No.: run the guard as root")),
         ("org.freedesktop.DBus.Error.InteractiveAuthorizationRequired", Err("No.: run the guard as root")),
     ] {
         let (mut systemd, bus, _changes) = Systemd::with_bus().await;
         systemd.refusal = Some(refusal);
         let result = beside(&systemd, bus.kill(&nginx(), Whom::Main, 6)).await;
+        let result = result.map_err(|failure| {
+            assert_eq!(failure.is_refusal, !refusal.ends_with("NoReply"), "{refusal}");
+            failure.why
+        });
         match (result, expected) {
             (Ok(()), Ok(())) => {}
             (Err(why), Err(words)) => assert!(why.starts_with(words), "{why}"),
@@ -231,6 +270,7 @@ async fn news_are_of_wholechanges_of_this_unit_and_tell_when_the_connection_ends
     let mut next = async || loop {
         match news.recv().await.expect("the follower lives") {
             News::Connected(_) => {}
+            News::Settings(settings) => return format!("Restart={}", settings.restart.setting),
             News::Unit(unit) => return format!("{} {} {}", unit.active, unit.main_pid, unit.job),
             News::Job => return "job".to_owned(),
             News::Lost(why) => return why,
@@ -238,6 +278,7 @@ async fn news_are_of_wholechanges_of_this_unit_and_tell_when_the_connection_ends
     };
     let test = async {
         assert_eq!(next().await, "active 42 0");
+        assert_eq!(next().await, "Restart=on-failure");
         // Of another unit, and of another kind.
         systemd.changed("/org/freedesktop/systemd1/unit/x", UNIT, &[("ActiveState", "failed".into())]).await;
         systemd.say(MANAGER_PATH, MANAGER, "JobNew", &(7_u32, job_path(), "x.service")).await;
@@ -251,8 +292,16 @@ async fn news_are_of_wholechanges_of_this_unit_and_tell_when_the_connection_ends
         systemd.say(MANAGER_PATH, MANAGER, "JobNew", &(7_u32, job_path(), "nginx.service")).await;
         assert_eq!(next().await, "job");
         // Everything is read again.
-        systemd.say(MANAGER_PATH, MANAGER, "Reloading", &false).await;
-        assert_eq!(next().await, "active 42 0");
+        for _ in 0..2 {
+            systemd.say(MANAGER_PATH, MANAGER, "Reloading", &false).await;
+            assert_eq!(next().await, "active 42 0");
+            assert_eq!(next().await, "Restart=on-failure");
+        }
+        // Of the next life too.
+        systemd.changed(UNIT_PATH, SERVICE, &[("MainPID", 43_u32.into())]).await;
+        systemd.changed(UNIT_PATH, UNIT, &[("InvocationID", vec![9_u8].into())]).await;
+        assert_eq!(next().await, "active 43 0");
+        assert_eq!(next().await, "Restart=on-failure");
         systemd.connection.clone().close().await.expect("closed");
         let why = next().await;
         assert_eq!(why, "the connection was closed");
@@ -268,8 +317,6 @@ async fn news_are_of_wholechanges_of_this_unit_and_tell_when_the_connection_ends
         () = async { systemd.serve().await; std::future::pending::<()>().await } => {}
     }
 }
-
-const SERVICE: &str = "org.freedesktop.systemd1.Service";
 
 fn job_path() -> ObjectPath<'static> {
     ObjectPath::try_from("/org/freedesktop/systemd1/job/7").expect("a path")

@@ -1,25 +1,27 @@
 //! What is done about a hang, step by step: [`Act`] says which is next.
 
 use super::{Act, Phase, State};
-use crate::guard::event::{Actions, Hang, Moment, Task};
+use crate::guard::comeback::Comeback;
+use crate::guard::event::{Actions, Failure, Hang, Moment, Task};
 use crate::guard::note::Note;
 use crate::guard::settings::Settings;
 use crate::guard::unit::{Standing, Unit};
+use crate::systemd::shall_restart::Death;
 
 impl State {
     /// It hangs. Where that was called already, it is left alone.
     pub(super) fn hung(&mut self, at: Moment, actions: &mut Actions) {
-        if self.rules.dry_run {
+        if self.rules.dry_run || self.obstacle().is_some() {
             if !self.watch.call() {
                 return;
             }
-        } else if self.budget.has_room(at.now) {
-            actions.notes.push(Note::Hung { reason: self.hang_text() });
-        } else {
+        } else if !self.budget.has_room(at.now) {
             if self.watch.call() {
                 let (limit, window) = self.rules.budget;
                 actions.notes.push(Note::Exhausted { reason: self.hang_text(), limit, window });
             }
+            return;
+        } else if self.refusal.as_ref().is_some_and(|(_, again)| at.now < *again) {
             return;
         }
         self.phase = Phase::Acting(Act::ReadingSettings);
@@ -34,38 +36,52 @@ impl State {
         match settings {
             Err(why) => self.cannot(Note::CannotRead { why }, at, actions),
             Ok(_) if at.maintenance => self.stand_aside(at, actions),
-            Ok(settings) => {
-                let mut reason = self.hang_text();
-                if self.rules.dry_run {
-                    let plan = settings.plan(self.rules.restart, &self.unit);
-                    let note = Note::DryRun { reason: reason.clone(), plan: plan.clone() };
-                    actions.notes.push(note);
-                    reason = format!("{reason}; but for --dry-run, it would be {plan}");
-                }
-                let hang = self.rules.report.map(|budget| Hang {
-                    unit: self.unit.id.clone(),
-                    main_pid: Some(self.unit.main_pid).filter(|&pid| pid > 0),
-                    control_group: settings.control_group.clone(),
-                    reason,
-                    budget,
-                });
-                self.phase = Phase::Acting(Act::Reporting(settings));
-                match hang {
-                    Some(hang) => self.begin(Task::Report(hang), at.now, actions),
-                    None => self.reported(at, actions),
-                }
-            }
+            Ok(settings) => self.called_a_hang(settings, at, actions),
+        }
+    }
+
+    /// What is done about it follows from its settings as they are now.
+    fn called_a_hang(&mut self, settings: Settings, at: Moment, actions: &mut Actions) {
+        let comeback = Comeback::foreseen(self.rules.restart, &settings, self.before(), &self.unit);
+        let plan = settings.plan(&comeback, &self.unit);
+        let is_to_end = !self.rules.dry_run && comeback.may_end();
+        let mut reason = self.hang_text();
+        if self.rules.dry_run {
+            actions.notes.push(Note::DryRun { reason: reason.clone(), plan: plan.clone() });
+            reason = format!("{reason}; but for --dry-run, it would be {plan}");
+        } else if let Comeback::Nobody(obstacle) = comeback
+            && !is_to_end
+        {
+            self.watch.call();
+            actions.notes.push(Note::LeftAlone { reason: reason.clone(), obstacle });
+            reason = format!("{reason}; it is {plan}");
+        } else if self.refusal.is_none() {
+            actions.notes.push(Note::Hung { reason: reason.clone() });
+        }
+        // One that systemd refuses to end was reported already.
+        let hang = self.rules.report.filter(|_| self.refusal.is_none()).map(|budget| Hang {
+            unit: self.unit.id.clone(),
+            main_pid: Some(self.unit.main_pid).filter(|&pid| pid > 0),
+            control_group: settings.control_group.clone(),
+            reason,
+            budget,
+        });
+        self.settings_are(settings.clone(), actions);
+        self.phase = Phase::Acting(Act::Reporting { settings, is_to_end });
+        match hang {
+            Some(hang) => self.begin(Task::Report(hang), at.now, actions),
+            None => self.reported(at, actions),
         }
     }
 
     pub(super) fn reported(&mut self, at: Moment, actions: &mut Actions) {
-        let Phase::Acting(Act::Reporting(settings)) = &self.phase else { return };
-        let settings = settings.clone();
-        if self.rules.dry_run {
+        let Phase::Acting(Act::Reporting { settings, is_to_end }) = &self.phase else { return };
+        if *is_to_end {
+            let settings = settings.clone();
+            self.signal(settings, at, actions);
+        } else {
             self.phase = Phase::Watching;
             self.no_hurry(at.now);
-        } else {
-            self.signal(settings, at, actions);
         }
     }
 
@@ -74,16 +90,19 @@ impl State {
             return self.stand_aside(at, actions);
         }
         let (whom, signal) = (settings.whom(&self.unit), settings.watchdog_signal);
+        // Before it is done: this guard may end at any moment.
         self.budget.spend(at.now);
         actions.ends = Some(self.budget.spent());
         self.was_ended = true;
-        actions.notes.push(Note::Signalling { signal, whom });
+        if self.refusal.is_none() {
+            actions.notes.push(Note::Signalling { signal, whom });
+        }
         self.due = settings.kill_after().map(|after| at.now + after);
         self.phase = Phase::Acting(Act::Signalled(settings));
         self.begin(Task::Kill { whom, signal }, at.now, actions);
     }
 
-    pub(super) fn called(&mut self, result: Result<(), String>, at: Moment, actions: &mut Actions) {
+    pub(super) fn called(&mut self, result: Result<(), Failure>, at: Moment, actions: &mut Actions) {
         match (&self.phase, result) {
             // It is on its way, and systemd says so.
             (Phase::Acting(Act::Starting), Ok(())) => {
@@ -94,12 +113,34 @@ impl State {
                     self.stays_down(actions);
                 }
             }
-            (Phase::Acting(Act::Starting), Err(why)) => self.cannot_start(why, actions),
-            (Phase::Acting(Act::Signalled(_) | Act::Killed(_)), Err(why)) => {
-                self.cannot(Note::CannotKill { why }, at, actions);
+            (Phase::Acting(Act::Starting), Err(failure)) => self.cannot_start(failure.why, actions),
+            (Phase::Acting(Act::Signalled(_)), Err(Failure { why, is_refusal: true })) => {
+                self.refused(why, at, actions);
+            }
+            // It may have been done, or be done later: what is not dead after TimeoutAbortSec= shows that it was not.
+            (Phase::Acting(Act::Signalled(settings)), Err(failure)) if settings.kill_after().is_some() => {
+                actions.notes.push(Note::CannotKill { why: failure.why });
+            }
+            (Phase::Acting(Act::Signalled(_) | Act::Killed(_)), Err(failure)) => {
+                self.cannot(Note::CannotKill { why: failure.why }, at, actions);
             }
             _ => {}
         }
+    }
+
+    /// systemd does not let us. Nothing was done, so nothing is spent. It may let us later (polkit's rules), so it is asked
+    /// again every W while the hang goes on, which is said and reported once.
+    fn refused(&mut self, why: String, at: Moment, actions: &mut Actions) {
+        self.budget.refund();
+        actions.ends = Some(self.budget.spent());
+        self.was_ended = false;
+        self.watch.call();
+        if self.refusal.as_ref().is_none_or(|(said, _)| *said != why) {
+            actions.notes.push(Note::CannotKill { why: why.clone() });
+        }
+        self.refusal = Some((why, at.now + self.rules.watchdog));
+        self.phase = Phase::Watching;
+        self.no_hurry(at.now);
     }
 
     /// It hangs on. The next try comes after as many failures again, as long as the budget lasts.
@@ -111,13 +152,22 @@ impl State {
     }
 
     pub(super) fn died(&mut self, settings: &Settings, at: Moment, actions: &mut Actions) {
-        let objection = settings.objection(self.rules.restart, &self.unit);
-        let objection = objection.or_else(|| at.maintenance.then(|| "maintenance".to_owned()));
-        if let Some(why) = objection {
-            return self.leave_dead(why, actions);
+        if at.maintenance {
+            return self.leave_dead("maintenance".to_owned(), actions);
         }
-        self.enter(Phase::Acting(Act::Dead), actions);
-        self.due = Some(at.now + settings.restart_after);
+        let start_at = at.now + settings.restart_after;
+        // Where nobody starts it that can be seen, and said, at once.
+        let look_at = match self.comeback(settings) {
+            Comeback::Systemd | Comeback::Guard => start_at,
+            Comeback::Nobody(_) => at.now,
+        };
+        self.enter(Phase::Acting(Act::Dead { start_at }), actions);
+        self.due = Some(look_at);
+    }
+
+    /// Who starts it again, now that it has ended.
+    fn comeback(&self, settings: &Settings) -> Comeback {
+        Comeback::after(self.rules.restart, settings, self.before(), Death::new(self.unit.exit))
     }
 
     fn leave_dead(&mut self, why: String, actions: &mut Actions) {
@@ -134,25 +184,38 @@ impl State {
         self.rest(actions);
     }
 
-    pub(super) fn looked(&mut self, looked: Result<Unit, String>, at: Moment, actions: &mut Actions) {
-        if !matches!(self.phase, Phase::Acting(Act::Looking)) {
-            return;
+    pub(super) fn looked(
+        &mut self,
+        looked: Result<(Unit, Settings), String>,
+        at: Moment,
+        actions: &mut Actions,
+    ) {
+        let Phase::Acting(Act::Looking { start_at }) = self.phase else { return };
+        let (unit, settings) = match looked {
+            Err(why) => return self.cannot_start(why, actions),
+            Ok(looked) => looked,
+        };
+        self.unit = unit;
+        if self.unit.standing() != Standing::Dead {
+            return self.stand(at, actions);
         }
-        match looked {
-            Err(why) => self.cannot_start(why, actions),
-            Ok(unit) => {
-                self.unit = unit;
-                if self.unit.standing() != Standing::Dead {
-                    self.stand(at, actions);
-                } else if self.unit.job != 0 {
-                    self.give_way(at, actions);
-                } else if at.maintenance {
-                    self.leave_dead("maintenance".to_owned(), actions);
-                } else {
-                    actions.notes.push(Note::Starting);
-                    self.phase = Phase::Acting(Act::Starting);
-                    self.begin(Task::Start, at.now, actions);
-                }
+        if self.unit.job != 0 {
+            return self.give_way(at, actions);
+        }
+        if at.maintenance {
+            return self.leave_dead("maintenance".to_owned(), actions);
+        }
+        match self.comeback(&settings) {
+            Comeback::Nobody(obstacle) => self.leave_dead(obstacle.to_string(), actions),
+            Comeback::Systemd | Comeback::Guard if at.now < start_at => {
+                self.phase = Phase::Acting(Act::Dead { start_at });
+                self.due = Some(start_at);
+            }
+            // Where systemd was to do it, it has not.
+            Comeback::Systemd | Comeback::Guard => {
+                actions.notes.push(Note::Starting);
+                self.phase = Phase::Acting(Act::Starting);
+                self.begin(Task::Start, at.now, actions);
             }
         }
     }

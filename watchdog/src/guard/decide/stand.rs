@@ -29,7 +29,7 @@ impl State {
         match (&self.phase, self.unit.standing()) {
             (Phase::Acting(Act::Starting), Standing::Dead) => {}
             (Phase::Acting(_), _) if job => self.give_way(at, actions),
-            (Phase::Acting(Act::Dead | Act::Looking), Standing::Dead) => {}
+            (Phase::Acting(Act::Dead { .. } | Act::Looking { .. }), Standing::Dead) => {}
             (Phase::Acting(Act::Signalled(settings) | Act::Killed(settings)), Standing::Dead) => {
                 let settings = settings.clone();
                 self.died(&settings, at, actions);
@@ -85,11 +85,11 @@ impl State {
         }
         self.instance = Some(instance);
         self.remark = None;
+        self.is_silence_said &= known;
         // One that we watched already, before systemd was out of reach, needs no grace.
-        let phase = if known && self.settled {
+        let phase = if known && self.has_answered() {
             Phase::Watching
         } else {
-            self.settled = false;
             Phase::Starting { until: at.now + self.rules.start_grace }
         };
         self.enter(phase, actions);
@@ -105,6 +105,7 @@ impl State {
     fn forget(&mut self) {
         self.watch.forget();
         self.blind = None;
+        self.refusal = None;
         self.reason = None;
         (self.latency, self.pressure) = (None, None);
     }
@@ -120,11 +121,13 @@ impl State {
 
     pub(super) fn lost(&mut self, why: String, now: Instant, actions: &mut Actions) {
         let before = match &self.phase {
-            Phase::Acting(act @ (Act::Signalled(_) | Act::Killed(_) | Act::Dead)) => {
+            Phase::Acting(act @ (Act::Signalled(_) | Act::Killed(_) | Act::Dead { .. })) => {
                 Some((act.clone(), self.due))
             }
             // Whether it was started shows when systemd is back.
-            Phase::Acting(Act::Looking | Act::Starting) => Some((Act::Dead, Some(now))),
+            Phase::Acting(Act::Looking { .. } | Act::Starting) => {
+                Some((Act::Dead { start_at: now }, Some(now)))
+            }
             Phase::Away(_) => return,
             _ => None,
         };

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{Act, Phase, State};
 use crate::guard::event::Actions;
+use crate::words::metrics;
 use crate::words::outcome::Reason;
 use crate::words::span::rounded;
 
@@ -22,9 +23,9 @@ impl State {
         }
         let (kind, text) = self.status();
         let state = if known { self.unit.describe() } else { "unknown".to_owned() };
-        let main = format!("({state}): {text}");
-        if self.said.is_due(kind, &main, now) {
-            actions.message.status = Some(self.figures(&main));
+        let (main, forecast) = (format!("({state}): {text}"), self.forecast());
+        if self.said.is_due(kind, &format!("{main}{forecast}"), now) {
+            actions.message.status = Some(format!("{}{forecast}", self.figures(&main)));
         }
     }
 
@@ -37,14 +38,14 @@ impl State {
             Phase::Away(_) => (Kind::Plain, format!("systemd is out of reach{remark}")),
             Phase::Resting if self.maintenance => (Kind::Plain, "left alone: maintenance".to_owned()),
             Phase::Resting => (Kind::Plain, format!("left alone{remark}")),
+            Phase::Starting { .. } if self.is_silence_said => {
+                (Kind::Figures, format!("never healthy so far, and so left alone: {}", reason()))
+            }
             Phase::Starting { .. } if self.reason.is_some() => {
                 (Kind::Figures, format!("no healthy answer yet: {}", reason()))
             }
-            Phase::Watching if self.watch.is_called() && self.rules.dry_run => {
-                (Kind::Figures, format!("hung, and would have been ended: {}", reason()))
-            }
             Phase::Watching if self.watch.is_called() => {
-                (Kind::Figures, format!("hung, and ended too often already: {}", reason()))
+                (Kind::Figures, format!("hung, and {}: {}", self.why_left_alone(), reason()))
             }
             Phase::Watching if self.blind.is_some() => {
                 (Kind::Figures, format!("cannot probe: {}", words(&self.blind)))
@@ -54,6 +55,26 @@ impl State {
             Phase::Starting { .. } | Phase::Watching => (Kind::Figures, "no healthy answer yet".to_owned()),
             Phase::Acting(act) => (Kind::Plain, act.describe().to_owned()),
             Phase::Ended => (Kind::Plain, String::new()),
+        }
+    }
+
+    /// Why nothing is done about a hang that was said to be one.
+    fn why_left_alone(&self) -> String {
+        match (&self.refusal, self.obstacle()) {
+            _ if self.rules.dry_run => "would have been ended".to_owned(),
+            (Some((why, _)), _) => format!("cannot be ended ({why})"),
+            (None, Some(obstacle)) => format!("left alone, since nobody would start it again ({obstacle})"),
+            (None, None) => "ended too often already".to_owned(),
+        }
+    }
+
+    /// What is wrong although nothing is.
+    fn forecast(&self) -> String {
+        match self.obstacle() {
+            Some(obstacle) if self.figure() == metrics::State::Watching => {
+                format!("; in a hang it would be left alone ({obstacle})")
+            }
+            _ => String::new(),
         }
     }
 
@@ -80,10 +101,10 @@ impl Act {
     fn describe(&self) -> &'static str {
         match self {
             Self::ReadingSettings => "hung",
-            Self::Reporting(_) => "hung: making the hang report",
+            Self::Reporting { .. } => "hung: making the hang report",
             Self::Signalled(_) => "hung: was sent the watchdog's signal",
             Self::Killed(_) => "hung: was sent SIGKILL",
-            Self::Dead | Self::Looking => "ended, to be started again",
+            Self::Dead { .. } | Self::Looking { .. } => "ended, to be started again",
             Self::Starting => "being started again",
         }
     }

@@ -4,15 +4,18 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::cli::RestartRule;
-use crate::guard::event::Hang;
+use crate::guard::comeback::{Comeback, Obstacle};
+use crate::guard::event::{Failure, Hang};
 use crate::guard::settings::Whom;
 use crate::guard::unit::Standing;
 use crate::guard::unit::tests::{running, unit};
 use crate::hang::timing::Timing;
+use crate::systemd::shall_restart::Restart;
 use crate::words::outcome::{Cause, Outcome};
 
 mod hang;
 mod lenience;
+mod outlook;
 mod watch;
 
 const MS: Duration = Duration::from_millis(1);
@@ -27,7 +30,7 @@ fn rules() -> Rules {
         timing,
         pressure_limit: Some(40),
         start_grace: 10 * S,
-        restart: RestartRule::Unit,
+        restart: RestartRule::Auto,
         budget: (2, 3600 * S),
         report: None,
         dry_run: false,
@@ -66,7 +69,18 @@ fn unhealthy() -> Event {
 }
 
 fn settings(restart: &str) -> Settings {
-    Settings { restart: restart.into(), abort_timeout: Some(2 * S), ..Settings::default() }
+    let restart = Restart { setting: restart.into(), ..Restart::default() };
+    Settings { restart, abort_timeout: Some(Some(2 * S)), ..Settings::default() }
+}
+
+/// What systemd says that is final.
+fn refusal(why: &str) -> Event {
+    Event::Called(Err(Failure { why: why.into(), is_refusal: true }))
+}
+
+/// What [`Task::Look`] finds.
+fn looks(unit: Unit, restart: &str) -> Event {
+    Event::Looked(Ok((unit, settings(restart))))
 }
 
 /// The first of a row.
@@ -90,12 +104,13 @@ struct Play {
     underway: Option<Task>,
     /// As kept last.
     ends: Option<Vec<Instant>>,
+    healthy: Option<Instance>,
 }
 
 impl Play {
     fn new(rules: Rules) -> Self {
         let (now, name) = (Instant::now(), ServiceName::new("nginx").expect("a name"));
-        let state = State::new(rules, name, "http://127.0.0.1/", Vec::new(), now);
+        let state = State::new(rules, name, "http://127.0.0.1/", (Vec::new(), None), now);
         Self {
             state,
             now,
@@ -104,6 +119,7 @@ impl Play {
             messages: Vec::new(),
             underway: None,
             ends: None,
+            healthy: None,
         }
     }
 
@@ -144,6 +160,7 @@ impl Play {
         self.notes.extend(actions.notes);
         self.messages.push(actions.message);
         self.ends = actions.ends.or(self.ends.take());
+        self.healthy = actions.healthy.or(self.healthy.take());
         if actions.drop_task {
             self.underway = None;
         }
@@ -186,7 +203,9 @@ impl Play {
             Event::Looked(_) => matches!(self.underway, Some(Task::Look)),
             Event::Due => return self.state.due().is_some(),
             Event::Turn => return self.state.turn().is_some(),
-            Event::Seen(_) | Event::JobQueued | Event::Lost { .. } | Event::Stop => return true,
+            Event::Seen(_) | Event::Settings(_) | Event::JobQueued | Event::Lost { .. } | Event::Stop => {
+                return true;
+            }
         };
         if ends {
             self.underway = None;
@@ -226,8 +245,13 @@ fn any_event() -> impl Strategy<Value = Event> {
         Just(unit("reloading", "reload")),
     ];
     let restart = prop_oneof![Just("no"), Just("always"), Just("on-watchdog")];
+    let file_state = prop_oneof![4 => Just("enabled"), 1 => Just("disabled")];
+    let settings = (restart, file_state, any::<bool>()).prop_map(|(restart, file_state, can_start)| {
+        Settings { file_state: file_state.into(), can_start, ..settings(restart) }
+    });
     prop_oneof![
         3 => units.clone().prop_map(Event::Seen),
+        1 => settings.clone().prop_map(Event::Settings),
         8 => Just(unhealthy()),
         1 => Just(late(300)),
         1 => Just(starved(60)),
@@ -236,25 +260,29 @@ fn any_event() -> impl Strategy<Value = Event> {
         1 => Just(Event::JobQueued),
         1 => Just(Event::Turn),
         1 => Just(Event::Lost { why: "closed".into() }),
-        4 => restart.prop_map(|restart| Event::Read(Ok(settings(restart)))),
+        4 => settings.clone().prop_map(|settings| Event::Read(Ok(settings))),
         2 => Just(Event::Reported),
         2 => Just(Event::Called(Ok(()))),
-        1 => Just(Event::Called(Err("no".into()))),
-        2 => units.prop_map(|unit| Event::Looked(Ok(unit))),
+        1 => Just(refusal("no")),
+        1 => Just(Event::Called(Err(Failure { why: "no answer".into(), is_refusal: false }))),
+        2 => (units, settings).prop_map(|looked| Event::Looked(Ok(looked))),
     ]
 }
 
 proptest! {
     /// Whatever comes in whatever order.
     #[test]
-    fn the_unit_is_signalled_only_after_n_unhealthy_probes_and_within_the_budget_and_started_only_when_dead(
+    fn what_is_ended_was_healthy_hangs_and_would_come_back_within_the_budget_and_what_is_started_is_dead(
         events in proptest::collection::vec((any_event(), 0_u64..1500, any::<bool>()), 0..300),
         report: bool,
         dry_run: bool,
+        rule in prop_oneof![Just(RestartRule::Auto), Just(RestartRule::Unit)],
     ) {
-        let rules = Rules { report: report.then_some(S), dry_run, ..rules() };
+        let rules = Rules { report: report.then_some(S), dry_run, restart: rule, ..rules() };
         let mut play = Play::new(rules);
         let (mut unhealthy_probes, mut signals, mut last_seen) = (0, 0, Unit::default());
+        let mut before_signal = 0;
+        let (mut healthy_ones, mut last_read) = (Vec::new(), Settings::default());
         for (event, millis, maintenance) in events {
             play.now += Duration::from_millis(millis);
             play.maintenance = maintenance && millis < 100;
@@ -262,22 +290,40 @@ proptest! {
                 continue;
             }
             match &event {
-                Event::Probed(ended) if ended.outcome == Outcome::Healthy => unhealthy_probes = 0,
+                Event::Probed(ended) if ended.outcome == Outcome::Healthy => {
+                    unhealthy_probes = 0;
+                    healthy_ones.push(last_seen.standing());
+                }
                 // One question under pressure may count for a whole row.
                 Event::Probed(ended) => unhealthy_probes += if ended.pressure.is_some() { 3 } else { 1 },
-                Event::Seen(unit) | Event::Looked(Ok(unit)) => last_seen = unit.clone(),
+                Event::Seen(unit) => last_seen = unit.clone(),
+                Event::Looked(Ok((unit, settings))) => {
+                    last_seen = unit.clone();
+                    last_read = settings.clone();
+                }
+                Event::Read(Ok(settings)) => last_read = settings.clone(),
                 _ => {}
+            }
+            let is_refused = event == refusal("no") && matches!(play.state.phase, Phase::Acting(Act::Signalled(_)));
+            if is_refused {
+                signals -= 1;
+                unhealthy_probes = before_signal;
             }
             let task = play.step(event.clone());
             match task {
                 Some(Task::Kill { signal: 6, .. }) => {
                     prop_assert!(unhealthy_probes >= 3 && !play.maintenance && !dry_run);
-                    unhealthy_probes = 0;
+                    prop_assert!(healthy_ones.contains(&last_seen.standing()), "never healthy");
+                    let comes_back = last_read.restart.setting == "always"
+                        || last_read.can_start && (rule == RestartRule::Auto || last_read.restart.covers_watchdog());
+                    prop_assert!(comes_back, "{last_read:?}");
+                    before_signal = std::mem::take(&mut unhealthy_probes);
                     signals += 1;
                 }
                 Some(Task::Start) => {
                     prop_assert!(signals > 0 && !play.maintenance);
                     prop_assert_eq!(last_seen.standing(), Standing::Dead);
+                    prop_assert!(last_read.can_start || last_read.restart.setting == "always");
                 }
                 Some(Task::Probe { .. }) => {
                     prop_assert!(matches!(play.state.unit.standing(), Standing::Serving(_)) && !play.maintenance);

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::{Phase, State};
 use crate::guard::event::{Actions, Moment, Task};
 use crate::guard::note::Note;
-use crate::words::outcome::{Outcome, Reason};
+use crate::words::outcome::Outcome;
 
 impl State {
     pub(super) fn probe(&mut self, now: Instant, actions: &mut Actions) {
@@ -23,7 +23,9 @@ impl State {
         }
         match (&self.phase, &ended.outcome) {
             (Phase::Away(_) | Phase::Resting | Phase::Acting(_) | Phase::Ended, _) => {}
-            (Phase::Starting { until }, Outcome::Unhealthy(reason)) if at.now < *until => {
+            (Phase::Starting { until }, Outcome::Unhealthy(reason))
+                if at.now < *until || !self.has_answered() =>
+            {
                 self.not_yet(reason.clone(), at, actions);
             }
             (Phase::Starting { .. }, Outcome::Unhealthy(_)) => {
@@ -31,6 +33,7 @@ impl State {
                 self.rule(ended, at, actions);
             }
             (Phase::Starting { .. }, Outcome::Healthy) => {
+                self.answers(actions);
                 self.settle();
                 let took = at.now - self.probe_started;
                 actions.notes.push(Note::Answers { target: self.target.clone(), took });
@@ -38,15 +41,6 @@ impl State {
             }
             (Phase::Watching, _) => self.rule(ended, at, actions),
         }
-    }
-
-    /// It need not answer yet.
-    fn not_yet(&mut self, reason: Reason, at: Moment, actions: &mut Actions) {
-        if reason.is_ours() && self.watch.could_not_probe() {
-            actions.notes.push(Note::CannotProbe { reason: reason.clone() });
-        }
-        self.reason = Some(reason);
-        self.due = Some((self.probe_started + self.rules.timing.interval).max(at.now));
     }
 
     fn rule(&mut self, ended: Ended, at: Moment, actions: &mut Actions) {
@@ -58,7 +52,7 @@ impl State {
                 if failures > 0 {
                     actions.notes.push(Note::Recovered { failures });
                 }
-                (self.latency, self.reason) = (Some(at.now - self.probe_started), None);
+                (self.latency, self.reason, self.refusal) = (Some(at.now - self.probe_started), None, None);
             }
             Ruling::Rising => {}
             Ruling::CannotProbe { reason, is_new } => {
@@ -92,7 +86,6 @@ impl State {
     }
 
     fn settle(&mut self) {
-        self.settled = true;
         self.phase = Phase::Watching;
     }
 }

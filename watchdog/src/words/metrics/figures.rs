@@ -64,6 +64,7 @@ pub struct Metrics {
     widened: Cell<u64>,
     lateness: Histogram<16>,
     restarts: Cell<Option<u32>>,
+    armed: Cell<Option<bool>>,
 }
 
 fn count(cell: &Cell<u64>) {
@@ -88,6 +89,7 @@ impl Metrics {
             widened: Cell::new(0),
             lateness: Histogram::new(&DURATIONS),
             restarts: Cell::new(None),
+            armed: Cell::new(None),
         }
     }
 
@@ -147,6 +149,11 @@ impl Metrics {
     /// How often systemd has restarted the unit.
     pub fn restarts(&self, count: u32) {
         self.restarts.set(Some(count));
+    }
+
+    /// Whether a hang would be acted upon, as of now.
+    pub fn armed(&self, is_armed: bool) {
+        self.armed.set(Some(is_armed));
     }
 
     /// The page, in the text format 0.0.4.
@@ -209,6 +216,14 @@ impl Metrics {
             "How late sd-watchdog came to what it had planned.",
             &self.lateness,
         );
+        if let Some(is_armed) = self.armed.get() {
+            page.figure(
+                Gauge,
+                "sd_watchdog_armed",
+                "1 while a hang of the unit would be acted upon, 0 while it would only be said.",
+                u8::from(is_armed),
+            );
+        }
         if let Some(restarts) = self.restarts.get() {
             page.figure(Gauge, "sd_watchdog_restarts", "Restarts of the unit by systemd.", restarts);
         }
@@ -289,7 +304,7 @@ mod tests {
 
     #[test]
     fn every_event_moves_its_own_figure_and_no_other() {
-        let events: [(Event, &[&str]); 9] = [
+        let events: [(Event, &[&str]); 10] = [
             (
                 |metrics| metrics.probe(Duration::from_secs(2), &Outcome::Healthy),
                 &[
@@ -317,6 +332,14 @@ mod tests {
                     "sd_watchdog_loop_lateness_seconds_bucket{le=\"+Inf\"} 1",
                     "sd_watchdog_loop_lateness_seconds_sum 11",
                     "sd_watchdog_loop_lateness_seconds_count 1",
+                ],
+            ),
+            (
+                |metrics| metrics.armed(false),
+                &[
+                    "# HELP sd_watchdog_armed 1 while a hang of the unit would be acted upon, 0 while it would only be said.",
+                    "# TYPE sd_watchdog_armed gauge",
+                    "sd_watchdog_armed 0",
                 ],
             ),
             (
@@ -359,6 +382,7 @@ mod tests {
     fn all_samples_carry_the_unit_and_their_family_is_declared_once_before_them() {
         let metrics = Metrics::new(Some("a\\x2db.service"), Some(Duration::from_millis(1_500)));
         metrics.restarts(3);
+        metrics.armed(true);
         let page = metrics.encode();
         assert!(page.contains("sd_watchdog_watchdog_seconds{unit=\"a\\\\x2db.service\"} 1.5\n"), "{page}");
         let mut declared: Vec<&str> = Vec::new();
@@ -373,6 +397,6 @@ mod tests {
                 assert!(line.starts_with(family), "{line} under {family}");
             }
         }
-        assert_eq!(declared.len(), 12);
+        assert_eq!(declared.len(), 13);
     }
 }

@@ -36,7 +36,7 @@ fn a_unit_that_systemd_leaves_dead_is_started_when_its_restart_sec_is_over() {
         let died = play.now;
         assert_eq!(play.due(), Some(Task::Look));
         assert_eq!(play.now - died, 3 * S);
-        assert_eq!(play.step(Event::Looked(Ok(dead()))), Some(Task::Start), "{restart}");
+        assert_eq!(play.step(looks(dead(), restart)), Some(Task::Start), "{restart}");
         // Our own job.
         assert_eq!(play.step(Event::JobQueued), None);
         assert_eq!(play.step(Event::Called(Ok(()))), None);
@@ -48,14 +48,22 @@ fn a_unit_that_systemd_leaves_dead_is_started_when_its_restart_sec_is_over() {
 }
 
 #[test]
-fn a_unit_that_a_watchdog_would_not_restart_is_not_started_and_the_status_says_why() {
-    for restart in ["no", "on-success", "on-abort"] {
-        let mut play = Play::signalled(settings(restart));
+fn a_unit_that_nobody_is_to_start_is_not_started_and_the_status_says_why() {
+    for (rule, why) in
+        [(RestartRule::Auto, "RestartPreventExitStatus=SIGABRT"), (RestartRule::Never, "--restart never")]
+    {
+        let (mut play, task) = Play::hung(Rules { restart: rule, ..rules() }, settings("on-watchdog"));
+        assert_eq!(task, Some(ABORT));
+        play.step(Event::Called(Ok(())));
         assert_eq!(play.step(Event::Seen(dead())), None);
-        assert_eq!(play.state.due(), None, "{restart}");
-        let expected = format!(
-            "(failed, core-dump): left alone: not started again: Restart={restart}, 0 failures, 0 restarts"
-        );
+        assert_eq!(play.due(), Some(Task::Look), "{why}");
+        // Since the signal was sent.
+        let mut now = settings("on-watchdog");
+        now.restart.prevent.signals = vec![6];
+        assert_eq!(play.step(Event::Looked(Ok((dead(), now)))), None);
+        assert_eq!(play.state.due(), None, "{why}");
+        let expected =
+            format!("(failed, core-dump): left alone: not started again: {why}, 0 failures, 0 restarts");
         assert!(play.status().contains(&expected), "{}", play.status());
         assert_eq!(play.has(|note| matches!(note, Note::NotStarted { .. })), 1);
     }
@@ -108,7 +116,7 @@ fn the_end_before_a_start_of_ours_is_not_taken_for_its_failure() {
     let mut play = Play::signalled(settings("on-watchdog"));
     play.step(Event::Seen(dead()));
     assert_eq!(play.due(), Some(Task::Look));
-    assert_eq!(play.step(Event::Looked(Ok(dead()))), Some(Task::Start));
+    assert_eq!(play.step(looks(dead(), "on-watchdog")), Some(Task::Start));
     // Old news, before systemd has taken the order.
     play.step(Event::Seen(dead()));
     play.step(Event::Called(Ok(())));
@@ -128,7 +136,7 @@ fn a_start_of_ours_that_is_one_too_many_is_spoken_of_whether_its_job_was_seen_or
         let mut play = Play::signalled(settings("on-watchdog"));
         play.step(Event::Seen(dead()));
         play.due();
-        play.step(Event::Looked(Ok(dead())));
+        play.step(looks(dead(), "on-watchdog"));
         for event in events.clone() {
             play.step(event);
         }
@@ -142,7 +150,7 @@ fn what_was_ended_before_this_guard_began_counts_and_every_end_is_kept() {
     let name = ServiceName::new("nginx").expect("a name");
     let ends = vec![now.checked_sub(60 * S).expect("up for a minute")];
     let mut play = Play::watching(rules());
-    play.state = State::new(rules(), name, "http://127.0.0.1/", ends.clone(), now);
+    play.state = State::new(rules(), name, "http://127.0.0.1/", (ends.clone(), None), now);
     play.now = now;
     play.step(Event::Seen(running(7)));
     play.probe(healthy());
@@ -158,10 +166,19 @@ fn what_was_ended_before_this_guard_began_counts_and_every_end_is_kept() {
 
 #[test]
 fn what_is_disabled_meanwhile_is_not_started() {
-    let mut play = Play::signalled(Settings { file_state: "disabled".into(), ..settings("on-watchdog") });
+    let enabled = || Settings { file_state: "enabled".into(), ..settings("on-watchdog") };
+    let mut play = Play::watching(rules());
+    play.step(Event::Settings(enabled()));
+    play.hang();
+    assert_eq!(play.step(Event::Read(Ok(enabled()))), Some(ABORT));
+    play.step(Event::Called(Ok(())));
     play.step(Event::Seen(dead()));
+    assert_eq!(play.due(), Some(Task::Look));
+    let disabled = Settings { file_state: "disabled".into(), ..enabled() };
+    assert_eq!(play.step(Event::Looked(Ok((dead(), disabled)))), None);
     assert_eq!(play.state.due(), None);
-    assert!(play.status().contains("not started again: the unit is disabled"), "{}", play.status());
+    let expected = "not started again: it was disabled since this guard took it up";
+    assert!(play.status().contains(expected), "{}", play.status());
 }
 
 #[test]
@@ -170,7 +187,7 @@ fn a_unit_that_came_back_by_itself_is_not_started() {
         let mut play = Play::signalled(settings("on-watchdog"));
         play.step(Event::Seen(dead()));
         assert_eq!(play.due(), Some(Task::Look));
-        assert_eq!(play.step(Event::Looked(Ok(back))), None);
+        assert_eq!(play.step(looks(back, "on-watchdog")), None);
         assert_eq!(play.has(|note| *note == Note::Starting), 0);
     }
 }
@@ -194,7 +211,7 @@ fn a_job_of_somebody_elses_ends_what_we_were_at() {
             assert_eq!(play.step(event.clone()), None);
             assert_eq!(play.has(|note| *note == Note::GaveWay), 1, "{name}, {event:?}");
             assert_eq!(play.step(Event::Seen(unit("inactive", "dead"))), None);
-            assert_eq!(play.step(Event::Looked(Ok(dead()))), None);
+            assert_eq!(play.step(looks(dead(), "on-watchdog")), None);
             if let Some(due) = play.state.due() {
                 // Where it still runs, it is watched like any other.
                 assert_eq!((name, due), ("signalled", play.now));
@@ -257,7 +274,7 @@ fn a_dry_run_reports_each_hang_once_says_what_it_would_do_and_does_not_do_it() {
         let Some(Task::Report(hang)) = play.step(Event::Read(Ok(settings("always")))) else {
             panic!("{row}")
         };
-        let then = "sent SIGABRT (all its processes; SIGKILL after 2 s) and started again";
+        let then = "sent SIGABRT (all its processes; SIGKILL after 2 s) and started again by systemd (Restart=always)";
         let reason = "3 probes in a row unhealthy: http://127.0.0.1/: no answer in 1 s";
         assert_eq!(hang.reason, format!("{reason}; but for --dry-run, it would be {then}"));
         let note = Note::DryRun { reason: reason.to_owned(), plan: then.to_owned() };
@@ -275,9 +292,11 @@ fn a_dry_run_reports_each_hang_once_says_what_it_would_do_and_does_not_do_it() {
 
 #[test]
 fn a_dry_run_without_a_report_says_the_same() {
-    let (mut play, task) = Play::hung(Rules { dry_run: true, ..rules() }, settings("no"));
+    let rules = Rules { dry_run: true, restart: RestartRule::Unit, ..rules() };
+    let (mut play, task) = Play::hung(rules, settings("no"));
     assert_eq!(task, None);
-    let said = |note: &Note| matches!(note, Note::DryRun { plan, .. } if plan.ends_with("not started again (Restart=no)"));
+    let expected = "left alone, since nobody would start it again (Restart=no, with --restart unit)";
+    let said = |note: &Note| matches!(note, Note::DryRun { plan, .. } if plan == expected);
     assert_eq!(play.has(said), 1);
     assert_eq!(play.probe(unhealthy()), None);
 }
@@ -331,22 +350,69 @@ fn maintenance_that_begins_during_a_hang_stops_whatever_comes_next() {
     play.step(Event::Seen(dead()));
     play.due();
     play.maintenance = true;
-    assert_eq!(play.step(Event::Looked(Ok(dead()))), None, "no start");
+    assert_eq!(play.step(looks(dead(), "on-watchdog")), None, "no start");
 }
 
 #[test]
-fn what_cannot_be_done_is_said_and_tried_again_as_long_as_the_budget_lasts() {
+fn settings_that_cannot_be_read_are_said_so_and_read_again_after_as_many_failures() {
     let mut play = Play::watching(rules());
-    play.hang();
-    assert_eq!(play.step(Event::Read(Err("no reply".into()))), None);
-    for _ in 0..2 {
+    for attempt in 1..=3 {
         assert_eq!(play.hang(), Some(Task::ReadSettings));
-        assert_eq!(play.step(Event::Read(Ok(settings("always")))), Some(ABORT));
-        assert_eq!(play.step(Event::Called(Err("access denied".into()))), None);
+        assert_eq!(play.step(Event::Read(Err("no reply".into()))), None);
+        assert_eq!(play.has(|note| matches!(note, Note::CannotRead { .. })), attempt);
     }
-    assert_eq!(play.hang(), None);
-    assert_eq!(play.has(|note| matches!(note, Note::CannotKill { .. })), 2);
-    assert_eq!(play.has(|note| matches!(note, Note::Exhausted { .. })), 1);
+}
+
+#[test]
+fn a_kill_that_systemd_refuses_spends_nothing_and_is_said_and_reported_once() {
+    let mut play = Play::watching(Rules { report: Some(S), budget: (1, 3600 * S), ..rules() });
+    play.hang();
+    assert!(matches!(play.step(Event::Read(Ok(settings("always")))), Some(Task::Report(_))));
+    assert_eq!(play.step(Event::Reported), Some(ABORT));
+    let refused = |play: &mut Play| {
+        assert_eq!(play.ends.as_ref().map(Vec::len), Some(1), "kept, should this guard end now");
+        assert_eq!(play.step(refusal("access denied")), None);
+        assert_eq!(play.ends, Some(Vec::new()));
+        assert!(play.status().contains("hung, and cannot be ended (access denied)"), "{}", play.status());
+    };
+    refused(&mut play);
+    // With a budget of one: every W, for as long as it hangs.
+    for _ in 0..3 {
+        let asked = play.now;
+        while play.probe(unhealthy()).is_none() {}
+        assert!((10 * S..12 * S).contains(&(play.now - asked)), "{:?}", play.now - asked);
+        assert_eq!(play.step(Event::Read(Ok(settings("always")))), Some(ABORT), "no other report");
+        refused(&mut play);
+    }
+    let said = |play: &Play, wanted: fn(&Note) -> bool| play.has(wanted);
+    assert_eq!(said(&play, |note| matches!(note, Note::Hung { .. })), 1);
+    assert_eq!(said(&play, |note| matches!(note, Note::Signalling { .. })), 1);
+    assert_eq!(said(&play, |note| matches!(note, Note::CannotKill { .. })), 1);
+    play.probe(healthy());
+    assert!(play.status().contains(": healthy"), "{}", play.status());
+    assert_eq!(play.hang(), Some(Task::ReadSettings));
+    play.step(Event::Read(Ok(settings("always"))));
+    play.step(Event::Reported);
+    assert_eq!(play.step(Event::Called(Ok(()))), None, "now it may");
+    assert_eq!(said(&play, |note| matches!(note, Note::Hung { .. })), 2);
+    assert_eq!(play.ends.as_ref().map(Vec::len), Some(1));
+}
+
+#[test]
+fn a_kill_without_an_answer_may_have_been_done_and_what_does_not_die_of_it_is_killed() {
+    let no_answer = || Event::Called(Err(Failure { why: "no answer in 30 s".into(), is_refusal: false }));
+    let (mut play, _) = Play::hung(rules(), settings("on-watchdog"));
+    play.step(no_answer());
+    assert_eq!(play.ends.as_ref().map(Vec::len), Some(1), "it counts");
+    assert_eq!(play.due(), Some(SIGKILL));
+    let (mut play, _) = Play::hung(rules(), settings("on-watchdog"));
+    play.step(no_answer());
+    play.step(Event::Seen(dead()));
+    assert_eq!(play.due(), Some(Task::Look), "it was done");
+    let unkillable = Settings { send_sigkill: false, ..settings("on-watchdog") };
+    let (mut play, _) = Play::hung(rules(), unkillable);
+    play.step(no_answer());
+    assert_eq!(play.hang(), Some(Task::ReadSettings), "tried again");
 }
 
 #[test]
@@ -354,8 +420,8 @@ fn a_start_that_is_refused_is_said() {
     let mut play = Play::signalled(settings("on-watchdog"));
     play.step(Event::Seen(dead()));
     play.due();
-    play.step(Event::Looked(Ok(dead())));
-    play.step(Event::Called(Err("start request repeated too quickly".into())));
+    play.step(looks(dead(), "on-watchdog"));
+    play.step(refusal("start request repeated too quickly"));
     assert!(play.status().contains("could not be started: start request repeated"), "{}", play.status());
     assert_eq!(play.state.due(), None);
 }
@@ -376,7 +442,7 @@ fn systemd_out_of_reach_in_the_middle_of_a_hang_delays_what_comes_next() {
     play.step(lost());
     play.step(Event::Seen(dead()));
     assert_eq!(play.due(), Some(Task::Look));
-    assert_eq!(play.step(Event::Looked(Ok(dead()))), Some(Task::Start));
+    assert_eq!(play.step(looks(dead(), "on-watchdog")), Some(Task::Start));
     play.step(lost());
     play.step(Event::Seen(Unit { invocation: vec![2], ..running(8) }));
     assert_eq!(play.probe(healthy()), None);

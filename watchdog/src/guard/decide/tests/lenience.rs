@@ -69,6 +69,7 @@ fn a_question_to_a_starved_unit_stands_and_counts_for_the_whole_row() {
     assert_eq!(play.has(|note| *note == Note::Stuck), 0, "it may take that long");
     play.now += S;
     assert_eq!(play.step(starved(80)), Some(Task::ReadSettings), "it was able to run for 3 s");
+    play.step(Event::Read(Ok(settings("always"))));
     let pressure = Pressure { resource: "CPU", percent: 80 };
     assert_eq!(play.has(|note| *note == Note::Slowed { pressure }), 1);
     assert_eq!(play.has(|note| matches!(note, Note::Hung { reason } if reason.starts_with("3 probes"))), 1);
