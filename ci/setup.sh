@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what a bare Debian or Ubuntu lacks to build hangproof and run its checks, but for Rust and a Docker engine. As
+# Installs what a bare Debian or Ubuntu lacks to build hangproof and run its checks, except for Rust and a Docker engine. As
 # root. Has nothing to do the second time.
 set -euo pipefail
 

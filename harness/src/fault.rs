@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub enum Fault {
     /// `buggy_server` does it to itself, on command.
     InProcess(InProcess),
-    /// Every process in the unit's cgroup is stopped (SIGSTOP), but for a main process that is `sd-watchdog`: the service
+    /// Every process in the unit's cgroup is stopped (SIGSTOP), except for a main process that is `sd-watchdog`: the service
     /// hangs and its guard does not.
     ///
     /// What the kernel does for a stopped process goes on: connections are accepted until the listen queue is full.

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sends a signal to every process in a cgroup and below it, but for a guard: signal.sh STOP|CONT CGROUP MAINPID
+# Sends a signal to every process in a cgroup and below it, except for a guard: signal.sh STOP|CONT CGROUP MAINPID
 #
 # Runs in the machine, as the argument of `sh -c`; needs a POSIX shell and nothing else. Prints /proc/uptime's first
 # number as it was just before the first signal, and as it was when every process had stopped.

@@ -9,7 +9,7 @@ use crate::programs::Programs;
 use crate::scenario::{Service, builtin};
 use crate::unit::{PROPERTIES, Settings, property};
 
-/// Installs the service and returns its settings, but for the watchdog's.
+/// Installs the service and returns its settings, except for the watchdog's.
 pub fn install(machine: &dyn Machine, service: &Service, programs: &Programs) -> Result<Settings, RunError> {
     for (target, source) in &service.files {
         let path = match source.strip_prefix("bin:") {

@@ -44,8 +44,8 @@ pub struct ProbeArgs {
     #[arg(
         long_help = "Healthy if the command exits with 0. Quotes and backslashes are understood, but no shell is run. \
         Where it fails, its first line of output is the reason; at the deadline it is \
-        killed. What it leaves behind is killed as well, daemons too, but for one that clears its environment (SD_WATCHDOG_RUN) \
-        and whose parent has ended"
+        killed. Processes that it leaves behind are killed too, even daemons, unless they have cleared their \
+        environment (SD_WATCHDOG_RUN) and lost their parent"
     )]
     pub exec: Vec<String>,
 

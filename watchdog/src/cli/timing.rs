@@ -38,10 +38,9 @@ pub struct TimingArgs {
     /// From an unhealthy probe's end to the next probe [W/100]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, hide_short_help = true)]
     #[arg(
-        long_help = "From the end of an unhealthy probe to the next probe [default: W/100]. A row of unhealthy probes is \
-        a hang only when it has lasted (N - 1) timeouts and (N - 2) retry-intervals (N: --failures), as probes that run \
-        into their deadlines do: a listener that is away for a moment, and refuses at once, is soon asked again but not \
-        taken for a hang"
+        long_help = "From the end of an unhealthy probe to the next probe [default: W/100]. However fast probes fail, \
+        it takes (N - 1) timeouts and (N - 2) retry-intervals (N: --failures) until failures count as a hang: a listener \
+        that is closed for a moment, as in a reload, is soon asked again, and not restarted"
     )]
     pub retry_interval: Option<Duration>,
 

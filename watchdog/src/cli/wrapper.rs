@@ -21,7 +21,7 @@ pub struct WrapperArgs {
     )]
     pub child_ready: ChildReady,
 
-    /// require: COMMAND's own WATCHDOG=1 is one more probe. ignore: it is not asked for it [default: ignore]
+    /// require: COMMAND's own WATCHDOG=1 is one more probe. ignore: COMMAND is not asked to ping [default: ignore]
     #[arg(
         long,
         value_name = "require|ignore",

@@ -63,7 +63,7 @@ pub enum ConfigError {
     )]
     NotPassedOn { option: &'static str, name: String },
     #[error(
-        "--reload-signal {name:?} stops COMMAND, as SIGTERM does and what --stop-signal names: name another, or none"
+        "--reload-signal {name:?} is a stop signal (SIGTERM is, and what --stop-signal names): give another one, or none"
     )]
     ReloadStops { name: String },
     #[error(

@@ -148,7 +148,7 @@ fn a_budget_that_the_watchdog_does_not_leave_is_warned_of_and_no_other() {
     let warning = |watchdog, millis: Option<u64>| {
         config(&[], watchdog).expect("works").report_warning(millis.map(Duration::from_millis))
     };
-    // 5 s, but for the 100 ms before systemd's own timer and the 2.1 s that it takes to find a hang.
+    // 5 s, less the 100 ms before systemd's own timer and the 2.1 s that it takes to find a hang.
     assert_eq!(warning(W5, Some(2_800)), None);
     let text = warning(W5, Some(2_801)).expect("more than is left");
     assert!(
@@ -175,9 +175,9 @@ fn signals_are_named_as_people_name_them() {
 #[test]
 fn a_signal_has_one_meaning() {
     for (options, expected) in [
-        (&["--reload-signal=TERM"][..], "--reload-signal \"TERM\" stops COMMAND, as SIGTERM does and what"),
-        (&["--stop-signal=12", "--reload-signal=USR2"], "--reload-signal \"USR2\" stops COMMAND"),
-        (&["--reload-signal=HUP", "--stop-signal=HUP"], "--reload-signal \"HUP\" stops COMMAND"),
+        (&["--reload-signal=TERM"][..], "--reload-signal \"TERM\" is a stop signal (SIGTERM is, and what"),
+        (&["--stop-signal=12", "--reload-signal=USR2"], "--reload-signal \"USR2\" is a stop signal"),
+        (&["--reload-signal=HUP", "--stop-signal=HUP"], "--reload-signal \"HUP\" is a stop signal"),
         (&["--reload-signal=SIGABRT"], "--reload-signal \"SIGABRT\": systemd's watchdog ends services by it"),
         (&["--reload-signal=CHLD"], "--reload-signal \"CHLD\": it says that a process has ended, and is not"),
         (

@@ -97,7 +97,7 @@ pub fn log(unit: &ServiceName, note: &Note, flapping: &mut Flapping) {
 
 /// What a hang would come to.
 fn outlook(unit: &ServiceName, comeback: &Comeback, plan: &str, is_own_will: bool, is_dry: bool) {
-    let would = if is_dry { "would be (but for --dry-run)" } else { "is" };
+    let would = if is_dry { "would be (without --dry-run)" } else { "is" };
     match comeback {
         Comeback::Nobody(obstacle) if !comeback.may_end() => tracing::warn!(
             "IN A HANG {unit} WOULD BE LEFT ALONE: nobody would start it again ({obstacle}); {}",
@@ -131,7 +131,7 @@ fn say(unit: &ServiceName, note: &Note) {
             tracing::warn!("cannot probe {unit}, so it is left alone until that can be done: {reason}");
         }
         Note::Discounted { late } => tracing::warn!(
-            "an unhealthy probe of {unit} does not count: sd-watchdog itself came {} late to see its end",
+            "an unhealthy probe of {unit} does not count: sd-watchdog itself was held up for {}",
             rounded(*late)
         ),
         Note::Slowed { pressure } => tracing::warn!(
@@ -146,7 +146,7 @@ fn say(unit: &ServiceName, note: &Note) {
         }
         Note::Hung { reason } => tracing::error!("{unit} hangs: {reason}"),
         Note::DryRun { reason, plan } => {
-            tracing::error!("{unit} hangs and would be {plan}, but for --dry-run: {reason}");
+            tracing::error!("{unit} hangs and would be {plan}, without --dry-run: {reason}");
         }
         Note::LeftAlone { reason, obstacle } => tracing::error!(
             "{unit} HANGS AND IS LEFT ALONE: nobody would start it again ({obstacle}); {}. Look into it, then run \
@@ -190,7 +190,7 @@ fn say(unit: &ServiceName, note: &Note) {
         Note::Lost { why } => tracing::warn!("systemd is out of reach: {why}; connecting again"),
         Note::Stuck => {
             tracing::error!(
-                "something that should have ended long ago has not: leaving it to our own watchdog"
+                "what this guard is doing should have ended long ago: no more pings, so that systemd restarts this guard"
             );
         }
     }

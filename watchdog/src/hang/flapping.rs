@@ -29,7 +29,7 @@ impl Flapping {
         self.since.take_if(|since| is_over(since))?;
         let times = std::mem::take(&mut self.times);
         (times > MOST).then(|| {
-            format!("unhealthy {times} times within a minute, of which the first {MOST} were logged: it comes and goes")
+            format!("unhealthy {times} times within a minute, only the first {MOST} of which were logged: it comes and goes")
         })
     }
 

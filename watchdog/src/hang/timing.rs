@@ -60,8 +60,8 @@ impl Timing {
 
     /// How long a row of unhealthy probes lasts at least before it is a hang: (N−1)·T + (N−2)·r.
     ///
-    /// Where every probe runs into its deadline, that is the time before the last of N. A row that is not that old yet has
-    /// one more probe after r, at the latest; so it is decided about within N·T + (N−1)·r, however quick its failures.
+    /// Where every probe runs into its deadline, that is the time before the last of N. While a row is
+    /// younger, probing goes on every r: the decision still falls within N·T + (N−1)·r, however quick the failures.
     ///
     /// A probe that fails at once (connection refused) is repeated after r all the same, so a return is soon seen; but
     /// a listener that is away for a moment, as in a reload, is not a hang for being asked quickly.

@@ -2,8 +2,8 @@
 //!
 //! The kernel maps the pages around each that is touched, so most of the program is resident once the command line is
 //! taken apart and all is set up; so is much of the libraries, once the dynamic linker has seen to them. From READY on a
-//! small part of it runs. What is given back is clean and comes from the file again when it is touched; it is counted to
-//! each process that has it mapped, and there is one for each service.
+//! small part of it runs. What is given back is clean and comes from the file again when it is touched. PSS
+//! charges shared pages to every sd-watchdog, and there is one for each service.
 
 use std::fs;
 use std::io;

@@ -22,7 +22,7 @@ pub struct Progress {
     before: Option<(Instant, Used)>,
 }
 
-/// What the unit's processes have used up to some moment. One that has ended takes its part with it.
+/// What the unit's processes have used up to some moment. A process that ends takes its share out of the sum.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Used {
     /// On a CPU.
@@ -111,7 +111,7 @@ mod tests {
             (used(101, 1000), second / 10, true),
             (used(100, 1000 + 16 * 1024), second, true),
             (used(100, 999 + 16 * 1024), second, false),
-            // A process that has ended takes its part with it.
+            // A process that ends takes its share out of the sum.
             (used(1, 1), second, false),
         ] {
             assert_eq!(is_progress(used(100, 1000), now, elapsed), expected, "{now:?} {elapsed:?}");

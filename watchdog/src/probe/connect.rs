@@ -68,8 +68,8 @@ impl Endpoint {
         Self { place, answered: Answered::default() }
     }
 
-    /// Runs `attempt` until `deadline` at most. It is pinned already because a future that is passed on by value is stored
-    /// twice, and this one is allocated for every probe. Looks at the attempt before the clock: an answer that is there
+    /// Runs `attempt` until `deadline` at most. The caller pins it: passed by value, a future is
+    /// stored twice, and this one is allocated for every probe. Looks at the attempt before the clock: an answer that is there
     /// counts, however late we come to look.
     pub async fn within(
         &self,

@@ -50,7 +50,7 @@ pub enum Problem {
     HeaderFile(#[from] HeaderFileError),
     #[error(transparent)]
     Status(#[from] StatusError),
-    #[error("there is nothing in it, which is in every body; leave it out")]
+    #[error("an empty text is in every body; leave the option out")]
     EmptyText,
     #[error(
         "not a regular expression that can be used: {problem}; escape what is meant as it stands, like \\. and \\[, \

@@ -68,7 +68,7 @@ pub enum TlsError {
     BrokenCertificate { path: PathBuf, problem: String },
     #[error("this system has no certificates to trust{problem}; install ca-certificates, or give --ca-file")]
     NoRoots { problem: String },
-    #[error("{host} is no name that a certificate can have; give the IP address, or the name in ASCII")]
+    #[error("no certificate can be issued for {host}; give the IP address, or the name in ASCII")]
     Name { host: String },
     #[error("TLS cannot be set up: {problem}")]
     Setup { problem: String },

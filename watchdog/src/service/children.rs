@@ -142,7 +142,7 @@ impl Children {
         let _ = tokio::time::timeout(patience, all_ended).await;
     }
 
-    /// How many processes COMMAND has left behind: all that descend from us, but for helpers and what descends from them.
+    /// How many processes COMMAND has left behind: all that descend from us, except for helpers and what descends from them.
     pub fn left_behind(&self) -> usize {
         let registry = self.registry.borrow();
         let of_command = own_children().into_iter().filter(|pid| registry.find(*pid).is_none());

@@ -7,7 +7,7 @@
 //!   never waits for us.
 //! - It gets no shell, no input, no descriptor and nothing that was said to a service, and all signals as a program
 //!   finds them normally.
-//! - Nothing here waits for the file system that the program is on: that is left to the process that executes it.
+//! - execve(2) may wait for a slow file system; only the new process does that waiting.
 
 use crate::kernel::alarm::{self, Elapsed};
 use std::ffi::OsString;

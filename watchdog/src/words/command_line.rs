@@ -6,7 +6,9 @@
 pub enum CommandLineError {
     #[error("there is no command; write it as 'CMD ARG...'")]
     Empty,
-    #[error("a quote or a backslash is open at its end; quotes are as in a shell, which there is none of")]
+    #[error(
+        "a quote is not closed, or it ends with a backslash (quotes work as in a shell, but no shell is run)"
+    )]
     Unbalanced,
     #[error("there is a NUL byte in it")]
     NulByte,

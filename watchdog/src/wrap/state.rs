@@ -5,7 +5,7 @@
 //! | Starting | a healthy probe, and COMMAND's own READY=1 where that is waited for | `STATUS=` what it waits for; then `READY=1` |
 //! | Watching | N unhealthy in a row, with trigger | a ping after every healthy probe |
 //! | Reporting | the hang report, or the end of its budget | `WATCHDOG=trigger` at its end, unless systemd is stopping the unit |
-//! | Unguarded (Watching, without a watchdog) | | what COMMAND says; it does not probe, but for a reload |
+//! | Unguarded (Watching, without a watchdog) | | what COMMAND says; it does not probe, except in a reload |
 //! | Hung | | nothing, whatever happens |
 //! | Stopping | | nothing; `STOPPING=1` was said on entering |
 //!

@@ -59,7 +59,7 @@ fn a_probe_that_was_under_way_while_we_were_stopped_does_not_count() {
     while wrapped.stderr_within(Duration::from_millis(600)).is_some() {}
     peer.set(Manner::Healthy);
     wrapped.signal(Signal::CONT);
-    wrapped.stderr_until("an unhealthy probe does not count: sd-watchdog itself came ");
+    wrapped.stderr_until("an unhealthy probe does not count: sd-watchdog itself was held up for ");
     let after = manager.receive_until("WATCHDOG=1");
     assert!(after.iter().all(|datagram| !datagram.contains("trigger")), "{after:?}");
 }

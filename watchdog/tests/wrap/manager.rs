@@ -48,7 +48,7 @@ impl Manager {
         panic!("no {words:?} came, but {received:#?}");
     }
 
-    /// The next datagram but for barriers, if one comes in time. To read a barrier is to pass it: its descriptor, which
+    /// The next datagram that is no barrier, if one comes in time. To read a barrier is to pass it: its descriptor, which
     /// nobody takes, is closed.
     pub fn receive_within(&self, time: Duration) -> Option<String> {
         let deadline = Instant::now() + time;

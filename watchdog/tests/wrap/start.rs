@@ -92,7 +92,7 @@ fn what_cannot_work_is_refused_with_exit_code_2_and_the_command_is_not_started()
         (&[NOWHERE], "5s", "WATCHDOG_USEC is \"5s\", which is not a number of microseconds"),
         (&["--http=https://127.0.0.1/", "--ca-file=/no/such"], "5000000", "/no/such"),
         (&[NOWHERE, "--stop-signal=WINK"], "5000000", "--stop-signal \"WINK\" is not a signal"),
-        (&[NOWHERE, "--reload-signal=TERM"], "5000000", "--reload-signal \"TERM\" stops COMMAND"),
+        (&[NOWHERE, "--reload-signal=TERM"], "5000000", "--reload-signal \"TERM\" is a stop signal"),
         (&[NOWHERE, "--send=PING"], "5000000", "--send goes with --tcp or --unix"),
         (&["--http=127.0.0.1:80"], "5000000", "write it as http://127.0.0.1:8080/healthz"),
         (&[NOWHERE, "--interval=5"], "5000000", "time unit needed"),

@@ -31,7 +31,7 @@ pub struct Image {
     pub name: String,
     /// `trixie`.
     pub tag: String,
-    /// Empty but for what the host's `/usr`, mounted into it, lacks.
+    /// Empty, except for what the host's `/usr`, mounted into it, lacks.
     pub has_host_usr: bool,
 }
 

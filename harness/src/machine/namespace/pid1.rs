@@ -83,7 +83,7 @@ fn pid1_steps(preparation: &Preparation, step: &mut &'static CStr) -> Result<(),
     mount(c"cgroup2", c"/sys/fs/cgroup", c"cgroup2", plain, c"nsdelegate")
         .or_else(|_| mount(c"cgroup2", c"/sys/fs/cgroup", c"cgroup2", plain, None::<&CStr>))?;
 
-    // /proc shows the pid namespace of whoever mounts it. Its sysctls are the host's but for the network's.
+    // /proc shows the pid namespace of whoever mounts it. Its sysctls are the host's, except for the network's.
     at(c"mounting /proc");
     mount(c"proc", c"/proc", c"proc", plain, None::<&CStr>)?;
     at(c"making /proc/sys read-only");

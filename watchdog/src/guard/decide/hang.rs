@@ -48,7 +48,7 @@ impl State {
         let mut reason = self.hang_text();
         if self.rules.dry_run {
             actions.notes.push(Note::DryRun { reason: reason.clone(), plan: plan.clone() });
-            reason = format!("{reason}; but for --dry-run, it would be {plan}");
+            reason = format!("{reason}; without --dry-run, it would be {plan}");
         } else if let Comeback::Nobody(obstacle) = comeback
             && !is_to_end
         {

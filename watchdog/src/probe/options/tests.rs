@@ -22,7 +22,7 @@ fn options_that_make_no_probe_are_refused_with_the_flag_and_a_remedy() {
         (["--http", "ftp://127.0.0.1/?secret"], &[], "--http ftp://127.0.0.1/?…: ftp://"),
         (["--http-unix", "x?secret"], &[], "--http-unix x?…: no URL path"),
         (HTTP, &["--status", "2xx"], "--status \"2xx\": \"2xx\" is not a status; write it as 200-399"),
-        (HTTP, &["--body", ""], "--body: there is nothing in it, which is in every body; leave it out"),
+        (HTTP, &["--body", ""], "--body: an empty text is in every body; leave the option out"),
         (
             HTTP,
             &["--body", "x", "--method", "HEAD"],

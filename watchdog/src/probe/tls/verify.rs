@@ -59,7 +59,7 @@ impl ServerCertVerifier for Anyone {
     }
 }
 
-/// As rustls does it, but for one thing: `openssl req -x509` makes certificates that are their own authority, and rustls
+/// As rustls does it, except for one thing: `openssl req -x509` makes certificates that are their own authority, and rustls
 /// takes no authority for a server. Where one is trusted by name, it may serve, as with curl.
 #[derive(Debug)]
 pub struct TrustedItself {

@@ -21,8 +21,8 @@ pub(crate) const NAME: &str = "SD_WATCHDOG_RUN";
 #[derive(Debug)]
 pub(crate) struct Mark {
     value: String,
-    /// Our children when it started: none of them is its. Theirs would be looked at in vain, and a hung process can hold
-    /// up who looks at its environment.
+    /// Our children when the helper started: none of them belongs to it. To leave them out also avoids reading the
+    /// environment of a hung process, which blocks.
     before: Vec<i32>,
 }
 

@@ -10,7 +10,7 @@ use crate::cli::Cli;
 /// What is about the unit that is printed, not about what `sd-watchdog` does in it.
 const OURS: [&str; 4] = ["drop_in", "watchdog_sec", "command", "help"];
 
-/// All options of `sd-watchdog unit` that were given, in their order, but for those that are about the unit.
+/// All options of `sd-watchdog unit` that were given, in their order, except for those that are about the unit.
 pub fn given(matches: &ArgMatches) -> Vec<OsString> {
     let Some(("unit", matches)) = matches.subcommand() else { return Vec::new() };
     let command = Cli::command();

@@ -21,7 +21,7 @@ pub struct Source {
     restart_kill_signal: Option<String>,
     /// `ExecStop=`
     pub exec_stop: Vec<String>,
-    /// `WatchdogSec=`, but for that of a drop-in of ours.
+    /// `WatchdogSec=`, except for that of a drop-in of ours.
     watchdog: Option<String>,
     /// `RestrictAddressFamilies=`, as far as it allows.
     pub address_families: Vec<String>,
@@ -138,7 +138,7 @@ impl Source {
         }
     }
 
-    /// The signals that systemd stops it with, but for SIGTERM and those that no process sees; as they were written.
+    /// The signals that systemd stops it with, except for SIGTERM and those that no process sees; as they were written.
     pub fn stop_signals(&self) -> Vec<&str> {
         let given = [&self.kill_signal, &self.restart_kill_signal];
         let mut signals: Vec<&str> = given.into_iter().flatten().map(String::as_str).collect();

@@ -237,7 +237,7 @@ fn what_cannot_work_is_refused_with_what_to_do() {
         (
             &[HTTP, "--drop-in=a", "--reload-signal=USR1"],
             Some("[Service]\nExecStart=/bin/a\nKillSignal=SIGUSR1"),
-            "--reload-signal \"USR1\" stops COMMAND",
+            "--reload-signal \"USR1\" is a stop signal",
         ),
         (
             &[HTTP, "--drop-in=a"],

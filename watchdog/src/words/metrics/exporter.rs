@@ -48,7 +48,8 @@ fn remedy(address: SocketAddr, error: &io::Error) -> &'static str {
 }
 
 impl Exporter {
-    /// Listens, if that is asked for, and sees that no device or directory is where the file is to be, which comes with the first [`update`](Self::update).
+    /// Listens, if that is asked for, and refuses a file that is not ours. It is written with the first
+    /// [`update`](Self::update).
     pub fn open(args: &OutsideArgs) -> Result<Self, ExporterError> {
         let listen = |address: SocketAddr| {
             let server = Server::bind(address).map_err(|source| ExporterError::Listen { address, source })?;

@@ -109,7 +109,7 @@ fn say(note: &Note) {
             rounded(*left)
         ),
         Note::Discounted { late } => tracing::warn!(
-            "an unhealthy probe does not count: sd-watchdog itself came {} late to see its end",
+            "an unhealthy probe does not count: sd-watchdog itself was held up for {}",
             rounded(*late)
         ),
         Note::Recovered { failures: 1 } => tracing::info!("healthy again after 1 unhealthy probe"),

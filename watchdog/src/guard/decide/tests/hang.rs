@@ -276,7 +276,7 @@ fn a_dry_run_reports_each_hang_once_says_what_it_would_do_and_does_not_do_it() {
         };
         let then = "sent SIGABRT (all its processes; SIGKILL after 2 s) and started again by systemd (Restart=always)";
         let reason = "3 probes in a row unhealthy: http://127.0.0.1/: no answer in 1 s";
-        assert_eq!(hang.reason, format!("{reason}; but for --dry-run, it would be {then}"));
+        assert_eq!(hang.reason, format!("{reason}; without --dry-run, it would be {then}"));
         let note = Note::DryRun { reason: reason.to_owned(), plan: then.to_owned() };
         assert_eq!(play.has(|said| *said == note), row);
         assert_eq!(play.step(Event::Reported), None, "no signal");
