@@ -91,10 +91,7 @@ pub const WRAP: Texts = Texts {
     environment: &[
         ("NOTIFY_SOCKET", "where systemd listens; without it COMMAND runs unguarded"),
         ("WATCHDOG_USEC", "W in microseconds; without it, unguarded once ready"),
-        (
-            "WATCHDOG_PID",
-            "the process this is for; any other does without a watchdog",
-        ),
+        ("WATCHDOG_PID", "the process this is for; any other does without a watchdog"),
         ("LISTEN_FDS", "sockets of socket activation, passed on to COMMAND"),
         ("INVOCATION_ID", "systemd runs this: hang reports go to the journal"),
         ("JOURNAL_STREAM", "whether the log goes to the journal, as structured entries"),

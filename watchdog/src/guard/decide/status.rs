@@ -24,7 +24,9 @@ impl State {
         let (kind, text) = self.status();
         let state = if known { self.unit.describe() } else { "unknown".to_owned() };
         let (main, forecast) = (format!("({state}): {text}"), self.forecast());
-        if self.said.is_due(kind, &format!("{main}{forecast}"), now) {
+        // By what it is held up is news; for how much of the time is a figure.
+        let waits_for = self.pressure.map_or("", |pressure| pressure.resource);
+        if self.said.is_due(kind, &format!("{main}{forecast}{waits_for}"), now) {
             actions.message.status = Some(format!("{}{forecast}", self.figures(&main)));
         }
     }

@@ -100,6 +100,25 @@ fn a_starved_unit_that_answers_after_all_is_left_alone_and_in_peace_for_a_while(
 }
 
 #[test]
+fn the_status_says_when_a_healthy_unit_begins_or_ends_to_wait() {
+    let mut play = Play::watching(rules());
+    for pressure in [None, Some(Pressure { resource: "CPU", percent: 90 }), None] {
+        play.due();
+        let zero = Duration::ZERO;
+        play.step(Event::Probed(Ended {
+            outcome: Outcome::Healthy,
+            late: zero,
+            able: zero,
+            row: zero,
+            pressure,
+        }));
+        let expected = pressure.map(|_| ", waiting for CPU 90 % of the time, ");
+        assert_eq!(expected.is_some(), play.status().contains(", waiting for "), "{}", play.status());
+        assert!(play.status().contains(expected.unwrap_or_default()), "{}", play.status());
+    }
+}
+
+#[test]
 fn under_maintenance_a_starved_unit_is_left_alone_too() {
     let mut play = nearly_hung(rules());
     assert_eq!(play.due(), Some(probe(1)));
