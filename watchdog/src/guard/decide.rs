@@ -115,6 +115,8 @@ pub struct State {
     latency: Option<Duration>,
     /// What kept UNIT from running while the last probe was under way.
     pressure: Option<Pressure>,
+    /// For how long the probe under way has had no answer, and for how much of that UNIT was able to run.
+    slow: Option<(Duration, Duration)>,
     reason: Option<Reason>,
     /// We have ended UNIT, and it may come back for that.
     was_ended: bool,
@@ -163,6 +165,7 @@ impl State {
             ready: false,
             latency: None,
             pressure: None,
+            slow: None,
             reason: None,
             was_ended: false,
             is_returning: false,
@@ -243,6 +246,7 @@ impl State {
             Event::Lost { why } => self.lost(why, at.now, &mut actions),
             Event::Due => self.is_due(at, &mut actions),
             Event::Turn => self.take_turn(at, &mut actions),
+            Event::Slow { able, pressure } => self.is_slow(able, pressure, at.now, &mut actions),
             Event::Probed(ended) => self.probed(ended, at, &mut actions),
             Event::Read(settings) => self.read(settings, at, &mut actions),
             Event::Reported => self.reported(at, &mut actions),

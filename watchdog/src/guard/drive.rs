@@ -159,6 +159,7 @@ async fn drive(guard: Guard<'_>, bus: (Bus, Changes), signals: &Signals) -> Resu
         line: None,
         underway: None,
         probe: (Instant::now(), Limit::of(Duration::ZERO)),
+        slow_look: None,
         gauge,
         recent: Recent::new(),
         flapping: Flapping::default(),
@@ -185,6 +186,7 @@ async fn drive(guard: Guard<'_>, bus: (Bus, Changes), signals: &Signals) -> Resu
             Some(news) = news.recv() => driver.hear(news).await,
             end = end_of(&mut driver.underway) => driver.ended(end).await,
             () = driver.gauge.found() => {}
+            () = at(driver.slow_look) => driver.look_whether_slow().await,
             () = at(driver.state.due()) => driver.step(Event::Due).await,
             () = at(driver.state.turn()) => driver.step(Event::Turn).await,
             // In every phase: one that was given up while UNIT is stopped ends when nobody asks any more.
@@ -210,6 +212,8 @@ struct Driver<'a> {
     underway: Option<Underway<'a>>,
     /// When the last one was started, and how long it may take.
     probe: (Instant, Limit),
+    /// When to look whether UNIT is kept from answering the one that is under way.
+    slow_look: Option<Instant>,
     gauge: Gauge<'a>,
     recent: Recent,
     flapping: Flapping,
@@ -238,8 +242,16 @@ impl<'a> Driver<'a> {
         }
     }
 
+    async fn look_whether_slow(&mut self) {
+        let (now, (started, limit)) = (Instant::now(), self.probe);
+        self.slow_look = Some(now + limit.timeout);
+        if let Some((able, pressure)) = self.gauge.slow(started, now) {
+            self.step(Event::Slow { able, pressure }).await;
+        }
+    }
+
     async fn ended(&mut self, end: End) {
-        self.underway = None;
+        (self.underway, self.slow_look) = (None, None);
         let event = match end {
             End::Probe(outcome) => self.probed(outcome),
             End::Other(event) => *event,
@@ -266,7 +278,7 @@ impl<'a> Driver<'a> {
         let moment = Moment { now, maintenance, dice: fastrand::f32() };
         let Actions { drop_task, task, message, notes, ends, healthy } = self.state.step(event, moment);
         if drop_task {
-            self.underway = None;
+            (self.underway, self.slow_look) = (None, None);
         }
         let kept = [
             ends.map(|ends| self.ledger.keep_ends(&ends)),
@@ -279,6 +291,8 @@ impl<'a> Driver<'a> {
         if let Some(task) = task {
             if let Task::Probe { limit } = task {
                 self.probe = (now, limit);
+                // The probe itself looks once at its ordinary deadline, and goes on if UNIT is starved.
+                self.slow_look = Some(now + limit.timeout * 2);
             }
             self.underway = Some(self.begin(task));
         }

@@ -6,7 +6,7 @@ use crate::guard::note::Note;
 use crate::guard::settings::{Settings, Whom};
 use crate::guard::unit::{Instance, Unit};
 use crate::hang::watch::Ended;
-use crate::kernel::stalls::Limit;
+use crate::kernel::stalls::{Limit, Pressure};
 use crate::systemd::message::Message;
 
 /// What happened.
@@ -27,6 +27,13 @@ pub enum Event {
     Due,
     /// The time [`State::turn`](super::decide::State::turn) named has come.
     Turn,
+    /// [`Task::Probe`] has no answer yet, as long as that may take on a quiet host, and UNIT is kept from running.
+    Slow {
+        /// For how long UNIT was able to run since it was asked.
+        able: Duration,
+        /// By what.
+        pressure: Pressure,
+    },
     /// [`Task::Probe`] has ended.
     Probed(Ended),
     /// [`Task::ReadSettings`] has ended.

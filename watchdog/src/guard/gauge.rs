@@ -5,14 +5,14 @@
 //! known, nothing is measured.
 
 use crate::hang::watch::Ended;
-use crate::kernel::stalls::{Limit, Measured};
+use crate::kernel::stalls::{Limit, Measured, Pressure};
 use crate::kernel::starvation::Starvation;
 use crate::probe::Deadline;
 use crate::words::outcome::Outcome;
 use std::future::{Future, pending};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::guard::unit::Instance;
 use crate::kernel::cgroup::Cgroup;
@@ -59,6 +59,13 @@ impl<'a> Gauge<'a> {
             Some(starvation) => Deadline::able(limit, Rc::clone(starvation)),
             None => Deadline::after(limit.timeout),
         }
+    }
+
+    /// For how long UNIT was able to run since `started`, and what keeps it from running; [`None`]: nothing does.
+    pub fn slow(&self, started: Instant, now: Instant) -> Option<(Duration, Pressure)> {
+        let starvation = self.starvation.as_ref()?;
+        starvation.look(now);
+        Some((starvation.able(started, now), starvation.pressure(started, now)?))
     }
 
     /// A probe that was sent at `started` has ended, in a row of failures that began at `row`.

@@ -107,7 +107,7 @@ impl State {
         self.blind = None;
         self.refusal = None;
         self.reason = None;
-        (self.latency, self.pressure) = (None, None);
+        (self.latency, self.pressure, self.slow) = (None, None, None);
     }
 
     /// Whoever wants something done to UNIT knows more than we do.

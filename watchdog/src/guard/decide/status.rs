@@ -52,6 +52,11 @@ impl State {
             Phase::Watching if self.blind.is_some() => {
                 (Kind::Figures, format!("cannot probe: {}", words(&self.blind)))
             }
+            Phase::Watching if self.slow.is_some() => {
+                let (no_answer, able) = self.slow.unwrap_or_default();
+                let (no_answer, able) = (rounded(no_answer), rounded(able));
+                (Kind::Figures, format!("slow: no answer for {no_answer}, of which it could run for {able}"))
+            }
             Phase::Watching if self.reason.is_some() => (Kind::Figures, format!("unhealthy: {}", reason())),
             Phase::Watching if self.latency.is_some() => (Kind::Healthy, "healthy".to_owned()),
             Phase::Starting { .. } | Phase::Watching => (Kind::Figures, "no healthy answer yet".to_owned()),
@@ -82,7 +87,9 @@ impl State {
 
     fn figures(&self, main: &str) -> String {
         let answered = match (&self.phase, self.latency) {
-            (Phase::Watching, Some(took)) if self.reason.is_none() && self.blind.is_none() => {
+            (Phase::Watching, Some(took))
+                if self.reason.is_none() && self.blind.is_none() && self.slow.is_none() =>
+            {
                 format!(", answered in {}", rounded(took))
             }
             _ => String::new(),

@@ -58,6 +58,10 @@ fn late(millis: u64) -> Event {
     Event::Probed(Ended { outcome: mute(), late, able: zero, row: zero, pressure: None })
 }
 
+fn slow() -> Event {
+    Event::Slow { able: S / 4, pressure: Pressure { resource: "CPU", percent: 90 } }
+}
+
 /// All of UNIT waited for the CPU in so much of the time.
 fn starved(percent: u8) -> Event {
     let (pressure, zero) = (Some(Pressure { resource: "CPU", percent }), Duration::ZERO);
@@ -201,6 +205,7 @@ impl Play {
             Event::Reported => matches!(self.underway, Some(Task::Report(_))),
             Event::Called(_) => matches!(self.underway, Some(Task::Kill { .. } | Task::Start)),
             Event::Looked(_) => matches!(self.underway, Some(Task::Look)),
+            Event::Slow { .. } => return matches!(self.underway, Some(Task::Probe { .. })),
             Event::Due => return self.state.due().is_some(),
             Event::Turn => return self.state.turn().is_some(),
             Event::Seen(_) | Event::Settings(_) | Event::JobQueued | Event::Lost { .. } | Event::Stop => {
@@ -256,6 +261,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         1 => Just(late(300)),
         1 => Just(starved(60)),
         1 => Just(healthy()),
+        1 => Just(slow()),
         8 => Just(Event::Due),
         1 => Just(Event::JobQueued),
         1 => Just(Event::Turn),

@@ -1,7 +1,8 @@
 //! From a probe's end to the next probe, or to a hang.
 
 use crate::hang::watch::{Ended, Ruling};
-use std::time::Instant;
+use crate::kernel::stalls::Pressure;
+use std::time::{Duration, Instant};
 
 use super::{Phase, State};
 use crate::guard::event::{Actions, Moment, Task};
@@ -14,11 +15,26 @@ impl State {
         self.begin(Task::Probe { limit: self.watch.limit() }, now, actions);
     }
 
+    /// The probe under way is waited for as long as UNIT is kept from running.
+    pub(super) fn is_slow(
+        &mut self,
+        able: Duration,
+        pressure: Pressure,
+        now: Instant,
+        actions: &mut Actions,
+    ) {
+        self.pressure = Some(pressure);
+        if self.slow.replace((now - self.probe_started, able)).is_none() {
+            actions.notes.push(Note::Slowed { pressure });
+        }
+    }
+
     pub(super) fn probed(&mut self, ended: Ended, at: Moment, actions: &mut Actions) {
         self.ping(at.now, actions);
         self.pressure = ended.pressure;
         let is_stretched = at.now - self.probe_started > self.rules.timing.timeout;
-        if let Some(pressure) = ended.pressure.filter(|_| is_stretched) {
+        let is_said = self.slow.take().is_some();
+        if let Some(pressure) = ended.pressure.filter(|_| is_stretched && !is_said) {
             actions.notes.push(Note::Slowed { pressure });
         }
         match (&self.phase, &ended.outcome) {

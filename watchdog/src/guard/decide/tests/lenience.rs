@@ -119,6 +119,27 @@ fn the_status_says_when_a_healthy_unit_begins_or_ends_to_wait() {
 }
 
 #[test]
+fn while_a_starved_unit_is_waited_for_the_status_says_so_and_the_log_once() {
+    let mut play = Play::watching(rules());
+    play.due();
+    let pressure = Pressure { resource: "CPU", percent: 90 };
+    for (at, expected) in [(2, "2 s"), (3, "3 s")] {
+        play.now += if at == 2 { 2 * S } else { S };
+        play.step(Event::Slow { able: S / 4, pressure });
+        let expected = format!(
+            ": slow: no answer for {expected}, of which it could run for 250 ms, waiting for CPU 90 % of the time, "
+        );
+        assert!(play.status().contains(&expected), "{}", play.status());
+    }
+    let zero = Duration::ZERO;
+    let ended =
+        Ended { outcome: Outcome::Healthy, late: zero, able: S / 4, row: zero, pressure: Some(pressure) };
+    play.step(Event::Probed(ended));
+    assert!(play.status().contains(": healthy, answered in 3 s, waiting for CPU"), "{}", play.status());
+    assert_eq!(play.has(|note| *note == Note::Slowed { pressure }), 1);
+}
+
+#[test]
 fn under_maintenance_a_starved_unit_is_left_alone_too() {
     let mut play = nearly_hung(rules());
     assert_eq!(play.due(), Some(probe(1)));
