@@ -4,6 +4,7 @@ pub mod alarm;
 pub mod cgroup;
 pub mod gap;
 pub mod memory;
+pub mod pidfd;
 pub mod proc;
 pub mod process;
 pub mod progress;

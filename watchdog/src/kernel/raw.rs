@@ -4,7 +4,7 @@
 
 #![expect(
     unsafe_code,
-    reason = "fork(2), exec(3), sigqueue(3), waitid(2) and epoll registration have no safe form"
+    reason = "fork(2), exec(3), signals of any number, waitid(2) and epoll registration have no safe form"
 )]
 
 use std::ffi::{CString, c_char};
@@ -223,7 +223,7 @@ extern "C" fn look_at_sigpipe() {
 
 /// Sends a signal of any number, with the value that it was queued with, if it was.
 ///
-/// To a process that is not our child, or that was waited for, `pid` may be another's by now: see that it is not.
+/// To our child, that nobody has waited for: of others, `pid` may be another's by now.
 pub(crate) fn send_signal(pid: i32, signal: i32, value: Option<u64>) -> io::Result<()> {
     let sent = match value {
         // SAFETY: no memory is involved.
@@ -234,6 +234,34 @@ pub(crate) fn send_signal(pid: i32, signal: i32, value: Option<u64>) -> io::Resu
             // SAFETY: the pointer is a number to hand on, which nobody here follows.
             unsafe { libc::sigqueue(pid, signal, value) }
         }
+    };
+    Errno::result(sent).map(drop).map_err(io::Error::from)
+}
+
+/// The same to the process of a pidfd, which nobody else can be.
+pub(crate) fn send_signal_to(pidfd: BorrowedFd<'_>, signal: i32, value: Option<u64>) -> io::Result<()> {
+    /// What stands in `struct siginfo` behind its first three numbers, where a signal was queued.
+    #[repr(C)]
+    struct Queued {
+        pid: libc::pid_t,
+        uid: libc::uid_t,
+        value: usize,
+    }
+    const PLACE: usize = (3 * size_of::<libc::c_int>()).next_multiple_of(align_of::<Queued>());
+    const { assert!(PLACE + size_of::<Queued>() <= size_of::<libc::siginfo_t>()) };
+
+    // SAFETY: siginfo_t is plain data, for which zeroes are a value. `Queued` is written within it, as asserted, and
+    // without regard to alignment. The kernel reads `info`, which lives until after the
+    // call, where the pointer is not null.
+    let sent = unsafe {
+        let mut info = std::mem::zeroed::<libc::siginfo_t>();
+        info.si_signo = signal;
+        info.si_code = libc::SI_QUEUE;
+        let value_of = |value| usize::try_from(value).unwrap_or_default();
+        let queued = Queued { pid: libc::getpid(), uid: libc::getuid(), value: value.map_or(0, value_of) };
+        (&raw mut info).cast::<u8>().add(PLACE).cast::<Queued>().write_unaligned(queued);
+        let info = if value.is_some() { &raw const info } else { ptr::null() };
+        libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, info, 0)
     };
     Errno::result(sent).map(drop).map_err(io::Error::from)
 }

@@ -18,15 +18,14 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, getpid, kill_process_group, pidfd_open,
-    set_child_subreaper, waitpid,
+    Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process_group, set_child_subreaper, waitpid,
 };
 use tokio::io::unix::AsyncFd;
 
 pub use self::main_process::FollowError;
 use self::main_process::MainProcess;
 use self::strays::{Mark, is_zombie, own_children, with_descendants};
-use crate::kernel::raw;
+use crate::kernel::{pidfd, raw};
 use crate::service::end::End;
 use crate::service::signals::Received;
 
@@ -357,8 +356,7 @@ struct Watch(AsyncFd<OwnedFd>);
 
 impl Watch {
     fn new(pid: i32) -> io::Result<Self> {
-        let pid = process(pid)?;
-        Ok(Self(raw::readable(pidfd_open(pid, PidfdFlags::empty())?)?))
+        Ok(Self(raw::readable(pidfd::open(pid)?)?))
     }
 
     async fn ended(&self) {
@@ -369,9 +367,11 @@ impl Watch {
     }
 
     fn has_ended(&self) -> bool {
-        use rustix::event::{PollFd, PollFlags, Timespec, poll};
-        let mut pidfd = [PollFd::new(self.0.get_ref(), PollFlags::IN)];
-        matches!(poll(&mut pidfd, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })), Ok(1..))
+        pidfd::has_ended(self.0.get_ref())
+    }
+
+    fn signal(&self, signal: &Received) -> io::Result<()> {
+        pidfd::signal(self.0.get_ref(), signal.number, signal.value)
     }
 }
 

@@ -3,6 +3,8 @@
 use std::io;
 use std::rc::Rc;
 
+use nix::errno::Errno;
+
 use super::Watch;
 use crate::kernel::proc::{Stat, own_pid};
 use crate::kernel::raw;
@@ -50,14 +52,17 @@ impl MainProcess {
 
     pub fn pass_on(&self, signal: &Received) {
         let name = signals::name(signal.number);
-        // A child that was not waited for keeps its pid; another's may be taken by somebody else.
-        let ended = self.end.is_some() || self.watch.as_ref().is_some_and(|watch| watch.has_ended());
-        if ended {
-            tracing::debug!("{name} is not passed on: COMMAND has ended");
-            return;
-        }
-        match raw::send_signal(self.pid, signal.number, signal.value) {
+        let sent = match &self.watch {
+            _ if self.end.is_some() => Err(Errno::ESRCH.into()),
+            Some(watch) => watch.signal(signal),
+            // A child that nobody has waited for keeps its pid.
+            None => raw::send_signal(self.pid, signal.number, signal.value),
+        };
+        match sent {
             Ok(()) => tracing::debug!("passed {name} on to COMMAND"),
+            Err(error) if error.raw_os_error() == Some(Errno::ESRCH as i32) => {
+                tracing::debug!("{name} is not passed on: COMMAND has ended");
+            }
             Err(error) => tracing::warn!("cannot pass {name} on to COMMAND: {error}"),
         }
     }
