@@ -100,7 +100,7 @@ impl Wrapped {
 
     #[track_caller]
     fn end(&self) -> End {
-        until("COMMAND has ended", || self.children.reap().unwrap())
+        until("COMMAND has ended", || self.children.reap().end)
     }
 }
 
@@ -146,11 +146,11 @@ fn a_command_that_forks_away_and_names_its_main_process_is_followed() {
     // The first process ends now: that is the end of a stranger.
     fs::write(wrapped.path("go"), "").unwrap();
     until("the first process is waited for", || {
-        assert_eq!(wrapped.children.reap().unwrap(), None);
+        assert_eq!(wrapped.children.reap().end, None);
         (!Path::new("/proc").join(first.to_string()).exists()).then_some(())
     });
     assert_eq!((wrapped.command.pid(), parent(server)), (server, Some(std::process::id().cast_signed())));
-    wrapped.command.pass_on(&USR1);
+    assert!(wrapped.command.pass_on(&USR1));
     assert_eq!(wrapped.end(), End::Exited(7));
 }
 
@@ -173,10 +173,10 @@ fn where_another_takes_the_status_of_the_main_process_our_child_stands_for_it_ag
     let wrapped = Wrapped::sh(&format!("{SERVER} & wait; until test -e $D/go; do sleep 0.01; done; exit 9"));
     let (first, server) = (wrapped.command.pid(), wrapped.pid_in("server"));
     wrapped.follow(server).unwrap();
-    wrapped.command.pass_on(&USR1);
+    assert!(wrapped.command.pass_on(&USR1));
     let ended = async { tokio::time::timeout(AMPLE, wrapped.children.followed_ended()).await };
     wrapped.runtime.block_on(ended).unwrap();
-    assert_eq!(wrapped.children.reap().unwrap(), None);
+    assert_eq!(wrapped.children.reap().end, None);
     assert_eq!(wrapped.command.pid(), first);
     fs::write(wrapped.path("go"), "").unwrap();
     assert_eq!(wrapped.end(), End::Exited(9));
@@ -265,7 +265,7 @@ fn helpers_and_the_reaper_do_not_take_each_others_ends() {
     let wrapped = Wrapped::sh("exec sleep 1000");
     let reaping = async {
         loop {
-            assert_eq!(wrapped.children.reap().unwrap(), None);
+            assert_eq!(wrapped.children.reap().end, None);
             tokio::task::yield_now().await;
         }
     };
@@ -358,7 +358,7 @@ fn what_left_a_helpers_group_is_killed_when_the_helper_ends_and_nothing_of_the_c
             left.push(wrapped.pid_in("below"));
         }
         until(name, || {
-            assert_eq!(wrapped.children.reap().unwrap(), None);
+            assert_eq!(wrapped.children.reap().end, None);
             left.iter().all(|pid| is_gone(*pid)).then_some(())
         });
     }

@@ -399,9 +399,7 @@ fn reap(mut readable: AsyncFdReadyGuard<'_, SignalFd>, children: &Children) {
     // One signal may stand for several.
     while let Ok(Some(_)) = readable.get_inner().read_signal() {}
     readable.clear_ready();
-    if let Err(error) = children.reap() {
-        tracing::debug!("cannot wait for what has ended: {error}");
-    }
+    while children.reap().has_more {}
 }
 
 async fn at(time: Option<Instant>) {

@@ -266,6 +266,19 @@ pub(crate) fn send_signal_to(pidfd: BorrowedFd<'_>, signal: i32, value: Option<u
     Errno::result(sent).map(drop).map_err(io::Error::from)
 }
 
+/// A set of signals of any number. A number that is no signal's is left out.
+pub(crate) fn signal_set(numbers: impl Iterator<Item = i32>) -> SigSet {
+    // SAFETY: `set` is initialised by sigemptyset before it is read, and sigaddset refuses what is no signal.
+    unsafe {
+        let mut set = std::mem::zeroed::<libc::sigset_t>();
+        libc::sigemptyset(&raw mut set);
+        for number in numbers {
+            libc::sigaddset(&raw mut set, number);
+        }
+        SigSet::from_sigset_t_unchecked(set)
+    }
+}
+
 /// Ends this process by `signal`, as that ends it by default. Returns if it does not.
 pub(crate) fn die_by(signal: i32) {
     // SAFETY: `set` is initialised by sigemptyset before it is read; SIG_DFL installs no handler.

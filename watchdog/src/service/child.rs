@@ -78,9 +78,10 @@ impl Child {
         self.children.main_pid().unwrap_or_default()
     }
 
-    /// Passes a signal on, with its value if it was queued with one.
-    pub fn pass_on(&self, signal: &Received) {
-        self.children.pass_on(signal);
+    /// Passes a signal on, with its value if it was queued with one. [`false`]: there is no room for it yet.
+    #[must_use]
+    pub fn pass_on(&self, signal: &Received) -> bool {
+        self.children.pass_on(signal)
     }
 
     /// COMMAND has said `MAINPID=pid`: from now on that process gets the signals, and its end is COMMAND's.

@@ -9,6 +9,8 @@
 //!
 //! Two ways lead to an end, and each works alone: [`Children::reap`], to be called on SIGCHLD, for all; and a pidfd, for
 //! one that is expected, where nobody reads signals (`sd-watchdog check`).
+//!
+//! Strangers can end faster than they are waited for. So a handful is waited for at a time, and the main process first.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -34,6 +36,8 @@ pub(crate) mod strays;
 
 /// How often to look for an end where no pidfd can be had: no descriptor is left, or a filter forbids it.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// As many are waited for at a time.
+const HANDFUL: usize = 64;
 /// How long a killed process may take to leave its children to us.
 const ENDING: Duration = Duration::from_secs(1);
 
@@ -46,6 +50,17 @@ pub struct Children {
     /// Of helpers that were killed, with processes that may not have ended.
     /// Of helpers that have ended, each with until when it is looked for what they left at least.
     strays: RefCell<Vec<(Mark, Instant)>>,
+    /// Ended children cannot be waited for, and that was logged.
+    complained: Cell<bool>,
+}
+
+/// What [`Children::reap`] found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reaped {
+    /// How the main process ended, if it has.
+    pub end: Option<End>,
+    /// There may be more who have ended: it is to be called again.
+    pub has_more: bool,
 }
 
 /// What is known of each, without the waiting: what a status means is decided here.
@@ -68,7 +83,12 @@ impl Children {
     /// None yet.
     pub fn new() -> Rc<Self> {
         raw::keep_ended_children();
-        Rc::new(Self { registry: RefCell::default(), alone: Cell::default(), strays: RefCell::default() })
+        Rc::new(Self {
+            registry: RefCell::default(),
+            alone: Cell::default(),
+            strays: RefCell::default(),
+            complained: Cell::default(),
+        })
     }
 
     /// Makes descendants whose parent ends children of this process. [`reap`](Self::reap) must be called then.
@@ -129,9 +149,7 @@ impl Children {
     pub async fn part(&self, before: &[i32], patience: Duration) {
         let all_ended = async {
             loop {
-                if let Err(error) = self.reap() {
-                    tracing::debug!("cannot wait for what is left: {error}");
-                }
+                self.reap();
                 if own_children().iter().all(|pid| before.contains(pid)) {
                     break;
                 }
@@ -174,21 +192,51 @@ impl Children {
         }
     }
 
-    /// Waits for all that have ended. How the main process ended, if it has.
-    pub fn reap(&self) -> io::Result<Option<End>> {
-        while let Some(pid) = raw::peek_at_ended_child()? {
-            let leads_group = self.registry.borrow().find(pid).is_some_and(|child| child.leads_group);
-            match take(pid, leads_group)? {
-                Some(end) => self.registry.borrow_mut().record(pid, end),
-                // Not to be had although it is there: a tracer has it first. There will be another SIGCHLD.
-                None => break,
-            }
+    /// Waits for those that have ended: for a handful, and for the main process among them if it has.
+    pub fn reap(&self) -> Reaped {
+        let mut has_more = false;
+        if let Err(error) = self.reap_main().and_then(|()| self.reap_others(&mut has_more)) {
+            self.complain(&error);
         }
         // What has ended may have left others to us.
         let now = Instant::now();
         self.strays.borrow_mut().retain(|(mark, until)| mark.kill() || now < *until);
         let mut registry = self.registry.borrow_mut();
-        Ok(registry.main.as_mut().and_then(MainProcess::end))
+        Reaped { end: registry.main.as_mut().and_then(MainProcess::end), has_more }
+    }
+
+    fn reap_main(&self) -> io::Result<()> {
+        let main = self.registry.borrow().main.as_ref().and_then(MainProcess::to_be_waited_for);
+        if let Some(pid) = main
+            && let Some(end) = take(pid, false)?
+        {
+            self.registry.borrow_mut().record(pid, end);
+        }
+        Ok(())
+    }
+
+    fn reap_others(&self, has_more: &mut bool) -> io::Result<()> {
+        for _ in 0..HANDFUL {
+            let Some(pid) = raw::peek_at_ended_child()? else { return Ok(()) };
+            let leads_group = self.registry.borrow().find(pid).is_some_and(|child| child.leads_group);
+            // Not to be had although it is there: a tracer has it first. There will be another SIGCHLD.
+            let Some(end) = take(pid, leads_group)? else { return Ok(()) };
+            self.registry.borrow_mut().record(pid, end);
+        }
+        *has_more = true;
+        Ok(())
+    }
+
+    /// Said once: there is nothing to do about it, and ends are noticed by other ways too.
+    fn complain(&self, error: &io::Error) {
+        if !self.complained.replace(true) {
+            tracing::warn!("cannot wait for the children that have ended: {error}; going on");
+        }
+    }
+
+    /// Whether the main process has ended, waited for or not: whatever it had to say is said then.
+    pub fn main_has_ended(&self) -> bool {
+        self.registry.borrow().main.as_ref().is_some_and(MainProcess::has_ended)
     }
 
     /// The end of an expected child, if it has come.
@@ -212,10 +260,8 @@ impl Children {
 
     /// Waits for the abandoned that have ended, where nobody calls [`reap`](Self::reap).
     pub(crate) fn sweep(&self) {
-        if self.alone.get()
-            && let Err(error) = self.reap()
-        {
-            tracing::debug!("cannot wait for what has ended: {error}");
+        if self.alone.get() {
+            while self.reap().has_more {}
         }
         let abandoned = self.registry.borrow().abandoned();
         for (pid, leads_group) in abandoned {
@@ -236,11 +282,11 @@ impl Children {
         self.registry.borrow().main.as_ref().map(MainProcess::pid)
     }
 
-    /// Passes a signal on to the main process, with its value if it was queued with one.
-    pub fn pass_on(&self, signal: &Received) {
-        if let Some(main) = &self.registry.borrow().main {
-            main.pass_on(signal);
-        }
+    /// Passes a signal on to the main process, with its value if it was queued with one. [`false`]: it has no room for more
+    /// queued signals yet.
+    #[must_use]
+    pub fn pass_on(&self, signal: &Received) -> bool {
+        self.registry.borrow().main.as_ref().is_none_or(|main| main.pass_on(signal))
     }
 
     /// Makes `pid` the main process from now on, as COMMAND says by `MAINPID=`. It must descend from us.

@@ -1,7 +1,13 @@
 //! Signals as things to read, one after the other, instead of handlers.
 //!
 //! All signals are blocked. Blocking comes before COMMAND is started, so no signal is lost in between, and COMMAND gets
-//! back the mask that this process was started with. Three kinds need more than that:
+//! back the mask that this process was started with.
+//!
+//! They come in two [`Inbox`]es. Of a standard signal one waits at most, so a look at all that wait is a look at a few;
+//! those that stop COMMAND or have it reload are there too. Of a real-time signal any number can be queued: the others
+//! of these can be left where they are, for as long as there is no room for them at COMMAND.
+//!
+//! Three kinds need more than that:
 //!
 //! - Those that report a fault of this very process (SIGSEGV …): the kernel ends a process that has them blocked all the
 //!   same. Only those that a process has sent can be read.
@@ -9,11 +15,12 @@
 //!   has stopped.
 //! - SIGPIPE and SIGCHLD, which we cause ourselves. SIGCHLD is not passed on: ours and those of others merge.
 
-use std::io;
+use std::io::{self, ErrorKind};
 
 use nix::libc;
 use nix::sys::signal::{SigSet, Signal, raise};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::kernel::raw;
@@ -21,9 +28,16 @@ use crate::kernel::raw;
 /// The signals sent to this process.
 #[derive(Debug)]
 pub struct Signals {
-    descriptor: AsyncFd<SignalFd>,
+    /// The standard ones, and the others that were named.
+    pub pressing: Inbox,
+    /// Real-time signals.
+    pub queued: Inbox,
     inherited: SigSet,
 }
+
+/// Some of them. The kernel hands out the lowest number first, and each number in the order in which it came.
+#[derive(Debug)]
+pub struct Inbox(AsyncFd<SignalFd>);
 
 /// One of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,36 +51,59 @@ pub struct Received {
     pub value: Option<u64>,
 }
 
+/// More of them never wait in [`Signals::pressing`], unless a real-time signal is among those that were named.
+pub const MOST_PRESSING: usize = 31;
+
 impl Signals {
-    /// Blocks them, and reads them from now on. Needs a Tokio runtime with I/O, and that no other thread runs yet.
-    pub fn block() -> io::Result<Self> {
-        let all = SigSet::all();
+    /// Blocks them, and reads them from now on; real-time signals that are `named` among the pressing ones. Needs a Tokio
+    /// runtime with I/O, and that no other thread runs yet.
+    pub fn block(named: &[i32]) -> io::Result<Self> {
         let inherited = SigSet::thread_get_mask()?;
-        all.thread_block()?;
-        let descriptor = SignalFd::with_flags(&all, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
-        Ok(Self { descriptor: raw::readable(descriptor)?, inherited })
+        SigSet::all().thread_block()?;
+        let standard = (1..libc::SIGRTMIN()).chain(named.iter().copied());
+        let queued = (libc::SIGRTMIN()..=libc::SIGRTMAX()).filter(|number| !named.contains(number));
+        Ok(Self { pressing: Inbox::of(standard)?, queued: Inbox::of(queued)?, inherited })
     }
 
     /// The mask before [`block`](Self::block).
     pub fn inherited(&self) -> &SigSet {
         &self.inherited
     }
+}
 
-    /// The next signal. Nothing is lost when this is dropped before it ends.
-    pub async fn next(&self) -> io::Result<Received> {
+impl Inbox {
+    fn of(numbers: impl Iterator<Item = i32>) -> io::Result<Self> {
+        let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
+        let descriptor = SignalFd::with_flags(&raw::signal_set(numbers), flags)?;
+        Ok(Self(raw::readable(descriptor)?))
+    }
+
+    /// Ends when there may be something to take. An end of the runtime is waited for in vain.
+    pub async fn wait(&self) {
+        // The guard is dropped as it is: only an inbox that was found empty is to be waited for again.
+        if self.0.readable().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Takes the next signal; [`None`] where none is left. Does not wait.
+    pub fn take(&self) -> io::Result<Option<Received>> {
         loop {
-            let mut guard = self.descriptor.readable().await?;
-            match self.descriptor.get_ref().read_signal()? {
-                Some(info) => match judge(
-                    info.ssi_signo.cast_signed(),
-                    Origin { code: info.ssi_code, pid: info.ssi_pid, value: info.ssi_ptr },
-                    std::process::id(),
-                ) {
-                    Verdict::Tell(received) => return Ok(received),
-                    Verdict::Pause(signal) => pause(signal)?,
-                    Verdict::Ignore => {}
-                },
-                None => guard.clear_ready(),
+            let taken = self.0.get_ref().read_signal();
+            let Ok(Some(info)) = taken else {
+                // What comes just now is told afterwards: whoever tells it runs on this thread.
+                let _ = self.0.try_io(Interest::READABLE, |_| Err::<(), _>(ErrorKind::WouldBlock.into()));
+                taken?;
+                return Ok(None);
+            };
+            match judge(
+                info.ssi_signo.cast_signed(),
+                Origin { code: info.ssi_code, pid: info.ssi_pid, value: info.ssi_ptr },
+                std::process::id(),
+            ) {
+                Verdict::Tell(received) => return Ok(Some(received)),
+                Verdict::Pause(signal) => pause(signal)?,
+                Verdict::Ignore => {}
             }
         }
     }

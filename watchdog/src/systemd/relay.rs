@@ -18,7 +18,7 @@
 
 use std::cell::RefCell;
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::io::Errno;
@@ -32,9 +32,11 @@ use crate::systemd::notify::Datagram;
 mod receive;
 mod said;
 mod speaker;
+mod strangers;
 
 pub use self::said::{KEPT_BACK, MOST_BYTES, Malformed, Reloading, Said};
 use self::speaker::{Home, Sender};
+use self::strangers::Strangers;
 
 /// More datagrams than any socket holds (`net.unix.max_dgram_qlen`; systemd sets it to 512).
 const MOST_LAST_WORDS: usize = 1024;
@@ -46,7 +48,7 @@ pub struct Relay {
     address: OsString,
     home: Home,
     own_uid: u32,
-    refused: RefCell<Refused>,
+    strangers: RefCell<Strangers>,
 }
 
 /// What came from COMMAND.
@@ -59,6 +61,17 @@ pub struct Received {
     /// What is for systemd: give it to [`Notifier::pass_on`](crate::systemd::notify::Notifier::pass_on). Where there is nobody to
     /// tell, drop it: a barrier is passed then.
     pub pass_on: Option<Datagram>,
+}
+
+/// What [`Relay::take`] found.
+#[derive(Debug)]
+pub enum Next {
+    /// This.
+    Said(Box<Received>),
+    /// Something that is not listened to: a stranger's, or malformed.
+    Ignored,
+    /// Nothing.
+    Nothing,
 }
 
 impl Relay {
@@ -78,7 +91,7 @@ impl Relay {
             address: format!("@{name}").into(),
             home,
             own_uid: rustix::process::getuid().as_raw(),
-            refused: RefCell::default(),
+            strangers: RefCell::default(),
         })
     }
 
@@ -87,14 +100,23 @@ impl Relay {
         &self.address
     }
 
-    /// What COMMAND says next: the process that was `started`, and the one it `named` with `MAINPID=`. Nothing is lost
-    /// when this is dropped before it ends.
-    pub async fn next(&self, started: i32, named: Option<i32>) -> io::Result<Received> {
-        let command = [started, named.unwrap_or(started)];
-        loop {
-            let receive = || Ok(self.receive(command)?);
-            if let Some(received) = self.socket.async_io(Interest::READABLE, receive).await? {
-                return Ok(received);
+    /// Ends when there may be something to take. An end of the runtime is waited for in vain.
+    pub async fn wait(&self) {
+        if self.socket.readable().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Takes what was said next, by the process that was `started`, the one it `named` with `MAINPID=`, or another. Does
+    /// not wait.
+    pub fn take(&self, started: i32, named: Option<i32>) -> io::Result<Next> {
+        match self.receive([started, named.unwrap_or(started)]) {
+            Ok(Some(received)) => Ok(Next::Said(Box::new(received))),
+            Ok(None) => Ok(Next::Ignored),
+            Err(errno) => {
+                // What comes just now is told afterwards: whoever tells it runs on this thread.
+                let _ = self.socket.try_io(Interest::READABLE, || Err::<(), _>(ErrorKind::WouldBlock.into()));
+                if errno == Errno::AGAIN { Ok(Next::Nothing) } else { Err(errno.into()) }
             }
         }
     }
@@ -138,11 +160,11 @@ impl Relay {
     }
 
     fn listens_to(&self, sender: Sender, command: [i32; 2]) -> bool {
-        let listens = speaker::may_speak(sender, command, self.own_uid, || self.home.place_of(sender.pid));
-        if !listens {
-            self.refused.borrow_mut().log(sender);
+        if command.contains(&sender.pid) {
+            return true;
         }
-        listens
+        let may_speak = || speaker::may_speak(sender, self.own_uid, || self.home.place_of(sender.pid));
+        !self.strangers.borrow_mut().is_one(sender, || !may_speak())
     }
 }
 
@@ -175,25 +197,6 @@ fn bind_anywhere(socket: &OwnedFd) -> io::Result<String> {
             Ok(()) => return Ok(name),
             Err(Errno::ADDRINUSE) if tries > 0 => tries -= 1,
             Err(errno) => return Err(errno.into()),
-        }
-    }
-}
-
-/// Who was refused, so that the log says it once of each, and not without end.
-#[derive(Debug, Default)]
-struct Refused(Vec<i32>);
-
-impl Refused {
-    const MOST: usize = 16;
-
-    fn log(&mut self, Sender { pid, uid }: Sender) {
-        if self.0.len() == Self::MOST || self.0.contains(&pid) {
-            return;
-        }
-        self.0.push(pid);
-        tracing::warn!("ignored a notification of process {pid} (user {uid}): it is not one of this service");
-        if self.0.len() == Self::MOST {
-            tracing::warn!("further strangers are ignored in silence");
         }
     }
 }

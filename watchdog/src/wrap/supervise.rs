@@ -26,6 +26,7 @@ use crate::words::metrics::Exporter;
 
 mod connect;
 mod note;
+mod share;
 mod supervisor;
 mod wait;
 
@@ -63,7 +64,9 @@ pub fn run(service: &Service<'_>, notifier: Option<Notifier>) -> Result<End, Err
 
 async fn supervise(service: &Service<'_>, mut notifier: Option<Notifier>) -> Result<End, Error> {
     let structured = log::structured();
-    let signals = Signals::block().map_err(|source| Error::cannot("block signals", &source))?;
+    let named: Vec<i32> =
+        service.config.stop_signals.iter().copied().chain(service.config.reload_signal).collect();
+    let signals = Signals::block(&named).map_err(|source| Error::cannot("block signals", &source))?;
     let exporter = Exporter::open(service.outside)?;
     service.children.become_subreaper().map_err(|source| Error::cannot("become a subreaper", &source))?;
     let alarm = Alarm::new().map_err(|source| Error::cannot("make a timer", &source))?;
@@ -79,17 +82,16 @@ async fn supervise(service: &Service<'_>, mut notifier: Option<Notifier>) -> Res
     };
     note::started(service, child.pid(), notifier.is_some());
     let mut supervisor = Supervisor::new(service, alarm, child, notifier, relay);
-    let ended = {
+    let end = {
         let metrics = supervisor.metrics();
         let serving = exporter.serve(&metrics);
         tokio::pin!(serving);
         tokio::select! {
             biased;
-            ended = supervisor.run(&signals, &exporter) => ended,
+            end = supervisor.run(&signals, &exporter) => end,
             never = &mut serving => match never {},
         }
     };
-    let end = ended.map_err(|source| Error::cannot("wait for COMMAND", &source))?;
     // What is said just before an exit is better a line: journald asks /proc whose an entry is.
     drop(structured);
     supervisor.last_words(end).await;

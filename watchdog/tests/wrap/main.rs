@@ -5,6 +5,7 @@
 mod between;
 mod end;
 mod family;
+mod floods;
 mod grace;
 mod journal;
 mod manager;

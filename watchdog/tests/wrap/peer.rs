@@ -1,7 +1,9 @@
 //! The service's port, as far as a probe sees it: answers as the test says.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 
 use crate::manager::AMPLE;
@@ -24,7 +26,7 @@ pub struct Served {
 }
 
 pub struct Peer {
-    address: SocketAddr,
+    address: Option<SocketAddr>,
     shared: Arc<Shared>,
 }
 
@@ -37,15 +39,25 @@ impl Peer {
     pub fn new(manner: Manner) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
+        Self { address: Some(address), shared: Self::serve(manner, move || listener.accept().unwrap().0) }
+    }
+
+    /// On a socket with a path, which is in reach from other network namespaces.
+    pub fn at(path: &Path, manner: Manner) -> Self {
+        let listener = UnixListener::bind(path).unwrap();
+        Self { address: None, shared: Self::serve(manner, move || listener.accept().unwrap().0) }
+    }
+
+    fn serve<S: Read + Write>(manner: Manner, accept: impl FnMut() -> S + Send + 'static) -> Arc<Shared> {
         let shared =
             Arc::new(Shared { state: Mutex::new((manner, Served::default())), changed: Condvar::new() });
         let served = Arc::clone(&shared);
-        std::thread::spawn(move || serve(&listener, &served));
-        Self { address, shared }
+        std::thread::spawn(move || serve(accept, &served));
+        shared
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}/healthz", self.address)
+        format!("http://{}/healthz", self.address.expect("an address"))
     }
 
     pub fn set(&self, manner: Manner) {
@@ -68,10 +80,10 @@ impl Peer {
     }
 }
 
-fn serve(listener: &TcpListener, shared: &Shared) {
+fn serve<S: Read + Write>(mut accept: impl FnMut() -> S, shared: &Shared) {
     let mut held = Vec::new();
-    for stream in listener.incoming() {
-        let mut stream: TcpStream = stream.unwrap();
+    loop {
+        let mut stream = accept();
         let _ = stream.read(&mut [0; 1024]);
         let manner = {
             // Counted before the answer goes out, so that a ping never seems to come before its probe.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use nix::errno::Errno;
 
-use super::Watch;
+use super::{Watch, has_ended, process};
 use crate::kernel::proc::{Stat, own_pid};
 use crate::kernel::raw;
 use crate::service::end::End;
@@ -50,7 +50,8 @@ impl MainProcess {
         self.watch.clone()
     }
 
-    pub fn pass_on(&self, signal: &Received) {
+    /// Whether there was room: a queued signal can find `RLIMIT_SIGPENDING` used up, and may be tried again.
+    pub fn pass_on(&self, signal: &Received) -> bool {
         let name = signals::name(signal.number);
         let sent = match &self.watch {
             _ if self.end.is_some() => Err(Errno::ESRCH.into()),
@@ -63,8 +64,10 @@ impl MainProcess {
             Err(error) if error.raw_os_error() == Some(Errno::ESRCH as i32) => {
                 tracing::debug!("{name} is not passed on: COMMAND has ended");
             }
+            Err(error) if error.raw_os_error() == Some(Errno::EAGAIN as i32) => return false,
             Err(error) => tracing::warn!("cannot pass {name} on to COMMAND: {error}"),
         }
+        true
     }
 
     pub fn follow(&mut self, pid: i32, is_helper: impl Fn(i32) -> bool) -> Result<(), FollowError> {
@@ -94,6 +97,21 @@ impl MainProcess {
             self.watch = None;
         }
         pid == self.via || pid == self.pid
+    }
+
+    /// Its pid, where it is our child and nobody has waited for it.
+    pub fn to_be_waited_for(&self) -> Option<i32> {
+        (self.end.is_none() && self.watch.is_none()).then_some(self.pid)
+    }
+
+    /// Whether it has ended, waited for or not.
+    pub fn has_ended(&self) -> bool {
+        match (&self.watch, self.end) {
+            (_, Some(_)) => true,
+            (Some(watch), None) => watch.has_ended(),
+            // An error: it cannot be waited for, so nobody can tell.
+            (None, None) => process(self.pid).and_then(has_ended).unwrap_or(true),
+        }
     }
 
     /// Its end, once all children that have ended are recorded.

@@ -32,22 +32,16 @@ pub(super) enum Place {
     Unknown,
 }
 
-/// The decision. `place` is only looked up where it is needed.
-pub(super) fn may_speak(
-    sender: Sender,
-    command: [i32; 2],
-    own_uid: u32,
-    place: impl FnOnce() -> Place,
-) -> bool {
+/// The decision about one that is not COMMAND's own process. `place` is only looked up where it is needed.
+pub(super) fn may_speak(sender: Sender, own_uid: u32, place: impl FnOnce() -> Place) -> bool {
     if sender.pid <= 0 {
         return false;
     }
-    command.contains(&sender.pid)
-        || match place() {
-            Place::OurUnit => true,
-            Place::Elsewhere => false,
-            Place::Unknown => sender.uid == own_uid || sender.uid == 0,
-        }
+    match place() {
+        Place::OurUnit => true,
+        Place::Elsewhere => false,
+        Place::Unknown => sender.uid == own_uid || sender.uid == 0,
+    }
 }
 
 /// Our own place among the cgroups.
@@ -96,11 +90,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn command_and_its_unit_may_speak_and_the_dead_by_their_user() {
-        let (command, nobody) = ([17, 18], 65534);
+    fn the_unit_may_speak_and_the_dead_by_their_user() {
+        let nobody = 65534;
         for (pid, uid, place, expected) in [
-            (17, nobody, None, true),
-            (18, nobody, None, true),
             (19, nobody, Some(Place::OurUnit), true),
             (19, 0, Some(Place::Elsewhere), false),
             (19, 1000, Some(Place::Elsewhere), false),
@@ -111,7 +103,7 @@ mod tests {
             (-1, 1000, None, false),
         ] {
             let look = || place.expect("not looked up");
-            let speaks = may_speak(Sender { pid, uid }, command, 1000, look);
+            let speaks = may_speak(Sender { pid, uid }, 1000, look);
             assert_eq!(speaks, expected, "pid {pid} uid {uid} {place:?}");
         }
     }

@@ -20,7 +20,19 @@ fn own_pid() -> i32 {
 
 /// What COMMAND says next, where this process is COMMAND.
 async fn next(relay: &Relay) -> Received {
-    tokio::time::timeout(AMPLE, relay.next(own_pid(), None)).await.expect("in time").expect("received")
+    next_of(relay, own_pid(), None).await
+}
+
+async fn next_of(relay: &Relay, started: i32, named: Option<i32>) -> Received {
+    let said = async {
+        loop {
+            relay.wait().await;
+            if let Next::Said(received) = relay.take(started, named).expect("received") {
+                return *received;
+            }
+        }
+    };
+    tokio::time::timeout(AMPLE, said).await.expect("in time")
 }
 
 /// COMMAND's side.
@@ -149,7 +161,8 @@ async fn what_is_too_long_is_dropped_whole() {
 async fn nothing_is_lost_when_waiting_is_given_up() {
     let relay = Relay::open().expect("a relay");
     for _ in 0..3 {
-        assert!(tokio::time::timeout(Duration::ZERO, relay.next(1, None)).await.is_err());
+        assert!(tokio::time::timeout(Duration::ZERO, relay.wait()).await.is_err());
+        assert!(matches!(relay.take(1, None), Ok(Next::Nothing)));
     }
     say(&relay, "STATUS=a", Vec::new());
     assert_eq!(next(&relay).await.said, status("a"));
@@ -270,22 +283,16 @@ async fn a_stranger_is_not_listened_to_while_it_lives_and_by_its_user_when_it_ha
     let (reader, descriptor) = pipe();
     say(&relay, "FDSTORE=1", vec![descriptor]);
     let stranger_pid = stranger.pid();
-    let received = tokio::time::timeout(AMPLE, relay.next(1, Some(stranger_pid)))
-        .await
-        .expect("in time")
-        .expect("received");
+    let received = next_of(&relay, 1, Some(stranger_pid)).await;
     assert_eq!(received.said, status("alive"), "it is COMMAND here");
 
     let gone = another_process(&relay, "STATUS=gone", None);
     let gone_pid = gone.pid();
     gone.end();
-    let received = tokio::time::timeout(AMPLE, relay.next(1, Some(stranger_pid)))
-        .await
-        .expect("in time")
-        .expect("received");
+    let received = next_of(&relay, 1, Some(stranger_pid)).await;
     assert_eq!((received.pid, received.said), (gone_pid, status("gone")));
     assert_closed(reader);
-    assert_eq!(relay.refused.borrow().0, [own_pid()], "this process is a stranger here");
+    assert_eq!(relay.strangers.borrow().logged(), [own_pid()], "this process is a stranger here");
 
     stranger.end();
     if !rustix::process::geteuid().is_root() {
@@ -294,17 +301,7 @@ async fn a_stranger_is_not_listened_to_while_it_lives_and_by_its_user_when_it_ha
     another_process(&relay, "STATUS=nobody", Some(NOBODY)).end();
     say(&relay, "STATUS=next", Vec::new());
     assert_eq!(next(&relay).await.said, status("next"));
-    assert_eq!(relay.refused.borrow().0.len(), 2);
-}
-
-#[test]
-fn strangers_are_logged_once_each_and_not_without_end() {
-    let mut refused = Refused::default();
-    for pid in [1, 1, 2].into_iter().chain(0..1000) {
-        refused.log(Sender { pid, uid: 0 });
-    }
-    assert_eq!(refused.0.len(), Refused::MOST);
-    assert_eq!(refused.0[..3], [1, 2, 0]);
+    assert_eq!(relay.strangers.borrow().logged().len(), 2);
 }
 
 #[tokio::test]

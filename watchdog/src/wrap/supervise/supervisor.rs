@@ -1,31 +1,28 @@
 //! The loop itself.
 
-use crate::hang::watch::Ended;
-use crate::kernel::stalls::{Limit, Pressure};
-use crate::probe::Deadline;
-use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use nix::libc::{SIGABRT, SIGCHLD, SIGINT, SIGQUIT};
-
-use super::wait::{Boxed, at, end_of, next_heard, reload_of_manager, was_read, watch_manager};
+use self::outside::Outside;
+use super::wait::{Boxed, at, end_of, reload_of_manager, was_read, watch_manager};
 use super::{LAST_WORDS, Service, note};
 use crate::hang::flapping::Flapping;
+use crate::hang::watch::Ended;
 use crate::kernel::alarm::Alarm;
 use crate::kernel::cgroup::Cgroup;
 use crate::kernel::memory;
 use crate::kernel::progress::Progress;
+use crate::kernel::stalls::{Limit, Pressure};
 use crate::kernel::starvation::Starvation;
+use crate::probe::Deadline;
 use crate::report::Recent;
 use crate::service::child::Child;
 use crate::service::end::End;
-use crate::service::signals;
-use crate::service::signals::{Received, Signals};
+use crate::service::signals::Signals;
 use crate::systemd::barrier::Barrier;
 use crate::systemd::message::{Message, Verdict};
-use crate::systemd::notify::{Notifier, monotonic_usec};
-use crate::systemd::relay::{Received as Heard, Relay};
+use crate::systemd::notify::Notifier;
+use crate::systemd::relay::Relay;
 use crate::systemd::reloads::Reloads;
 use crate::systemd::restarts;
 use crate::systemd::unit_name;
@@ -36,6 +33,7 @@ use crate::words::span::{Span, rounded};
 use crate::wrap::state::{Actions, Event, Note, Phase, State};
 
 mod heard;
+mod outside;
 mod report;
 
 /// From the third ping on, the loop does little else than to probe.
@@ -51,6 +49,7 @@ pub(super) struct Supervisor<'a> {
     /// Whom COMMAND's first process named with `MAINPID=`.
     named: Option<i32>,
     first_pid: i32,
+    outside: Outside,
     /// The probe under way.
     flight: Option<Flight<'a>>,
     /// The hang report under way, and the question whether systemd is stopping the unit.
@@ -79,15 +78,17 @@ struct Flight<'a> {
 
 /// What the loop woke up for.
 enum Woken {
-    Signal(Received),
-    FollowedEnded,
-    Heard(Heard),
     ProbeEnded(Outcome),
     TimeCame,
-    Reported { is_stopping: bool },
+    Reported {
+        is_stopping: bool,
+    },
     ReadyRead(bool),
     Restarts(Option<u32>),
     ManagerReloads,
+    FollowedEnded,
+    /// Others may have sent something.
+    Knock,
 }
 
 impl<'a> Supervisor<'a> {
@@ -119,6 +120,7 @@ impl<'a> Supervisor<'a> {
             notifier,
             relay,
             named: None,
+            outside: Outside::default(),
             flight: None,
             report: None,
             recent: Recent::new(),
@@ -141,55 +143,63 @@ impl<'a> Supervisor<'a> {
     }
 
     /// Runs until COMMAND has ended, and says how it did.
-    pub(super) async fn run(&mut self, signals: &Signals, exporter: &Exporter) -> io::Result<End> {
+    pub(super) async fn run(&mut self, signals: &Signals, exporter: &Exporter) -> End {
         loop {
             let before = self.state.phase();
-            if let Some(end) = match self.wake(signals).await? {
-                Woken::Signal(signal) => self.receive(&signal)?,
+            let woken = self.wake(signals).await;
+            if let Some(end) = self.take_signals(signals) {
+                return end;
+            }
+            match woken {
                 Woken::FollowedEnded => {
-                    self.drain();
-                    self.service.children.reap()?
+                    if let Some(end) = self.reap() {
+                        return end;
+                    }
                 }
-                woken => {
-                    self.handle(woken);
-                    None
-                }
-            } {
-                return Ok(end);
+                Woken::Knock => self.take_others(signals),
+                woken => self.handle(woken),
             }
             if self.state.phase() != Phase::Starting {
                 self.reloads = None;
             }
             self.count();
             exporter.update(&self.metrics, Instant::now(), self.state.phase() != before);
+            if self.outside.is_busy() {
+                // What the probes wait for is only seen when nothing runs.
+                tokio::task::yield_now().await;
+            }
         }
     }
 
-    async fn wake(&mut self, signals: &Signals) -> io::Result<Woken> {
-        let state = &self.state;
-        let times = [self.retry_at(), state.next_probe(), state.next_look(), state.next_vouch()];
+    async fn wake(&mut self, signals: &Signals) -> Woken {
+        let (now, state) = (Instant::now(), &self.state);
+        let times = [
+            self.retry_at(),
+            state.next_probe(),
+            state.next_look(),
+            state.next_vouch(),
+            self.outside.next_look(now),
+        ];
         let next = times.into_iter().flatten().min();
         // What systemd has no room for waits in COMMAND's socket, as it would in systemd's.
         let relay = self.relay.as_ref().filter(|_| self.notifier.as_ref().is_some_and(Notifier::has_room));
         tokio::select! {
-            // In this order: a stop comes before a probe that ends at the same moment, which must not ping any more.
+            // What others cannot make happen as often as they like comes first: no flood keeps it waiting.
             biased;
-            signal = signals.next() => signal.map(Woken::Signal),
-            () = self.service.children.followed_ended() => Ok(Woken::FollowedEnded),
-            heard = next_heard(relay, self.first_pid, self.named) => heard.map(Woken::Heard),
-            outcome = end_of(self.flight.as_mut().map(|flight| &mut flight.probe)) => Ok(Woken::ProbeEnded(outcome)),
-            is_stopping = end_of(self.report.as_mut()) => Ok(Woken::Reported { is_stopping }),
-            is_read = was_read(self.barrier.as_ref()) => Ok(Woken::ReadyRead(is_read)),
-            () = at(&self.alarm, next) => Ok(Woken::TimeCame),
-            restarts = end_of(self.restarts.as_mut()) => Ok(Woken::Restarts(restarts)),
-            () = reload_of_manager(&mut self.reloads) => Ok(Woken::ManagerReloads),
+            outcome = end_of(self.flight.as_mut().map(|flight| &mut flight.probe)) => Woken::ProbeEnded(outcome),
+            is_stopping = end_of(self.report.as_mut()) => Woken::Reported { is_stopping },
+            is_read = was_read(self.barrier.as_ref()) => Woken::ReadyRead(is_read),
+            () = at(&self.alarm, next) => Woken::TimeCame,
+            restarts = end_of(self.restarts.as_mut()) => Woken::Restarts(restarts),
+            () = reload_of_manager(&mut self.reloads) => Woken::ManagerReloads,
+            () = self.service.children.followed_ended() => Woken::FollowedEnded,
+            () = self.outside.knock(signals, relay, now) => Woken::Knock,
         }
     }
 
     fn handle(&mut self, woken: Woken) {
         match woken {
-            Woken::Signal(_) | Woken::FollowedEnded => {}
-            Woken::Heard(heard) => self.heard(heard),
+            Woken::FollowedEnded | Woken::Knock => {}
             Woken::ProbeEnded(outcome) => self.probed(outcome),
             Woken::TimeCame => self.time_came(Instant::now()),
             Woken::Reported { is_stopping } => {
@@ -238,30 +248,6 @@ impl<'a> Supervisor<'a> {
             self.metrics.late(now - due);
             self.step(Event::ProbeDue);
         }
-    }
-
-    fn receive(&mut self, signal: &Received) -> io::Result<Option<End>> {
-        if signal.number == SIGCHLD {
-            // What COMMAND said before it ended counts: it may have named another main process.
-            self.drain();
-            return self.service.children.reap();
-        }
-        // Before passing it on: systemd must hear of the stop, or the reload, before COMMAND can act on it.
-        let config = self.service.config;
-        if signal.number == SIGABRT {
-            // What systemd's watchdog sends (`WatchdogSignal=`): systemd knows then.
-            self.step(Event::StopAsked { signal: signals::name(signal.number), announce: false });
-        } else if config.stop_signals.contains(&signal.number) {
-            self.step(Event::StopAsked { signal: signals::name(signal.number), announce: true });
-        } else if config.reload_signal == Some(signal.number) {
-            self.step(Event::ReloadAsked { monotonic_usec: monotonic_usec() });
-        } else if matches!(signal.number, SIGINT | SIGQUIT) {
-            self.step(Event::MayStop);
-        }
-        if !signal.by_kernel {
-            self.child.pass_on(signal);
-        }
-        Ok(None)
     }
 
     fn probed(&mut self, outcome: Outcome) {

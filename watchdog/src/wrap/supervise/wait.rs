@@ -9,9 +9,10 @@ use tokio::time::timeout;
 
 use super::READY_READ_WITHIN;
 use crate::kernel::alarm::Alarm;
+use crate::service::signals::Inbox;
 use crate::systemd::barrier::Barrier;
 use crate::systemd::notify::Notifier;
-use crate::systemd::relay::{Received, Relay};
+use crate::systemd::relay::Relay;
 use crate::systemd::reloads::Reloads;
 
 /// Something under way.
@@ -33,14 +34,18 @@ pub(super) async fn end_of<T>(under_way: Option<&mut Boxed<'_, T>>) -> T {
     }
 }
 
-/// What COMMAND says next.
-pub(super) async fn next_heard(
-    relay: Option<&Relay>,
-    started: i32,
-    named: Option<i32>,
-) -> io::Result<Received> {
+/// There may be something that COMMAND says.
+pub(super) async fn speaks(relay: Option<&Relay>) {
     match relay {
-        Some(relay) => relay.next(started, named).await,
+        Some(relay) => relay.wait().await,
+        None => pending().await,
+    }
+}
+
+/// There may be a signal, if anybody wants to know.
+pub(super) async fn signalled(inbox: Option<&Inbox>) {
+    match inbox {
+        Some(inbox) => inbox.wait().await,
         None => pending().await,
     }
 }

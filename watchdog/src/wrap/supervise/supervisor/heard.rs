@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
-use super::{Heard, Supervisor};
+use super::Supervisor;
 use crate::systemd::message::Verdict;
+use crate::systemd::relay::Received as Heard;
 use crate::wrap::state::Event;
 
 impl Supervisor<'_> {

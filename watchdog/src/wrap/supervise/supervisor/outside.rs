@@ -1,0 +1,217 @@
+//! What others send: signals, ended children, and what COMMAND and its like say.
+//!
+//! Anybody may send as much as they like: a service logs `STATUS=` in a loop, a stranger floods its socket, a test
+//! queues real-time signals. The loop must get to its probes all the same. So each of them gets a handful taken at a time and a
+//! [`Share`] of the time, and what does not depend on others is looked at first. What is not taken waits where it is.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use nix::libc::{SIGABRT, SIGCHLD, SIGINT, SIGQUIT};
+
+use super::Supervisor;
+use crate::service::end::End;
+use crate::service::signals::{self, MOST_PRESSING, Received, Signals};
+use crate::systemd::notify::{Notifier, monotonic_usec};
+use crate::systemd::relay::{Next, Relay};
+use crate::wrap::state::Event;
+use crate::wrap::supervise::share::Share;
+use crate::wrap::supervise::wait::{signalled, speaks};
+
+/// As many datagrams, or queued signals, are taken at a time.
+const HANDFUL: usize = 16;
+/// When a signal for which COMMAND had no room is tried again.
+const NO_ROOM: Duration = Duration::from_millis(5);
+/// When COMMAND is listened to again, after its socket could not be read.
+const DEAF: Duration = Duration::from_millis(250);
+
+/// How much of it was taken, and what is left.
+#[derive(Debug, Default)]
+pub(super) struct Outside {
+    pressing: Share,
+    queued: Share,
+    relay: Share,
+    /// A queued signal that COMMAND has no room for.
+    held: Option<Received>,
+    /// More children have ended than were waited for.
+    has_more_ended: bool,
+    /// The relay could not be read: whether there is something in it is not known.
+    is_deaf: bool,
+    /// There was as much as was taken, or more.
+    is_busy: bool,
+    /// The relay, or signals, could not be read, and that was logged.
+    complained: [bool; 2],
+}
+
+impl Outside {
+    /// When there is to be looked again at what was left.
+    pub fn next_look(&self, now: Instant) -> Option<Instant> {
+        let rests = [&self.pressing, &self.queued, &self.relay].map(|share| share.rests_until(now));
+        rests.into_iter().flatten().min()
+    }
+
+    /// Ends when somebody may have sent something that there is room and time for. `relay`: if there is room.
+    pub async fn knock(&self, signals: &Signals, relay: Option<&Relay>, now: Instant) {
+        let is_free = |share: &Share| share.rests_until(now).is_none();
+        let holds = self.held.is_some();
+        if self.has_more_ended
+            || (holds && is_free(&self.queued))
+            || (self.is_deaf && relay.is_some() && is_free(&self.relay))
+        {
+            return;
+        }
+        let pressing = Some(&signals.pressing).filter(|_| is_free(&self.pressing));
+        let queued = Some(&signals.queued).filter(|_| !holds && is_free(&self.queued));
+        let relay = relay.filter(|_| !self.is_deaf && is_free(&self.relay));
+        tokio::select! {
+            biased;
+            () = signalled(pressing) => {}
+            () = speaks(relay) => {}
+            () = signalled(queued) => {}
+        }
+    }
+
+    /// More of it may be there than was taken: others are to have their turn before the next look.
+    pub fn is_busy(&self) -> bool {
+        self.is_busy || self.has_more_ended
+    }
+
+    fn complain(&mut self, about: usize, what: &str, error: &io::Error) {
+        if !std::mem::replace(&mut self.complained[about], true) {
+            tracing::warn!("cannot {what}: {error}; trying again");
+        }
+    }
+}
+
+impl Supervisor<'_> {
+    /// Takes in the signals that are there, apart from those that can wait, and says how COMMAND ended, if it has.
+    ///
+    /// To be called in every turn, before anything else that it brings: a stop that comes at the same moment as the end
+    /// of a probe comes first, so that there is no ping any more.
+    pub(super) fn take_signals(&mut self, signals: &Signals) -> Option<End> {
+        let began = Instant::now();
+        self.outside.is_busy = false;
+        if self.outside.has_more_ended
+            && let Some(end) = self.reap()
+        {
+            return Some(end);
+        }
+        for number in 0..=MOST_PRESSING {
+            match signals.pressing.take() {
+                Ok(Some(signal)) => {
+                    if let Some(end) = self.receive(&signal) {
+                        return Some(end);
+                    }
+                }
+                Ok(None) if number == 0 => return None,
+                Ok(None) => break,
+                Err(error) => {
+                    self.outside.complain(0, "read the signals that were sent", &error);
+                    break;
+                }
+            }
+        }
+        self.outside.pressing.charge(began, Instant::now());
+        None
+    }
+
+    /// Waits for the children that have ended, and says how COMMAND did, if it has.
+    pub(super) fn reap(&mut self) -> Option<End> {
+        let children = self.service.children;
+        if children.main_has_ended() {
+            // What COMMAND said before it ended counts: it may have named another main process.
+            self.drain();
+        }
+        let reaped = children.reap();
+        self.outside.has_more_ended = reaped.has_more;
+        reaped.end
+    }
+
+    fn receive(&mut self, signal: &Received) -> Option<End> {
+        if signal.number == SIGCHLD {
+            return self.reap();
+        }
+        // Before passing it on: systemd must hear of the stop, or the reload, before COMMAND can act on it.
+        let config = self.service.config;
+        if signal.number == SIGABRT {
+            // What systemd's watchdog sends (`WatchdogSignal=`): systemd knows then.
+            self.step(Event::StopAsked { signal: signals::name(signal.number), announce: false });
+        } else if config.stop_signals.contains(&signal.number) {
+            self.step(Event::StopAsked { signal: signals::name(signal.number), announce: true });
+        } else if config.reload_signal == Some(signal.number) {
+            self.step(Event::ReloadAsked { monotonic_usec: monotonic_usec() });
+        } else if matches!(signal.number, SIGINT | SIGQUIT) {
+            self.step(Event::MayStop);
+        }
+        if !signal.by_kernel && !self.child.pass_on(signal) {
+            tracing::warn!("{} is lost: COMMAND has no room for it", signals::name(signal.number));
+        }
+        None
+    }
+
+    /// Takes in a handful of what can wait.
+    pub(super) fn take_others(&mut self, signals: &Signals) {
+        self.hear();
+        self.take_queued(signals);
+    }
+
+    /// What COMMAND, and whoever else, says over the relay.
+    fn hear(&mut self) {
+        let began = Instant::now();
+        if self.outside.relay.rests_until(began).is_some() {
+            return;
+        }
+        let mut taken = 0;
+        while taken < HANDFUL {
+            let has_room = self.notifier.as_ref().is_some_and(Notifier::has_room);
+            let Some(relay) = self.relay.as_ref().filter(|_| has_room) else { break };
+            self.outside.is_deaf = false;
+            match relay.take(self.first_pid, self.named) {
+                Ok(Next::Said(heard)) => self.heard(*heard),
+                Ok(Next::Ignored) => {}
+                Ok(Next::Nothing) => break,
+                Err(error) => {
+                    self.outside.complain(1, "read what COMMAND says to systemd", &error);
+                    self.outside.is_deaf = true;
+                    self.outside.relay.rest_until(began + DEAF);
+                    break;
+                }
+            }
+            taken += 1;
+        }
+        self.outside.is_busy |= taken == HANDFUL;
+        if taken > 0 {
+            self.outside.relay.charge(began, Instant::now());
+        }
+    }
+
+    /// Passes real-time signals on, as long as there is room for them.
+    fn take_queued(&mut self, signals: &Signals) {
+        let began = Instant::now();
+        if self.outside.queued.rests_until(began).is_some() {
+            return;
+        }
+        let mut taken = 0;
+        while taken < HANDFUL {
+            let signal =
+                match self.outside.held.take().map_or_else(|| signals.queued.take(), |held| Ok(Some(held))) {
+                    Ok(Some(signal)) => signal,
+                    Ok(None) => break,
+                    Err(error) => {
+                        self.outside.complain(0, "read the signals that were sent", &error);
+                        break;
+                    }
+                };
+            if !self.child.pass_on(&signal) {
+                self.outside.held = Some(signal);
+                self.outside.queued.rest_until(began + NO_ROOM);
+                break;
+            }
+            taken += 1;
+        }
+        self.outside.is_busy |= taken == HANDFUL;
+        if taken > 0 {
+            self.outside.queued.charge(began, Instant::now());
+        }
+    }
+}
