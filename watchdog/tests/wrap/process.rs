@@ -77,6 +77,8 @@ pub fn descriptors(pid: i32) -> Vec<(i32, String)> {
     let numbers = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name());
     let mut numbers: Vec<i32> = numbers.map(|name| name.to_str().unwrap().parse().unwrap()).collect();
     numbers.sort_unstable();
-    let target = |number: &i32| fs::read_link(Path::new(&directory).join(number.to_string())).unwrap();
-    numbers.iter().map(|number| (*number, target(number).to_str().unwrap().to_owned())).collect()
+    // A probe's may be gone by now.
+    let target = |number: &i32| fs::read_link(Path::new(&directory).join(number.to_string())).ok();
+    let leads = |number: &i32| Some((*number, target(number)?.to_str().unwrap().to_owned()));
+    numbers.iter().filter_map(leads).collect()
 }
