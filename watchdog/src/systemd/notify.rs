@@ -21,6 +21,7 @@ use rustix::net::{
 };
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::kernel::foreign::Foreign;
 use crate::systemd::barrier::Barrier;
 use crate::systemd::message::Message;
 
@@ -54,15 +55,15 @@ pub struct Datagram {
     /// As COMMAND sent them, in their order.
     pub bytes: Vec<u8>,
     /// Closed when they have been sent: systemd has its own then.
-    pub descriptors: Vec<OwnedFd>,
+    pub descriptors: Foreign,
 }
 
 impl Datagram {
     const BARRIER: &[u8] = b"BARRIER=1";
 
     /// systemd closes `end` when it has read everything that was sent before.
-    pub fn barrier(end: OwnedFd) -> Self {
-        Self { bytes: Self::BARRIER.to_vec(), descriptors: vec![end] }
+    pub fn barrier(end: Foreign) -> Self {
+        Self { bytes: Self::BARRIER.to_vec(), descriptors: end }
     }
 
     fn is_barrier(&self) -> bool {
@@ -146,7 +147,7 @@ impl Notifier {
     /// Needs a Tokio runtime with I/O. Fails where descriptors or memory have run out; nothing is sent then.
     pub fn barrier(&mut self, now: Instant) -> io::Result<Barrier> {
         let (barrier, end) = Barrier::new()?;
-        self.pass_on(Datagram::barrier(end), now);
+        self.pass_on(Datagram::barrier(vec![end].into()), now);
         Ok(barrier)
     }
 
@@ -209,7 +210,7 @@ fn transmit(socket: BorrowedFd<'_>, address: &SocketAddrUnix, waiting: &Waiting)
     match waiting {
         Waiting::Own(message) => {
             let datagram = message.encode();
-            send(socket, address, datagram.as_bytes(), &[])?;
+            send(socket, address, datagram.as_bytes(), &Foreign::default())?;
             tracing::debug!("sent {datagram:?}");
         }
         Waiting::PassedOn(datagram) => {
@@ -225,14 +226,14 @@ fn send(
     socket: BorrowedFd<'_>,
     address: &SocketAddrUnix,
     bytes: &[u8],
-    descriptors: &[OwnedFd],
+    descriptors: &Foreign,
 ) -> rustix::io::Result<()> {
     let flags = SendFlags::NOSIGNAL;
     if descriptors.is_empty() {
         sendmsg_addr(socket, address, &[IoSlice::new(bytes)], &mut SendAncillaryBuffer::default(), flags)?;
         return Ok(());
     }
-    let borrowed: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
+    let borrowed: Vec<_> = descriptors.iter().collect();
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !control.push(SendAncillaryMessage::ScmRights(&borrowed)) {

@@ -20,6 +20,8 @@ use std::cell::RefCell;
 use std::ffi::OsString;
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::sockopt::set_socket_passcred;
@@ -27,28 +29,38 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, 
 use tokio::io::Interest;
 use tokio::net::UnixDatagram;
 
+use crate::kernel::foreign::Foreign;
 use crate::systemd::notify::Datagram;
 
+mod errand;
 mod receive;
 mod said;
 mod speaker;
 mod strangers;
 
+use self::errand::Errand;
+use self::receive::{Envelope, Taken};
 pub use self::said::{KEPT_BACK, MOST_BYTES, Malformed, Reloading, Said};
 use self::speaker::{Home, Sender};
 use self::strangers::Strangers;
 
 /// More datagrams than any socket holds (`net.unix.max_dgram_qlen`; systemd sets it to 512).
 const MOST_LAST_WORDS: usize = 1024;
+/// Taking a datagram with descriptors is given this much time; after that, the relay is not listened to until it is over …
+const PATIENCE: Duration = Duration::from_millis(1);
+/// … and this much where COMMAND has ended.
+const PATIENCE_AT_LAST: Duration = Duration::from_millis(20);
 
 /// The socket that COMMAND speaks to.
 #[derive(Debug)]
 pub struct Relay {
-    socket: UnixDatagram,
+    socket: Arc<UnixDatagram>,
     address: OsString,
     home: Home,
     own_uid: u32,
     strangers: RefCell<Strangers>,
+    /// Until the next datagram, which has descriptors, is off the socket.
+    errand: RefCell<Option<Errand>>,
 }
 
 /// What came from COMMAND.
@@ -87,11 +99,12 @@ impl Relay {
         set_socket_passcred(&socket, true)?;
         let name = bind_anywhere(&socket)?;
         Ok(Self {
-            socket: UnixDatagram::from_std(socket.into())?,
+            socket: Arc::new(UnixDatagram::from_std(socket.into())?),
             address: format!("@{name}").into(),
             home,
             own_uid: rustix::process::getuid().as_raw(),
             strangers: RefCell::default(),
+            errand: RefCell::default(),
         })
     }
 
@@ -102,61 +115,77 @@ impl Relay {
 
     /// Ends when there may be something to take. An end of the runtime is waited for in vain.
     pub async fn wait(&self) {
-        if self.socket.readable().await.is_err() {
+        let errand = self.errand.borrow().as_ref().map(Errand::is_over);
+        if let Some(is_over) = errand {
+            is_over.notified().await;
+        } else if self.socket.readable().await.is_err() {
             std::future::pending::<()>().await;
         }
     }
 
     /// Takes what was said next, by the process that was `started`, the one it `named` with `MAINPID=`, or another. Does
-    /// not wait.
+    /// not wait, except for [`PATIENCE`] where descriptors come with it.
     pub fn take(&self, started: i32, named: Option<i32>) -> io::Result<Next> {
-        match self.receive([started, named.unwrap_or(started)]) {
-            Ok(Some(received)) => Ok(Next::Said(Box::new(received))),
-            Ok(None) => Ok(Next::Ignored),
-            Err(errno) => {
-                // What comes just now is told afterwards: whoever tells it runs on this thread.
-                let _ = self.socket.try_io(Interest::READABLE, || Err::<(), _>(ErrorKind::WouldBlock.into()));
-                if errno == Errno::AGAIN { Ok(Next::Nothing) } else { Err(errno.into()) }
-            }
-        }
+        self.receive([started, named.unwrap_or(started)], PATIENCE)
     }
 
-    /// What COMMAND has said already. For its last words, once it has ended: does not wait, and comes to an end even where
+    /// What COMMAND has said already. For its last words, once it has ended: hardly waits, and comes to an end even where
     /// others go on talking.
     pub fn last_words(&self, started: i32, named: Option<i32>) -> impl Iterator<Item = Received> {
         let command = [started, named.unwrap_or(started)];
-        (0..MOST_LAST_WORDS).map_while(move |_| self.receive(command).ok()).flatten()
+        let next = move |_| match self.receive(command, PATIENCE_AT_LAST) {
+            Ok(Next::Said(received)) => Some(Some(*received)),
+            Ok(Next::Ignored) => Some(None),
+            Ok(Next::Nothing) | Err(_) => None,
+        };
+        (0..MOST_LAST_WORDS).map_while(next).flatten()
     }
 
-    /// The next datagram; [`None`] if it was dropped.
-    fn receive(&self, command: [i32; 2]) -> rustix::io::Result<Option<Received>> {
-        let socket = self.socket.as_fd();
-        let envelope = receive::look(socket)?;
-        let Some(sender) = envelope.sender.filter(|sender| self.listens_to(*sender, command)) else {
-            receive::discard(socket)?;
-            return Ok(None);
-        };
-        let pid = sender.pid;
-        if envelope.length > MOST_BYTES {
-            receive::discard(socket)?;
-            tracing::debug!("ignored a notification of process {pid}: {}", Malformed::TooLong);
-            return Ok(None);
-        }
-        let mut buffer = [0; MOST_BYTES];
-        let taken = receive::take(socket, envelope, &mut buffer)?;
-        let Some(descriptors) = taken.descriptors else {
-            tracing::warn!(
-                "ignored a notification of process {pid}: no room for its descriptors (LimitNOFILE=)"
-            );
-            return Ok(None);
-        };
-        match Said::parse(taken.bytes, descriptors.len()) {
-            Ok(said) => Ok(Some(Received::new(pid, said, descriptors))),
-            Err(malformed) => {
-                tracing::debug!("ignored a notification of process {pid}: {malformed}");
-                Ok(None)
+    /// Leaves the socket to the end of this process: what is still in it might keep whoever closes it, but not a process
+    /// that ends.
+    pub fn leave(self) {
+        std::mem::forget(self.socket);
+    }
+
+    fn receive(&self, command: [i32; 2], patience: Duration) -> io::Result<Next> {
+        let mut errand = self.errand.borrow_mut();
+        if errand.is_none() {
+            let socket = self.socket.as_fd();
+            let envelope = match receive::look(socket) {
+                Err(Errno::AGAIN) => {
+                    self.found_empty();
+                    return Ok(Next::Nothing);
+                }
+                looked => looked.inspect_err(|_| self.found_empty())?,
+            };
+            let pid = self.wanted(&envelope, command);
+            if !envelope.loaded {
+                let taken = if pid.is_some() { receive::take(socket) } else { receive::discard(socket) };
+                return Ok(understand(taken?, pid));
             }
+            *errand = Some(Errand::run(&self.socket, pid)?);
         }
+        let Some(result) = errand.as_ref().and_then(|errand| errand.result(patience)) else {
+            return Ok(Next::Nothing);
+        };
+        let pid = errand.take().and_then(|errand| errand.pid);
+        Ok(understand(result?, pid))
+    }
+
+    /// [`wait`](Self::wait) waits for the next one from now on. What comes just now is told afterwards: whoever tells it
+    /// runs on this thread.
+    fn found_empty(&self) {
+        let _ = self.socket.try_io(Interest::READABLE, || Err::<(), _>(ErrorKind::WouldBlock.into()));
+    }
+
+    /// Who sent it, if it is to be listened to.
+    fn wanted(&self, envelope: &Envelope, command: [i32; 2]) -> Option<i32> {
+        let Sender { pid, .. } = envelope.sender.filter(|sender| self.listens_to(*sender, command))?;
+        if envelope.length > MOST_BYTES {
+            tracing::debug!("ignored a notification of process {pid}: {}", Malformed::TooLong);
+            return None;
+        }
+        Some(pid)
     }
 
     fn listens_to(&self, sender: Sender, command: [i32; 2]) -> bool {
@@ -168,18 +197,34 @@ impl Relay {
     }
 }
 
+/// What the process `pid` said, if it is listened to.
+fn understand(taken: Taken, pid: Option<i32>) -> Next {
+    let Some(pid) = pid else { return Next::Ignored };
+    let Some(descriptors) = taken.descriptors else {
+        tracing::warn!("ignored a notification of process {pid}: no room for its descriptors (LimitNOFILE=)");
+        return Next::Ignored;
+    };
+    match Said::parse(&taken.bytes, descriptors.len()) {
+        Ok(said) => Next::Said(Box::new(Received::new(pid, said, descriptors))),
+        Err(malformed) => {
+            tracing::debug!("ignored a notification of process {pid}: {malformed}");
+            Next::Ignored
+        }
+    }
+}
+
 impl Received {
-    fn new(pid: i32, mut said: Said, mut descriptors: Vec<OwnedFd>) -> Self {
-        if said.first_is_pidfd && !descriptors.is_empty() {
-            descriptors.remove(0);
+    fn new(pid: i32, mut said: Said, mut descriptors: Foreign) -> Self {
+        if said.first_is_pidfd {
+            descriptors.take_first();
         }
         let pass_on = if said.barrier {
-            descriptors.pop().map(Datagram::barrier)
+            descriptors.take_first().map(Datagram::barrier)
         } else if said.verbatim.is_empty() {
             None
         } else {
             if !said.stores {
-                descriptors.clear();
+                descriptors = Foreign::default();
             }
             Some(Datagram { bytes: std::mem::take(&mut said.verbatim), descriptors })
         };

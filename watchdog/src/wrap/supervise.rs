@@ -95,6 +95,7 @@ async fn supervise(service: &Service<'_>, mut notifier: Option<Notifier>) -> Res
     // What is said just before an exit is better a line: journald asks /proc whose an entry is.
     drop(structured);
     supervisor.last_words(end).await;
+    supervisor.leave_relay();
     exporter.close().await;
     Ok(end)
 }

@@ -131,7 +131,7 @@ mod tests {
     }
 
     fn passed_on(words: &str, count: usize) -> Datagram {
-        Datagram { bytes: words.into(), descriptors: descriptors(count) }
+        Datagram { bytes: words.into(), descriptors: descriptors(count).into() }
     }
 
     fn words(queue: &Queue) -> Vec<String> {

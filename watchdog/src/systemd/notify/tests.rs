@@ -54,7 +54,7 @@ fn ping() -> Message {
 
 fn pipe_in(words: &str) -> (io::PipeReader, Datagram) {
     let (reader, writer) = io::pipe().expect("a pipe");
-    (reader, Datagram { bytes: words.into(), descriptors: vec![writer.into()] })
+    (reader, Datagram { bytes: words.into(), descriptors: Foreign::from(vec![writer.into()]) })
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn what_waits_is_sent_in_order_ours_and_commands() {
     notifier.send(Message { reloading: Some(5), ..Message::default() }, now);
     notifier.pass_on(store, now);
     notifier.send(Message { ready: true, ..Message::default() }, now);
-    notifier.pass_on(Datagram { bytes: b"X_LAST=1".to_vec(), descriptors: Vec::new() }, now);
+    notifier.pass_on(Datagram { bytes: b"X_LAST=1".to_vec(), descriptors: Foreign::default() }, now);
     assert_eq!(words(&socket), [""; 0]);
     notifier.flush(now);
     assert_eq!(receive(&socket).expect("a datagram").0, "RELOADING=1\nMONOTONIC_USEC=5");
@@ -101,8 +101,9 @@ fn one_datagram_can_carry_as_many_descriptors_as_the_kernel_lets_it() {
     let now = Instant::now();
     let null = || std::fs::File::open("/dev/null").expect("a file").into();
     for (count, arrive) in [(MOST_DESCRIPTORS, Some(MOST_DESCRIPTORS)), (MOST_DESCRIPTORS + 1, None)] {
-        let descriptors = (0..count).map(|_| null()).collect();
-        notifier.pass_on(Datagram { bytes: b"FDSTORE=1".to_vec(), descriptors }, now);
+        let descriptors: Vec<_> = (0..count).map(|_| null()).collect();
+        notifier
+            .pass_on(Datagram { bytes: b"FDSTORE=1".to_vec(), descriptors: Foreign::from(descriptors) }, now);
         assert_eq!(receive(&socket).map(|(_, descriptors)| descriptors.len()), arrive);
     }
     notifier.send(ping(), now);
@@ -159,7 +160,10 @@ fn too_much_is_given_up_instead_of_growing() {
     notifier.send(Message { ready: true, ..Message::default() }, now);
     assert!(notifier.has_room());
     for number in 0..1000 {
-        notifier.pass_on(Datagram { bytes: format!("X_A={number}").into(), descriptors: Vec::new() }, now);
+        notifier.pass_on(
+            Datagram { bytes: format!("X_A={number}").into(), descriptors: Foreign::default() },
+            now,
+        );
     }
     assert!(!notifier.has_room());
     assert_eq!(words(&socket), [""; 0]);

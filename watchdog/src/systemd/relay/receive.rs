@@ -4,7 +4,7 @@
 
 use std::io::IoSliceMut;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::libc;
 use nix::sys::socket::MsgFlags;
@@ -13,6 +13,7 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFl
 
 use super::said::MOST_BYTES;
 use super::speaker::Sender;
+use crate::kernel::foreign::Foreign;
 use crate::systemd::notify::MOST_DESCRIPTORS;
 
 /// What can be told without taking it.
@@ -57,39 +58,41 @@ fn credentials(control: &[u8]) -> Option<Sender> {
 }
 
 /// Leaves the next datagram: it is gone, and its descriptors are closed.
-pub(super) fn discard(socket: BorrowedFd<'_>) -> rustix::io::Result<()> {
+pub(super) fn discard(socket: BorrowedFd<'_>) -> rustix::io::Result<Taken> {
     recv(socket, &mut [0; 1], RecvFlags::DONTWAIT)?;
-    Ok(())
+    Ok(Taken { bytes: Vec::new(), descriptors: Some(Foreign::default()) })
 }
 
 /// A datagram.
-pub(super) struct Taken<'a> {
-    pub bytes: &'a [u8],
-    /// [`None`] if not all of them could be received: this process has no room for more. All are closed then.
-    pub descriptors: Option<Vec<OwnedFd>>,
+#[derive(Debug)]
+pub(super) struct Taken {
+    pub bytes: Vec<u8>,
+    /// [`None`] if not all of them could be received: this process has no room for more.
+    pub descriptors: Option<Foreign>,
 }
 
-/// Takes the next datagram, which was looked at. What is longer than the buffer is cut off.
-pub(super) fn take<'a>(
-    socket: BorrowedFd<'_>,
-    envelope: Envelope,
-    buffer: &'a mut [u8; MOST_BYTES],
-) -> rustix::io::Result<Taken<'a>> {
-    if !envelope.loaded {
-        let (length, _) = recv(socket, &mut buffer[..], RecvFlags::DONTWAIT)?;
-        return Ok(Taken { bytes: &buffer[..length], descriptors: Some(Vec::new()) });
-    }
+/// Takes the next datagram, which has no descriptors. What is longer than can be understood is cut off.
+pub(super) fn take(socket: BorrowedFd<'_>) -> rustix::io::Result<Taken> {
+    let mut buffer = [0; MOST_BYTES];
+    let (length, _) = recv(socket, &mut buffer[..], RecvFlags::DONTWAIT)?;
+    Ok(Taken { bytes: buffer[..length].to_vec(), descriptors: Some(Foreign::default()) })
+}
+
+/// Takes the next datagram with its descriptors.
+pub(super) fn take_loaded(socket: BorrowedFd<'_>) -> rustix::io::Result<Taken> {
     let mut space =
         [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS), ScmCredentials(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut buffer = [0; MOST_BYTES];
     let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
-    let message = recvmsg(socket, &mut [IoSliceMut::new(&mut buffer[..])], &mut control, flags)?;
+    let message = recvmsg(socket, &mut [IoSliceMut::new(&mut buffer)], &mut control, flags)?;
     let mut descriptors = Vec::new();
     for message in control.drain() {
         if let RecvAncillaryMessage::ScmRights(received) = message {
             descriptors.extend(received);
         }
     }
-    let complete = !message.flags.contains(ReturnFlags::CTRUNC);
-    Ok(Taken { bytes: &buffer[..message.bytes], descriptors: complete.then_some(descriptors) })
+    let descriptors = Foreign::from(descriptors);
+    let is_complete = !message.flags.contains(ReturnFlags::CTRUNC);
+    Ok(Taken { bytes: buffer[..message.bytes].to_vec(), descriptors: is_complete.then_some(descriptors) })
 }

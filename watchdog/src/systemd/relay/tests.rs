@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::*;
+use crate::kernel::foreign::tests::lingering;
 use crate::systemd::message::Message;
 use crate::systemd::notify::{MOST_DESCRIPTORS, Notifier};
 
@@ -42,7 +43,7 @@ fn command(relay: &Relay) -> Notifier {
 
 fn say(relay: &Relay, words: impl Into<Vec<u8>>, descriptors: Vec<OwnedFd>) {
     let mut command = command(relay);
-    command.pass_on(Datagram { bytes: words.into(), descriptors }, Instant::now());
+    command.pass_on(Datagram { bytes: words.into(), descriptors: descriptors.into() }, Instant::now());
     assert_eq!(command.retry_at(), None, "it found room");
 }
 
@@ -95,7 +96,7 @@ async fn descriptors_and_barriers_reach_systemd_in_order() {
     let store = next(&systemd).await.pass_on.expect("the store");
     assert_eq!((&*store.bytes, store.descriptors.len()), (&b"FDSTORE=1\nFDNAME=a"[..], 1));
     // It is the same pipe, and only systemd holds its end.
-    rustix::io::write(&store.descriptors[0], b"through").expect("a write");
+    rustix::io::write(store.descriptors.iter().next().expect("a descriptor"), b"through").expect("a write");
     drop(store);
     let mut text = String::new();
     stored.read_to_string(&mut text).expect("the end");
@@ -194,6 +195,27 @@ async fn last_words_are_there_without_waiting() {
     assert_eq!(last_words(), []);
 }
 
+#[tokio::test]
+async fn who_sends_a_descriptor_that_takes_an_hour_to_close_holds_nobody_up() {
+    let relay = Relay::open().expect("a relay");
+    let too_long = "x".repeat(MOST_BYTES + 1);
+    // Taken and dropped; and never taken: it is the kernel that closes it then.
+    for words in ["STATUS=a", &too_long] {
+        let (lingering, peer) = lingering();
+        say(&relay, words, vec![lingering]);
+        say(&relay, "STATUS=next", Vec::new());
+        let began = Instant::now();
+        let taken = relay.take(own_pid(), None).expect("taken");
+        assert!(began.elapsed() < AMPLE, "it took {:?}", began.elapsed());
+        drop(taken);
+        drop(peer);
+        let mut received = next(&relay).await;
+        while received.said != status("next") {
+            received = next(&relay).await;
+        }
+    }
+}
+
 /// This very program, to run one of its tests.
 fn this_program(test: &str) -> Command {
     // Its file may be where the user of `another_process` cannot get to.
@@ -213,9 +235,12 @@ async fn what_there_is_no_room_for_is_dropped_whole() {
         return;
     }
     let relay = Relay::open().expect("a relay");
-    let null = || std::fs::File::open("/dev/null").expect("a file").into();
-    say(&relay, "FDSTORE=1\nREADY=1", vec![null(), null()]);
-    say(&relay, "FDSTORE=1", vec![null()]);
+    // Of pipes, which the sender closes at once.
+    let ends: Vec<_> = (0..3).map(|_| pipe()).collect();
+    let (_readers, mut ends): (Vec<_>, Vec<_>) = ends.into_iter().unzip();
+    let last = ends.pop().expect("an end");
+    say(&relay, "FDSTORE=1\nREADY=1", ends);
+    say(&relay, "FDSTORE=1", vec![last]);
     let room_for_one = std::fs::File::open("/dev/null").expect("a file").as_raw_fd().unsigned_abs() + 1;
     let limit = Rlimit { current: Some(room_for_one.into()), ..getrlimit(Resource::Nofile) };
     setrlimit(Resource::Nofile, limit).expect("a limit");
@@ -261,7 +286,7 @@ fn helper_that_is_another_process() {
     let Some(address) = std::env::var_os("TEST_ADDRESS") else { return };
     let words = std::env::var("TEST_WORDS").expect("words");
     let mut notifier = Notifier::new(&address).expect("an address");
-    notifier.pass_on(Datagram { bytes: words.into(), descriptors: Vec::new() }, Instant::now());
+    notifier.pass_on(Datagram { bytes: words.into(), descriptors: Foreign::default() }, Instant::now());
     println!("\nsaid it");
     io::stdin().read_to_end(&mut Vec::new()).expect("the end");
 }

@@ -17,6 +17,13 @@ impl Supervisor<'_> {
         }
     }
 
+    /// To be called once COMMAND has ended.
+    pub(in crate::wrap::supervise) fn leave_relay(&mut self) {
+        if let Some(relay) = self.relay.take() {
+            relay.leave();
+        }
+    }
+
     pub(super) fn heard(&mut self, heard: Heard) {
         tracing::debug!("process {} says {:?}", heard.pid, heard.said);
         let mut said = heard.said.clone();
