@@ -4,6 +4,11 @@
 //! (`net.unix.max_dgram_qlen`). A send that waited for that would hold up probing, so nothing here waits. What finds no
 //! room is kept in order, our own words and what COMMAND said ([`relay`](crate::systemd::relay)) in one line, and sent again after
 //! [`RETRY`]. Our newest word supersedes older ones where one datagram can say both ([`Message::supersede`]).
+//!
+//! The socket can also be gone, for a moment or for good: a container's manager starts anew, or makes the socket's file
+//! anew (ECONNREFUSED, ENOENT). READY=1 or a trigger that is lost then costs the service a start, or the time until
+//! systemd's own timer acts. So our own words are kept until they are taken. Those of COMMAND are kept for
+//! [`PATIENCE`]: to have nobody there is to hold it up no more than it would without us.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -32,6 +37,11 @@ use self::queue::{Queue, Waiting};
 /// How soon a message that found no room is tried again.
 pub const RETRY: Duration = Duration::from_millis(5);
 
+/// The same where nobody is there to take it; twice as long after each try, up to …
+const RETRY_GONE: (Duration, Duration) = (RETRY, Duration::from_millis(100));
+/// For how long what COMMAND said is kept while nobody is there: a manager that starts anew is back by then.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// A datagram carries this many descriptors at most (`SCM_MAX_FD`, unix(7)).
 pub const MOST_DESCRIPTORS: usize = 253;
 
@@ -44,10 +54,20 @@ pub struct Notifier {
     name: PathBuf,
     queue: Queue,
     retry_at: Option<Instant>,
-    /// The last send failed for good, and that was logged.
+    /// While nobody is there.
+    gone: Option<Gone>,
+    /// The last datagram could not be sent as it is, and that was logged.
     failing: bool,
     /// Something had to be given up, and that was logged.
     overrun: bool,
+}
+
+/// The socket does not take anything.
+#[derive(Debug, Clone, Copy)]
+struct Gone {
+    since: Instant,
+    /// From the last try to the next.
+    retry: Duration,
 }
 
 /// What is not ours to word: lines of COMMAND, and the descriptors that belong to them.
@@ -114,6 +134,7 @@ impl Notifier {
                 name,
                 queue: Queue::default(),
                 retry_at: None,
+                gone: None,
                 failing: false,
                 overrun: false,
             }),
@@ -152,9 +173,10 @@ impl Notifier {
     }
 
     /// While this is false, leave what COMMAND says in its socket: it waits there as it would in systemd's. If it is
-    /// passed on all the same, something may have to be given up.
+    /// passed on all the same, something may have to be given up. So it may where nobody is there to take it: COMMAND
+    /// would not have to wait for that either.
     pub fn has_room(&self) -> bool {
-        self.queue.has_room()
+        self.gone.is_some() || self.queue.has_room()
     }
 
     /// When to call [`flush`](Self::flush); [`None`] while nothing waits.
@@ -166,26 +188,53 @@ impl Notifier {
     pub fn flush(&mut self, now: Instant) {
         self.retry_at = None;
         while let Some(next) = self.queue.front() {
-            match transmit(self.socket.as_fd(), &self.address, next) {
+            match transmit(self.socket.as_fd(), &self.address, next).map_err(Failure::of) {
                 Ok(()) => {
+                    if self.gone.take().is_some() {
+                        tracing::info!("systemd can be notified again at {:?}", self.name);
+                    }
                     self.failing = false;
                     self.overrun = false;
                 }
-                Err(errno) if is_passing(errno) => {
+                Err(Failure::NoRoom(errno)) => {
                     tracing::debug!("no room at {:?}: {errno}", self.name);
                     self.retry_at = Some(now + RETRY);
                     return;
                 }
-                Err(errno) => {
+                Err(Failure::Nobody(errno)) => {
+                    self.retry_at = Some(now + self.nobody_there(errno, now));
+                    return;
+                }
+                Err(Failure::Unfit(errno)) => {
                     if !self.failing {
                         let error = io::Error::from(errno);
-                        tracing::warn!("systemd cannot be notified at {:?}: {error}; going on", self.name);
+                        tracing::warn!(
+                            "what is to be said to systemd cannot be sent: {error}; going on without it"
+                        );
                     }
                     self.failing = true;
                 }
             }
             self.queue.pop();
         }
+    }
+
+    /// When to try again.
+    fn nobody_there(&mut self, errno: Errno, now: Instant) -> Duration {
+        let (first, longest) = RETRY_GONE;
+        let gone = match self.gone {
+            None => {
+                let error = io::Error::from(errno);
+                tracing::warn!("systemd cannot be notified at {:?}: {error}; trying again", self.name);
+                Gone { since: now, retry: first }
+            }
+            Some(Gone { since, retry }) => Gone { since, retry: (retry * 2).min(longest) },
+        };
+        self.gone = Some(gone);
+        if now - gone.since >= PATIENCE {
+            self.queue.forget_passed_on();
+        }
+        gone.retry
     }
 
     fn settle(&mut self, now: Instant) {
@@ -243,10 +292,27 @@ fn send(
     Ok(())
 }
 
-/// The queue, the kernel's memory or its limit of descriptors under way is full, or a signal came: trying again can
-/// help.
-fn is_passing(errno: Errno) -> bool {
-    matches!(errno, Errno::AGAIN | Errno::INTR | Errno::NOMEM | Errno::NOBUFS | Errno::TOOMANYREFS)
+/// Why a datagram was not sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Failure {
+    /// The queue, the kernel's memory or its limit of descriptors under way is full, or a signal came.
+    NoRoom(Errno),
+    /// Nobody is there, or lets us in. It says nothing of the datagram: it can be sent later.
+    Nobody(Errno),
+    /// It cannot be sent as it is, now or later: too long, too many descriptors.
+    Unfit(Errno),
+}
+
+impl Failure {
+    fn of(errno: Errno) -> Self {
+        match errno {
+            Errno::AGAIN | Errno::INTR | Errno::NOMEM | Errno::NOBUFS | Errno::TOOMANYREFS => {
+                Self::NoRoom(errno)
+            }
+            Errno::MSGSIZE | Errno::INVAL | Errno::BADF => Self::Unfit(errno),
+            _ => Self::Nobody(errno),
+        }
+    }
 }
 
 /// The time for [`Message::reloading`], in µs.

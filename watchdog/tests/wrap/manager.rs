@@ -91,6 +91,17 @@ impl Manager {
         std::iter::from_fn(so_far).take(1000).collect()
     }
 
+    /// Nobody listens at the address from now on, where its file stays.
+    pub fn go_away(self) -> Self {
+        Self { socket: UnixDatagram::unbound().unwrap(), ..self }
+    }
+
+    /// Somebody does again.
+    pub fn come_back(self) -> Self {
+        std::fs::remove_file(&self.address).unwrap();
+        Self { socket: UnixDatagram::bind(&self.address).unwrap(), ..self }
+    }
+
     /// Takes the socket away.
     pub fn vanish(self) {
         drop(self.socket);

@@ -183,6 +183,22 @@ fn a_notify_socket_that_goes_away_is_warned_of_once_and_the_service_runs_on() {
 }
 
 #[test]
+fn ready_and_the_trigger_are_said_as_soon_as_somebody_is_there_to_hear_them() {
+    let (manager, peer) = (Manager::new(), Peer::new(Manner::Healthy));
+    let away = manager.go_away();
+    let wrapped = start(&away, &peer, &["--failures=1"]);
+    wrapped.stderr_until("systemd cannot be notified at");
+    wrapped.stderr_until("ready after");
+    let manager = away.come_back();
+    manager.receive_until("READY=1");
+    manager.receive_until("WATCHDOG=1");
+    let away = manager.go_away();
+    peer.set(Manner::Unavailable);
+    wrapped.stderr_until("asking systemd to restart the service");
+    away.come_back().receive_until("WATCHDOG=trigger");
+}
+
+#[test]
 fn ready_comes_within_milliseconds_of_the_service() {
     let (manager, peer) = (Manager::new(), Peer::new(Manner::Healthy));
     let _wrapped = start(&manager, &peer, &[]);

@@ -79,6 +79,16 @@ impl Queue {
         self.0.pop_front();
     }
 
+    /// Gives up what COMMAND said. Its barriers are passed by that.
+    pub fn forget_passed_on(&mut self) {
+        let waiting = std::mem::take(&mut self.0);
+        for waiting in waiting {
+            if let Waiting::Own(message) = waiting {
+                self.put(message);
+            }
+        }
+    }
+
     /// One more datagram fits, whatever it carries.
     pub fn has_room(&self) -> bool {
         self.0.len() < LISTEN_BELOW && self.descriptors() <= LISTEN_BELOW_DESCRIPTORS

@@ -131,25 +131,121 @@ async fn a_barrier_is_passed_when_all_before_it_was_read_and_not_before() {
 }
 
 #[tokio::test]
-async fn a_barrier_is_passed_when_nobody_is_left_to_read() {
+async fn a_barrier_is_passed_when_nobody_comes_to_read() {
     let (socket, mut notifier, _directory) = receiver();
     drop(socket);
-    let barrier = notifier.barrier(Instant::now()).expect("a barrier");
-    let passed = tokio::time::timeout(Duration::from_secs(30), barrier.passed());
-    passed.await.expect("in time").expect("passed");
+    let now = Instant::now();
+    let barrier = notifier.barrier(now).expect("a barrier");
+    let passed = |time| tokio::time::timeout(Duration::from_millis(time), barrier.passed());
+    notifier.flush(now + PATIENCE.saturating_sub(RETRY));
+    assert!(passed(10).await.is_err(), "somebody may come yet");
+    notifier.flush(now + PATIENCE);
+    passed(30_000).await.expect("in time").expect("passed");
+}
+
+/// Plays a manager whose socket goes away and comes back at the same address.
+fn back_again(directory: &tempfile::TempDir) -> UnixDatagram {
+    let path = directory.path().join("notify");
+    let _ = std::fs::remove_file(&path);
+    let socket = UnixDatagram::bind(path).expect("a socket");
+    socket.set_nonblocking(true).expect("non-blocking");
+    socket
 }
 
 #[test]
-fn a_socket_that_is_gone_loses_the_message_and_nothing_else() {
+fn what_is_said_while_the_socket_is_gone_is_said_when_it_is_back() {
+    let ready = Message { ready: true, ..Message::status("up") };
+    let trigger = Message { watchdog: Some(Verdict::Trigger), ..Message::status("mute") };
+    for (is_unlinked, message, expected) in [
+        (false, &ready, "READY=1\nSTATUS=up"),
+        (true, &ready, "READY=1\nSTATUS=up"),
+        (false, &trigger, "STATUS=mute\nWATCHDOG=trigger"),
+        (true, &trigger, "STATUS=mute\nWATCHDOG=trigger"),
+    ] {
+        let (socket, mut notifier, directory) = receiver();
+        drop(socket);
+        if is_unlinked {
+            std::fs::remove_file(directory.path().join("notify")).expect("a socket's file");
+        }
+        let now = Instant::now();
+        notifier.send(message.clone(), now);
+        // However long it takes.
+        for minutes in 1..60 {
+            assert!(notifier.retry_at().is_some());
+            notifier.flush(now + Duration::from_secs(60) * minutes);
+        }
+        let again = back_again(&directory);
+        notifier.flush(now + Duration::from_secs(3600));
+        assert_eq!(words(&again), [expected]);
+        assert_eq!(notifier.retry_at(), None);
+    }
+}
+
+#[test]
+fn what_is_not_true_any_more_is_not_said_when_the_socket_is_back() {
     let (socket, mut notifier, directory) = receiver();
     drop(socket);
-    notifier.send(Message::status("refused"), Instant::now());
-    assert_eq!(notifier.retry_at(), None);
-    std::fs::remove_file(directory.path().join("notify")).expect("a socket's file");
-    notifier.send(Message::status("not found"), Instant::now());
-    let again = UnixDatagram::bind(directory.path().join("notify")).expect("a socket");
-    notifier.send(ping(), Instant::now());
-    assert_eq!(receive(&again).expect("a ping").0, "WATCHDOG=1");
+    let now = Instant::now();
+    notifier.send(ping(), now);
+    notifier.send(Message::status("unhealthy"), now);
+    let again = back_again(&directory);
+    notifier.flush(now);
+    assert_eq!(words(&again), ["STATUS=unhealthy"]);
+}
+
+#[test]
+fn one_that_is_gone_is_tried_less_and_less_often() {
+    let (socket, mut notifier, _directory) = receiver();
+    drop(socket);
+    let mut now = Instant::now();
+    notifier.send(Message::status("a"), now);
+    let mut gaps = Vec::new();
+    for _ in 0..7 {
+        let next = notifier.retry_at().expect("a time");
+        gaps.push((next - now).as_millis());
+        now = next;
+        notifier.flush(now);
+    }
+    assert_eq!(gaps, [5, 10, 20, 40, 80, 100, 100]);
+}
+
+#[test]
+fn who_is_gone_for_long_does_not_hold_up_what_command_says() {
+    let (socket, mut notifier, directory) = receiver();
+    drop(socket);
+    let now = Instant::now();
+    let store = |number: usize| Datagram { bytes: format!("X_A={number}").into(), descriptors: pipe_end() };
+    // For a moment it is kept.
+    notifier.pass_on(store(0), now);
+    let again = back_again(&directory);
+    notifier.flush(now);
+    assert_eq!(words(&again), ["X_A=0"]);
+    drop(again);
+    notifier.send(Message { ready: true, ..Message::default() }, now);
+    for number in 0..1000 {
+        assert!(notifier.has_room(), "COMMAND would wait");
+        notifier.pass_on(store(number), now);
+    }
+    notifier.flush(now + PATIENCE);
+    let again = back_again(&directory);
+    notifier.flush(now + PATIENCE);
+    assert_eq!(words(&again), ["READY=1"]);
+}
+
+fn pipe_end() -> Foreign {
+    let (_, end) = io::pipe().expect("a pipe");
+    Foreign::from(vec![end.into()])
+}
+
+#[test]
+fn a_datagram_that_cannot_be_sent_as_it_is_does_not_hold_up_the_next() {
+    let (socket, mut notifier, _directory) = receiver();
+    let now = Instant::now();
+    // More than any socket's buffer.
+    let huge = Datagram { bytes: vec![b'x'; 64 << 20], descriptors: Foreign::default() };
+    notifier.pass_on(huge, now);
+    notifier.send(Message::status("next"), now);
+    assert_eq!(words(&socket), ["STATUS=next"]);
 }
 
 #[test]
