@@ -21,7 +21,7 @@ pub struct WrapperArgs {
     )]
     pub child_ready: ChildReady,
 
-    /// require: COMMAND's own WATCHDOG=1 is one more probe. ignore: COMMAND is not asked to ping [default: ignore]
+    /// require: the WATCHDOG=1 of COMMAND's main process is one more probe. ignore: COMMAND is not asked to ping [default: ignore]
     #[arg(
         long,
         value_name = "require|ignore",

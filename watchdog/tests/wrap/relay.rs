@@ -154,10 +154,11 @@ if pid:
     os.write(told, b"!")
     sys.exit(0)
 os.read(heard, 1)
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+# A handler could run between a look and pause().
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
 say("READY=1")
-while True:
-    signal.pause()
+signal.sigwait([signal.SIGTERM])
+sys.exit(7)
 "#;
     let wrapped = wrapped(&manager, &peer, &["--child-ready=require"], script);
     let datagrams = manager.receive_until("READY=1");
@@ -196,14 +197,69 @@ signal.pause()
 }
 
 #[test]
-fn what_the_command_says_takes_no_ping_back_that_waits() {
+fn a_worker_that_pings_does_not_hide_that_the_main_process_hangs() {
     let (manager, peer) = (Manager::new(), Peer::new(Manner::Healthy));
     let script = r#"
 say("READY=1")
-signal.signal(signal.SIGUSR1, lambda *_: (say("STATUS=still here"), out("said")))
+if os.fork() == 0:
+    while True:
+        say("WATCHDOG=1\nX_A=1")
+        time.sleep(0.1)
+signal.pause()
+"#;
+    let probe = format!("--http={}", peer.url());
+    let options =
+        [&*probe, "--interval=50ms", "--timeout=500ms", "--child-pings=require", "--report-budget=0s"];
+    let command = ["/usr/bin/python3", "-c", &format!("{PRELUDE}{script}")];
+    let wrapped = Wrapped::start_within(&manager, "2000000", &options, &command);
+    // It goes on pinging all the time.
+    manager.receive_until("X_A=1");
+    let datagrams = manager.receive_until("WATCHDOG=trigger");
+    assert!(says(&datagrams, "X_A=1") && says(&datagrams, "WATCHDOG=1"), "{datagrams:?}");
+    let reason = datagrams.last().unwrap();
+    assert!(reason.contains("COMMAND: no WATCHDOG=1 of its own for"), "{reason}");
+    wrapped.stderr_until("does not count: it is not COMMAND's main process");
+}
+
+#[test]
+fn the_pings_of_the_process_that_the_command_names_count_as_its_own() {
+    let (manager, peer) = (Manager::new(), Peer::new(Manner::Healthy));
+    let script = r#"
+say("READY=1")
+pid = os.fork()
+if pid == 0:
+    while True:
+        say("WATCHDOG=1\nX_A=1")
+        time.sleep(0.1)
+say("MAINPID=%d" % pid)
+signal.pause()
+"#;
+    let probe = format!("--http={}", peer.url());
+    let options =
+        [&*probe, "--interval=50ms", "--timeout=500ms", "--child-pings=require", "--report-budget=0s"];
+    let command = ["/usr/bin/python3", "-c", &format!("{PRELUDE}{script}")];
+    let wrapped = Wrapped::start_within(&manager, "2000000", &options, &command);
+    manager.receive_until("X_A=1");
+    // For longer than it could be silent.
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(4) {
+        let datagram = manager.receive_within(Duration::from_secs(2)).expect("it goes on");
+        assert!(!datagram.contains("WATCHDOG=trigger"), "{datagram}");
+    }
+    wrapped.signal(Signal::TERM);
+}
+
+#[test]
+fn what_the_command_says_takes_no_ping_back_that_waits() {
+    let (manager, peer) = (Manager::new(), Peer::new(Manner::Healthy));
+    let script = r#"
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+say("READY=1")
 out("up")
 while True:
-    signal.pause()
+    signal.sigwait([signal.SIGUSR1])
+    say("STATUS=still here")
+    out("said")
 "#;
     // One probe, whose ping finds no room, and then none for long.
     let probe = format!("--http={}", peer.url());

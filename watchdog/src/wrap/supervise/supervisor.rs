@@ -49,6 +49,8 @@ pub(super) struct Supervisor<'a> {
     /// Whom COMMAND's first process named with `MAINPID=`.
     named: Option<i32>,
     first_pid: i32,
+    /// One that is not the main process has said WATCHDOG=1, and that was logged.
+    pinged_for_another: bool,
     outside: Outside,
     /// The probe under way.
     flight: Option<Flight<'a>>,
@@ -120,6 +122,7 @@ impl<'a> Supervisor<'a> {
             notifier,
             relay,
             named: None,
+            pinged_for_another: false,
             outside: Outside::default(),
             flight: None,
             report: None,

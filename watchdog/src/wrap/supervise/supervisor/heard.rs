@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::Supervisor;
+use crate::cli::ChildPings;
 use crate::systemd::message::Verdict;
 use crate::systemd::relay::Received as Heard;
 use crate::wrap::state::Event;
@@ -27,6 +28,11 @@ impl Supervisor<'_> {
     pub(super) fn heard(&mut self, heard: Heard) {
         tracing::debug!("process {} says {:?}", heard.pid, heard.said);
         let mut said = heard.said.clone();
+        if said.watchdog == Some(Verdict::Ping) && self.service.children.main_pid() != Some(heard.pid) {
+            // A worker with a thread that pings would hide that the main process hangs.
+            said.watchdog = None;
+            self.pings_for_another(heard.pid);
+        }
         if heard.pid != self.first_pid && Some(heard.pid) != self.named {
             // As with NotifyAccess=main: a worker that ends, or thinks that it hangs, is not COMMAND. What it says of
             // itself it may: a daemon says MAINPID= of its own process, and a script has READY=1 said for it.
@@ -45,6 +51,17 @@ impl Supervisor<'_> {
         }
         if !heard.said.barrier {
             self.step(Event::Said(said));
+        }
+    }
+
+    /// Says it once, where pings are asked for.
+    fn pings_for_another(&mut self, pid: i32) {
+        if self.service.config.child_pings == ChildPings::Require
+            && !std::mem::replace(&mut self.pinged_for_another, true)
+        {
+            tracing::warn!(
+                "WATCHDOG=1 of process {pid} does not count: it is not COMMAND's main process; MAINPID= names another"
+            );
         }
     }
 }
