@@ -2,6 +2,7 @@
 
 pub mod alarm;
 pub mod cgroup;
+pub mod disposition;
 pub mod foreign;
 pub mod gap;
 pub mod memory;

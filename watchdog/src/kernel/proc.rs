@@ -84,6 +84,38 @@ impl Status {
     }
 }
 
+/// The sets of signals in `/proc/PID/status`. What is handled and ignored is the same for all threads, what is blocked is
+/// each one's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Signals {
+    blocked: u64,
+    ignored: u64,
+    handled: u64,
+}
+
+impl Signals {
+    pub(crate) fn parse(status: &str) -> Option<Self> {
+        let set = |name: &str| {
+            let set = status.lines().find_map(|line| line.strip_prefix(name))?;
+            u64::from_str_radix(set.trim(), 16).ok()
+        };
+        Some(Self { blocked: set("SigBlk:")?, ignored: set("SigIgn:")?, handled: set("SigCgt:")? })
+    }
+
+    /// It is neither handled nor ignored.
+    pub(crate) fn is_default(self, signal: i32) -> bool {
+        (self.handled | self.ignored) & bit(signal) == 0
+    }
+
+    pub(crate) fn is_blocked(self, signal: i32) -> bool {
+        self.blocked & bit(signal) != 0
+    }
+}
+
+fn bit(signal: i32) -> u64 {
+    u32::try_from(signal - 1).ok().and_then(|place| 1_u64.checked_shl(place)).unwrap_or(0)
+}
+
 /// The soft limit of open files in `/proc/PID/limits`.
 pub(crate) fn descriptor_limit(limits: &str) -> Option<u64> {
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
@@ -161,6 +193,16 @@ mod tests {
         assert_eq!(Status::parse(text), expected);
         // A zombie has no memory.
         assert_eq!(Status::parse("Name:\tcat\nState:\tZ (zombie)\nTracerPid:\t0\n"), Status::default());
+    }
+
+    #[test]
+    fn the_first_signal_is_the_lowest_bit() {
+        let status = "Name:\tx\nSigPnd:\t0000000000000000\nSigBlk:\t8000000000000000\nSigIgn:\t0000000000001000\nSigCgt:\t0000000000000001\n";
+        let signals = Signals::parse(status).expect("sets");
+        assert!(signals.is_blocked(64) && !signals.is_blocked(63));
+        assert!(!signals.is_default(1) && !signals.is_default(13) && signals.is_default(2));
+        assert!(signals.is_default(0) && !signals.is_blocked(65) && signals.is_default(-1));
+        assert_eq!(Signals::parse("SigBlk:\t0\nSigIgn:\t0\n"), None);
     }
 
     #[test]

@@ -27,7 +27,7 @@ use tokio::io::unix::AsyncFd;
 pub use self::main_process::FollowError;
 use self::main_process::MainProcess;
 use self::strays::{Mark, is_zombie, own_children, with_descendants};
-use crate::kernel::{pidfd, raw};
+use crate::kernel::{disposition, pidfd, raw};
 use crate::service::end::End;
 use crate::service::signals::Received;
 
@@ -287,6 +287,11 @@ impl Children {
     #[must_use]
     pub fn pass_on(&self, signal: &Received) -> bool {
         self.registry.borrow().main.as_ref().is_none_or(|main| main.pass_on(signal))
+    }
+
+    /// Whether the main process would end by this signal, as of now. What cannot be found out counts as no.
+    pub fn main_would_die_of(&self, signal: i32) -> bool {
+        self.main_pid().is_some_and(|pid| disposition::would_die_of(pid, signal))
     }
 
     /// Makes `pid` the main process from now on, as COMMAND says by `MAINPID=`. It must descend from us.

@@ -206,8 +206,14 @@ impl State {
                 let reloading = Message { reloading: Some(monotonic_usec), ..Message::default() };
                 Actions { message: reloading, ..Actions::default() }
             }
+            (Event::ReloadRefused { signal, monotonic_usec }, Watching | Unguarded) => {
+                self.reload_refused(signal, monotonic_usec, now)
+            }
+            (Event::ReloadRefused { signal, .. }, Starting | Reporting) => {
+                Actions { note: Some(Note::ReloadRefused { signal }), ..Actions::default() }
+            }
             (Event::MayStop, Watching) => {
-                self.lenient_until = self.config.watchdog.map(|watchdog| now + watchdog);
+                self.no_hang_for_now(now);
                 Actions::default()
             }
             (Event::Reported { is_stopping: false }, Reporting) => self.trigger(),
@@ -221,6 +227,7 @@ impl State {
                 Event::ProbeEnded(_) | Event::ProbeDue | Event::ReloadAsked { .. },
                 Reporting | Hung | Stopping,
             )
+            | (Event::ReloadRefused { .. } | Event::StopAsked { .. }, Hung | Stopping)
             | (Event::Said(_), Reporting | Hung)
             | (
                 Event::Looked { .. } | Event::ManagerReloads,
@@ -229,9 +236,13 @@ impl State {
             | (Event::NoPing { .. } | Event::MayStop, Starting | Reporting | Unguarded | Hung | Stopping)
             | (Event::ReloadAsked { .. }, Starting)
             | (Event::Reported { .. }, Starting | Watching | Unguarded | Hung | Stopping)
-            | (Event::StopAsked { .. }, Hung | Stopping)
             | (Event::Ended { .. }, Hung) => Actions::default(),
         }
+    }
+
+    /// It may be on its way to stop: for W no hang is called.
+    fn no_hang_for_now(&mut self, now: Instant) {
+        self.lenient_until = self.config.watchdog.map(|watchdog| now + watchdog);
     }
 
     fn enter(&mut self, phase: Phase) {

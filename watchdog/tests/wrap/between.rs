@@ -1,10 +1,12 @@
 //! Between systemd and COMMAND: reloads, stops, and COMMAND's own pings.
 
+use std::os::unix::process::ExitStatusExt;
+
 use rustix::process::Signal;
 
 use crate::manager::Manager;
 use crate::peer::{Manner, Peer};
-use crate::wrapped::{FOREVER, Wrapped};
+use crate::wrapped::{FOREVER, Wrapped, sd_watchdog};
 
 const OFTEN: [&str; 2] = ["--interval=20ms", "--timeout=3s"];
 
@@ -33,6 +35,47 @@ fn a_reload_is_announced_before_it_reaches_the_command_and_ends_with_a_healthy_p
     peer.set(Manner::Healthy);
     assert!(manager.receive_until("READY=1").pop().unwrap().contains("WATCHDOG=1"));
     wrapped.stderr_until("reloaded, and healthy after ");
+}
+
+#[test]
+fn a_reload_that_would_kill_the_command_is_refused_and_said() {
+    let (manager, peer) = (Manager::new(), Peer::new(Manner::Healthy));
+    for (options, signal, name) in
+        [(&[][..], Signal::HUP, "SIGHUP"), (&["--reload-signal=USR1"], Signal::USR1, "SIGUSR1")]
+    {
+        let wrapped = start(&manager, &peer, options, &FOREVER);
+        manager.receive_until("WATCHDOG=1");
+        wrapped.signal(signal);
+        let said = manager.receive_until("RELOADING=1").pop().unwrap();
+        assert!(said.contains("\nREADY=1\n"), "{said}");
+        assert!(
+            said.contains(&format!("STATUS=reload refused: COMMAND has no handler for {name}")),
+            "{said}"
+        );
+        wrapped.stderr_until(&format!("{name} asks for a reload, and is not passed on"));
+        manager.receive_until("WATCHDOG=1");
+        wrapped.signal(Signal::TERM);
+        assert_eq!(wrapped.end().0.signal(), Some(15));
+        manager.drain();
+    }
+}
+
+#[test]
+fn what_has_a_command_reload_may_end_it_where_it_stops_or_nobody_asks_for_reloads() {
+    let (manager, peer) = (Manager::new(), Peer::new(Manner::Healthy));
+    let deaf = ["sh", "-c", "trap 'echo stopping' TERM; echo up; while :; do sleep 0.01; done"];
+    let wrapped = start(&manager, &peer, &[], &deaf);
+    wrapped.stdout_until("up");
+    wrapped.signal(Signal::TERM);
+    wrapped.stdout_until("stopping");
+    // As SendSIGHUP=yes has it.
+    wrapped.signal(Signal::HUP);
+    assert_eq!(wrapped.end().0.signal(), Some(1));
+
+    let wrapped = Wrapped::spawn(&mut sd_watchdog(&["--http=http://127.0.0.1:9/"], &deaf));
+    wrapped.stdout_until("up");
+    wrapped.signal(Signal::HUP);
+    assert_eq!(wrapped.end().0.signal(), Some(1));
 }
 
 /// The two that may mean a stop, unless they are said to mean this.

@@ -197,6 +197,35 @@ signal.pause()
 }
 
 #[test]
+fn a_command_that_says_stopping_while_it_reloads_is_looked_after_and_not_given_up() {
+    let (manager, peer) = (Manager::new(), Peer::new(Manner::Healthy));
+    let script = r#"
+say("READY=1")
+signal.sigwait([signal.SIGUSR1])
+say("RELOADING=1")
+say("STOPPING=1\nSTATUS=the old one goes")
+say("X_A=1")
+signal.sigwait([signal.SIGUSR1])
+say("READY=1")
+signal.pause()
+"#;
+    let script = format!("signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])\n{script}");
+    let wrapped = wrapped(&manager, &peer, &["--child-ready=require"], &script);
+    manager.receive_until("WATCHDOG=1");
+    wrapped.signal(Signal::USR1);
+    let before = manager.receive_until("X_A=1");
+    let pinged = manager.receive_until("WATCHDOG=1");
+    wrapped.signal(Signal::USR1);
+    let after = manager.receive_until("READY=1");
+    let all = [before, pinged, after].concat();
+    assert!(!says(&all, "STOPPING=1"), "{all:?}");
+    wrapped.stderr_until("COMMAND says STOPPING=1 while it reloads");
+    // Of a reload nothing is left: now it counts.
+    wrapped.signal(Signal::TERM);
+    manager.receive_until("STOPPING=1");
+}
+
+#[test]
 fn a_worker_that_pings_does_not_hide_that_the_main_process_hangs() {
     let (manager, peer) = (Manager::new(), Peer::new(Manner::Healthy));
     let script = r#"

@@ -35,6 +35,9 @@ impl State {
             Some(Verdict::Trigger) => return self.triggered_by_itself(now),
             None => {}
         }
+        if said.stopping && self.reload.is_on() {
+            return self.stopping_in_reload(now);
+        }
         if said.stopping {
             return self.stop("COMMAND says so", true);
         }
@@ -54,6 +57,13 @@ impl State {
             }
         }
         Actions { message, ..Actions::default() }
+    }
+
+    /// What reloads by starting itself anew may say that its old self stops. systemd 259 and later take the word as the
+    /// last one, and kill what lives on. If it stops indeed, its end tells; until then systemd's own timer looks after it.
+    fn stopping_in_reload(&mut self, now: Instant) -> Actions {
+        self.no_hang_for_now(now);
+        Actions { note: Some(Note::StoppingInReload), ..Actions::default() }
     }
 
     /// COMMAND has asked systemd to restart it: so it shall, whatever `--on-hang` says, and without a watchdog too.

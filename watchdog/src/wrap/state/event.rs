@@ -46,6 +46,13 @@ pub enum Event {
         /// CLOCK_MONOTONIC, which systemd compares with its own (sd_notify(3), `MONOTONIC_USEC`).
         monotonic_usec: u64,
     },
+    /// A signal that asks COMMAND to reload has come, and was not passed on: COMMAND would have died of it.
+    ReloadRefused {
+        /// For the log: what it is.
+        signal: String,
+        /// As in [`ReloadAsked`](Self::ReloadAsked).
+        monotonic_usec: u64,
+    },
     /// The hang report that was asked for is in the journal, as far as there was time, and systemd was asked.
     Reported {
         /// systemd is stopping the unit, or is about to. Not known counts as no.
@@ -132,6 +139,13 @@ pub enum Note {
         /// Since it was asked.
         after: Duration,
     },
+    /// A reload was refused: COMMAND would have died of its signal.
+    ReloadRefused {
+        /// Which.
+        signal: String,
+    },
+    /// COMMAND says STOPPING=1 while it reloads, which is not passed on.
+    StoppingInReload,
     /// The service hangs; systemd was told.
     Triggered {
         /// The status that went with it.

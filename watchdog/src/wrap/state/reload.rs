@@ -4,8 +4,16 @@
 //! which it was said. Either COMMAND says them itself, or they are said for it: RELOADING=1 before the signal is passed
 //! on, READY=1 at the first healthy probe that was started after it. Under `Type=notify` they do no harm: the unit shows
 //! as "reloading" for as long.
+//!
+//! Where COMMAND would die of the signal the reload is refused. systemd sees us as the main process, which has a handler, so
+//! it cannot know; where it can (262 and later) it does not even take such a unit up. There is no word for "refused": the
+//! reload is said to be over at once, with the reason in STATUS and in the log, instead of leaving systemd to time out.
 
 use std::time::Instant;
+
+use super::status::Kind;
+use super::{Actions, Note, State};
+use crate::systemd::message::Message;
 
 /// Whether one is under way.
 #[derive(Debug, Clone, Default)]
@@ -48,5 +56,18 @@ impl Reload {
             return None;
         }
         self.asked.take_if(|asked| started >= *asked)
+    }
+}
+
+impl State {
+    pub(super) fn reload_refused(&mut self, signal: String, monotonic_usec: u64, now: Instant) -> Actions {
+        let text = format!("reload refused: COMMAND has no handler for {signal}, and would end");
+        let text = self.status.joined(text);
+        self.status.said(Kind::Unhealthy, now);
+        // One of its own goes on.
+        let is_on = self.reload.is_on();
+        let message =
+            Message { reloading: (!is_on).then_some(monotonic_usec), ready: !is_on, ..Message::status(text) };
+        Actions { message, note: Some(Note::ReloadRefused { signal }), ..Actions::default() }
     }
 }

@@ -322,6 +322,7 @@ fn anything() -> impl Strategy<Value = Happens> {
             2 => any::<bool>().prop_map(|is_progress| Event::Looked { is_progress }),
             2 => Just(Event::ManagerReloads),
             2 => Just(Event::ReloadAsked { monotonic_usec: 1 }),
+            1 => Just(Event::ReloadRefused { signal: "SIGHUP".to_owned(), monotonic_usec: 1 }),
             2 => Just(Event::MayStop),
             4 => no_ping,
             1 => (0_u32..9).prop_map(Event::Restarts),
@@ -433,6 +434,8 @@ proptest! {
             cannot_probe: false, child_pinged: None, may_stop_until: None,
         };
         let (mut ready, mut over, mut told, mut started) = (false, false, false, bench.now);
+        // As systemd sees it.
+        let mut reloading = false;
         for (happens, later_ms) in events {
             bench.now += Duration::from_millis(later_ms);
             let (before, now) = (bench.state.phase(), bench.now);
@@ -471,6 +474,9 @@ proptest! {
                             if said.watchdog == Some(Verdict::Ping) {
                                 oracle.child_pinged = Some(now);
                             }
+                            if said.stopping && reloading && said.watchdog != Some(Verdict::Trigger) {
+                                oracle.may_stop_until = Some(now + W);
+                            }
                             None
                         }
                         _ => None,
@@ -502,6 +508,8 @@ proptest! {
             }
             let says = actions.message.ready || actions.message.stopping || actions.message.reloading.is_some();
             prop_assert!(!(over && (actions.start_probe.is_some() || says)));
+            prop_assert!(!(reloading && actions.message.stopping && matches!(event, Event::Said(_))));
+            reloading = (reloading || actions.message.reloading.is_some()) && !actions.message.ready;
             ready |= actions.message.ready;
             over |= actions.message.watchdog == Some(Verdict::Trigger) || actions.message.stopping
                 || matches!(event, Event::StopAsked { .. } | Event::Ended { .. })

@@ -117,6 +117,13 @@ fn say(note: &Note) {
             tracing::info!(failures, "healthy again after {failures} unhealthy probes");
         }
         Note::Reloaded { after } => tracing::info!("reloaded, and healthy after {}", rounded(*after)),
+        Note::ReloadRefused { signal } => tracing::warn!(
+            "{signal} asks for a reload, and is not passed on: COMMAND has no handler for it, and would end; \
+             --reload-signal names another, or none"
+        ),
+        Note::StoppingInReload => tracing::warn!(
+            "COMMAND says STOPPING=1 while it reloads, which is not passed on: systemd would take it as the end"
+        ),
         Note::Triggered { reason } => {
             tracing::error!(reason, "asking systemd to restart the service: {reason}");
         }

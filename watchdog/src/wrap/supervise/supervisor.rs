@@ -361,6 +361,8 @@ impl<'a> Supervisor<'a> {
             | Note::CannotProbe { .. }
             | Note::Recovered { .. }
             | Note::CalledOff { .. }
+            | Note::ReloadRefused { .. }
+            | Note::StoppingInReload
             | Note::Reloaded { .. } => {}
         }
         note::log(note, &mut self.flapping);

@@ -156,6 +156,64 @@ fn a_reload_that_it_says_itself_ends_with_its_own_ready_and_is_not_said_twice() 
 }
 
 #[test]
+fn what_it_says_of_stopping_while_it_reloads_is_not_passed_on_and_no_hang_is_called_for_a_while() {
+    for is_said_by_itself in [false, true] {
+        let mut bench = Bench::watching(&["--failures=1"]);
+        let asked = if is_said_by_itself {
+            bench.said(reloading())
+        } else {
+            bench.step(Event::ReloadAsked { monotonic_usec: 5 })
+        };
+        assert!(asked.message.reloading.is_some());
+        let actions = bench.said(Said { stopping: true, ..Said::default() });
+        assert_eq!((sent(&actions), actions.note), (String::new(), Some(Note::StoppingInReload)));
+        assert_eq!(bench.state.phase(), Phase::Watching, "it is looked after");
+        // Its old self does not answer any more.
+        let failure = bench.act(MUTE, 1);
+        assert_eq!((failure.report, failure.message.watchdog), (None, None));
+        assert_eq!(bench.state.phase(), Phase::Watching);
+        // The new one does.
+        bench.said(ready());
+        assert!(bench.probe(HEALTHY, 1).contains("READY=1"));
+        assert!(bench.said(Said { stopping: true, ..Said::default() }).message.stopping, "it is over");
+    }
+}
+
+#[test]
+fn who_hangs_after_it_said_that_it_stops_in_a_reload_is_found() {
+    let mut bench = Bench::watching(&["--failures=1"]);
+    bench.said(reloading());
+    bench.said(Said { stopping: true, ..Said::default() });
+    bench.now += Duration::from_secs(60);
+    bench.act(MUTE, 1);
+    assert_ne!(bench.state.phase(), Phase::Watching);
+}
+
+#[test]
+fn a_reload_that_it_would_die_of_is_over_at_once_and_the_status_says_why() {
+    let refused = || Event::ReloadRefused { signal: "SIGHUP".to_owned(), monotonic_usec: 5 };
+    let note = || Some(Note::ReloadRefused { signal: "SIGHUP".to_owned() });
+    let mut bench = Bench::watching(&[]);
+    let actions = bench.step(refused());
+    let status = "reload refused: COMMAND has no handler for SIGHUP, and would end";
+    assert_eq!(sent(&actions), format!("RELOADING=1 MONOTONIC_USEC=5 READY=1 STATUS={status}"));
+    assert_eq!(actions.note, note());
+    assert!(!bench.probe(HEALTHY, 1).contains("READY=1"), "there is none to end");
+    // One of its own is under way.
+    bench.said(reloading());
+    assert_eq!(sent(&bench.step(refused())), format!("STATUS={status}"));
+    bench.said(ready());
+    assert!(bench.probe(HEALTHY, 1).contains("READY=1"));
+
+    let mut bench = Bench::new(&[]);
+    let actions = bench.step(refused());
+    assert_eq!((sent(&actions), actions.note), (String::new(), note()));
+    let mut bench = Bench::watching(&[]);
+    bench.stop();
+    assert_eq!(bench.step(refused()), Actions::default());
+}
+
+#[test]
 fn without_a_watchdog_a_reload_is_probed_for_until_it_is_over() {
     let config = Config { watchdog: None, ..config(&[]) };
     let mut bench = Bench::with(&config);

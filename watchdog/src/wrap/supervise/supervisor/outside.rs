@@ -14,7 +14,7 @@ use crate::service::end::End;
 use crate::service::signals::{self, MOST_PRESSING, Received, Signals};
 use crate::systemd::notify::{Notifier, monotonic_usec};
 use crate::systemd::relay::{Next, Relay};
-use crate::wrap::state::Event;
+use crate::wrap::state::{Event, Phase};
 use crate::wrap::supervise::share::Share;
 use crate::wrap::supervise::wait::{signalled, speaks};
 
@@ -138,6 +138,10 @@ impl Supervisor<'_> {
             self.step(Event::StopAsked { signal: signals::name(signal.number), announce: false });
         } else if config.stop_signals.contains(&signal.number) {
             self.step(Event::StopAsked { signal: signals::name(signal.number), announce: true });
+        } else if config.reload_signal == Some(signal.number) && self.would_die_of(signal) {
+            let name = signals::name(signal.number);
+            self.step(Event::ReloadRefused { signal: name, monotonic_usec: monotonic_usec() });
+            return None;
         } else if config.reload_signal == Some(signal.number) {
             self.step(Event::ReloadAsked { monotonic_usec: monotonic_usec() });
         } else if matches!(signal.number, SIGINT | SIGQUIT) {
@@ -147,6 +151,15 @@ impl Supervisor<'_> {
             tracing::warn!("{} is lost: COMMAND has no room for it", signals::name(signal.number));
         }
         None
+    }
+
+    /// Whether a reload is to be refused. At the end, any signal may be meant to hasten it; and where there is no systemd
+    /// that asks for reloads, it is a shell that says goodbye.
+    fn would_die_of(&self, signal: &Received) -> bool {
+        !signal.by_kernel
+            && self.notifier.is_some()
+            && !matches!(self.state.phase(), Phase::Stopping | Phase::Hung)
+            && self.service.children.main_would_die_of(signal.number)
     }
 
     /// Takes in a handful of what can wait.
