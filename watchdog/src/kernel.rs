@@ -1,6 +1,7 @@
 //! What the kernel knows of processes, control groups and sockets, and the calls that have no safe form.
 
 pub mod alarm;
+pub mod ancestry;
 pub mod cgroup;
 pub mod disposition;
 pub mod foreign;

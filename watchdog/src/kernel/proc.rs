@@ -7,12 +7,17 @@ use crate::words::text::one_line;
 /// `USER_HZ`, which is 100 towards user space on every architecture that Rust's std and systemd both run on.
 const TICKS_PER_SECOND: u64 = 100;
 
+/// `PF_EXITING` of the kernel's `sched.h`, the same since Linux 2.6.
+const EXITING: u64 = 4;
+
 /// `/proc/PID/stat`, as far as it is needed: proc_pid_stat(5).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stat {
     pub(crate) comm: String,
     pub(crate) state: char,
     pub(crate) ppid: i32,
+    /// It ends, or has ended.
+    pub(crate) is_exiting: bool,
     pub(crate) cpu: Duration,
     /// Of the process; 0 if it was not told.
     pub(crate) threads: usize,
@@ -32,11 +37,13 @@ impl Stat {
         let mut fields = std::str::from_utf8(&line[end + 1..]).ok()?.split_ascii_whitespace();
         let state = fields.next()?.chars().next()?;
         let ppid = fields.next()?.parse().ok()?;
-        let user: u64 = fields.nth(9)?.parse().ok()?;
+        let flags: u64 = fields.nth(4)?.parse().ok()?;
+        let user: u64 = fields.nth(4)?.parse().ok()?;
         let system: u64 = fields.next()?.parse().ok()?;
         let cpu = Duration::from_millis(user.saturating_add(system).saturating_mul(1_000 / TICKS_PER_SECOND));
         let threads = fields.nth(4).and_then(|threads| threads.parse().ok()).unwrap_or(0);
-        Some(Self { comm, state, ppid, cpu, threads })
+        let is_exiting = flags & EXITING != 0 || matches!(state, 'Z' | 'X' | 'x');
+        Some(Self { comm, state, ppid, is_exiting, cpu, threads })
     }
 }
 
@@ -166,7 +173,8 @@ mod tests {
     #[test]
     fn a_name_may_contain_what_comes_behind_it() {
         let stat = |comm: &str, state, ppid, millis, threads| {
-            Some(Stat { comm: comm.to_owned(), state, ppid, cpu: Duration::from_millis(millis), threads })
+            let (comm, is_exiting) = (comm.to_owned(), matches!(state, 'Z' | 'D'));
+            Some(Stat { comm, state, ppid, is_exiting, cpu: Duration::from_millis(millis), threads })
         };
         for (text, expected) in [
             (
@@ -174,7 +182,7 @@ mod tests {
                 stat("buggy_server", 'S', 1, 460, 9),
             ),
             (
-                "7 (a) R 1 (b) c) D 3 7 7 0 -1 4194560 1 0 0 0 100 0 0 0 20 0 1 0 12 0 0",
+                "7 (a) R 1 (b) c) D 3 7 7 0 -1 4194564 1 0 0 0 100 0 0 0 20 0 1 0 12 0 0",
                 stat("a) R 1 (b) c", 'D', 3, 1_000, 1),
             ),
             ("7 (a\nb\x1b) Z 3 7 7 0 -1 4 1 0 0 0 0 0 0 0", stat("a b\u{fffd}", 'Z', 3, 0, 0)),

@@ -6,14 +6,12 @@ use std::rc::Rc;
 use nix::errno::Errno;
 
 use super::{Watch, has_ended, process};
-use crate::kernel::proc::{Stat, own_pid};
+use crate::kernel::ancestry::{descent, parent_of};
+use crate::kernel::proc::own_pid;
 use crate::kernel::raw;
 use crate::service::end::End;
 use crate::service::signals;
 use crate::service::signals::Received;
-
-/// Farther than any line of descent goes.
-const GENERATIONS: usize = 1024;
 
 #[derive(Debug)]
 pub(super) struct MainProcess {
@@ -143,41 +141,9 @@ impl MainProcess {
     }
 }
 
-/// The child of `ancestor` from which `pid` descends; `pid` itself, if it is that child. [`None`] if it does not
-/// descend from `ancestor`.
-fn descent(pid: i32, ancestor: i32, parent_of: impl Fn(i32) -> Option<i32>) -> Option<i32> {
-    let mut pid = pid;
-    for _ in 0..GENERATIONS {
-        match parent_of(pid)? {
-            parent if parent == ancestor => return Some(pid),
-            parent @ 1.. => pid = parent,
-            _ => return None,
-        }
-    }
-    None
-}
-
-fn parent_of(pid: i32) -> Option<i32> {
-    Some(Stat::of(pid)?.ppid)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn descent_is_found_through_any_number_of_generations() {
-        let parents = |pid: i32| {
-            [(10, 1), (20, 10), (30, 20), (40, 30), (50, 2), (60, 61), (61, 60)]
-                .iter()
-                .find_map(|(child, parent)| (*child == pid).then_some(*parent))
-        };
-        for (pid, via) in
-            [(20, Some(20)), (30, Some(20)), (40, Some(20)), (10, None), (50, None), (60, None), (70, None)]
-        {
-            assert_eq!(descent(pid, 10, parents), via, "{pid}");
-        }
-    }
 
     #[test]
     fn the_end_of_the_first_process_is_not_that_of_the_one_it_forked_away() {

@@ -8,11 +8,16 @@
 //! - so may every process of our unit. Processes do not leave their unit by themselves. (systemd may be stricter,
 //!   `NotifyAccess=main`; but it cannot tell COMMAND from its children for us, and a script that is COMMAND speaks through
 //!   a child, `systemd-notify`.)
-//! - A sender that has exited already has no cgroup any more. systemd loses such a message (systemd#2737); we go by the
+//! - A sender that is exiting is still in its cgroup 2, but in none of cgroup 1: there, `/` is shown (`proc_cgroup_show` in the
+//!   kernel). Then it is one of ours if cgroup 2 tells units apart and says so, or if it descends from us: nobody comes to
+//!   do that from outside. Until somebody has waited for it, it has its parent.
+//! - A sender that has exited already, and was waited for, has no cgroup any more. systemd loses such a message (systemd#2737); we go by the
 //!   user: ours, or root, who can do worse to the service than lie for it.
 //! - Nobody outside our PID namespace.
 
-use crate::kernel::cgroup::{Membership, unit_path};
+use crate::kernel::ancestry::{descent, is_exiting, parent_of};
+use crate::kernel::cgroup::{Hierarchy, Membership, unit_path};
+use crate::kernel::proc::own_pid;
 
 /// Who sent a datagram, as the kernel attests. A process with `CAP_SYS_ADMIN` can name another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +35,17 @@ pub(super) enum Place {
     Elsewhere,
     /// It has exited, or we may not look.
     Unknown,
+}
+
+/// What /proc/PID/cgroup says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    At(Place),
+    /// In no cgroup of cgroup 1. That is where an exiting process is; one that lives may be in its root.
+    Nowhere {
+        /// Cgroup 2 has it in our unit.
+        is_ours: bool,
+    },
 }
 
 /// The decision about one that is not COMMAND's own process. `place` is only looked up where it is needed.
@@ -62,20 +78,37 @@ impl Home {
 
     /// Where a process is now.
     pub fn place_of(&self, pid: i32) -> Place {
-        Membership::of(pid).map_or(Place::Unknown, |theirs| self.place(&theirs))
+        match Membership::of(pid).map(|theirs| self.shown(&theirs)) {
+            Err(_) => Place::Unknown,
+            Ok(Shown::At(place)) => place,
+            Ok(Shown::Nowhere { is_ours }) => match is_exiting(pid) {
+                None => Place::Unknown,
+                Some(true) if is_ours || is_descendant(pid) => Place::OurUnit,
+                Some(_) => Place::Elsewhere,
+            },
+        }
     }
 
-    fn place(&self, theirs: &Membership) -> Place {
-        let mut place = Place::Unknown;
+    fn shown(&self, theirs: &Membership) -> Shown {
+        let (mut place, mut is_nowhere, mut is_ours) = (Place::Unknown, false, false);
         for (hierarchy, ours) in self.0.paths() {
             let unit = unit_path(ours).unwrap_or(ours);
-            match theirs.path(hierarchy) {
-                Some(path) if is_below(path, unit) => place = Place::OurUnit,
-                _ => return Place::Elsewhere,
+            match (hierarchy, theirs.path(hierarchy)) {
+                (_, Some(path)) if is_below(path, unit) => {
+                    place = Place::OurUnit;
+                    is_ours |= hierarchy == Hierarchy::V2 && unit != "/";
+                }
+                (Hierarchy::Systemd, Some("/")) => is_nowhere = true,
+                _ => return Shown::At(Place::Elsewhere),
             }
         }
-        place
+        if is_nowhere { Shown::Nowhere { is_ours } } else { Shown::At(place) }
     }
+}
+
+fn is_descendant(pid: i32) -> bool {
+    // Where one in the line ends meanwhile, those below become our own children.
+    (0..3).any(|_| descent(pid, own_pid(), parent_of).is_some())
 }
 
 /// Outside our cgroup namespace a path starts with `/..`.
@@ -87,7 +120,14 @@ fn is_below(path: &str, root: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::process::{Command, Stdio};
+
+    use rustix::event::{PollFd, PollFlags, poll};
+
     use super::*;
+    use crate::kernel::pidfd;
+
+    const NOWHERE: Shown = Shown::Nowhere { is_ours: false };
 
     #[test]
     fn the_unit_may_speak_and_the_dead_by_their_user() {
@@ -113,30 +153,45 @@ mod tests {
         let hybrid =
             |systemd: &str, unified: &str| format!("4:memory:/x\n1:name=systemd:{systemd}\n0::{unified}\n");
         for (ours, theirs, expected) in [
-            ("0::/system.slice/a.service", "0::/system.slice/a.service", Place::OurUnit),
-            ("0::/system.slice/a.service\n", "0::/system.slice/a.service/b\n", Place::OurUnit),
-            ("0::/system.slice/a.service/b", "0::/system.slice/a.service/c", Place::OurUnit),
-            ("0::/system.slice/a.service/b", "0::/system.slice/a.service", Place::OurUnit),
-            ("0::/system.slice/a.service", "0::/system.slice/a.service2", Place::Elsewhere),
-            ("0::/system.slice/a.service", "0::/system.slice/b.service", Place::Elsewhere),
-            ("0::/system.slice/a.service", "0::/system.slice", Place::Elsewhere),
+            ("0::/system.slice/a.service", "0::/system.slice/a.service", Shown::At(Place::OurUnit)),
+            ("0::/system.slice/a.service\n", "0::/system.slice/a.service/b\n", Shown::At(Place::OurUnit)),
+            ("0::/system.slice/a.service/b", "0::/system.slice/a.service/c", Shown::At(Place::OurUnit)),
+            ("0::/system.slice/a.service/b", "0::/system.slice/a.service", Shown::At(Place::OurUnit)),
+            ("0::/system.slice/a.service", "0::/system.slice/a.service2", Shown::At(Place::Elsewhere)),
+            ("0::/system.slice/a.service", "0::/system.slice/b.service", Shown::At(Place::Elsewhere)),
+            ("0::/system.slice/a.service", "0::/system.slice", Shown::At(Place::Elsewhere)),
             (
                 "0::/u.slice/u@1.service/app.slice/a.service",
                 "0::/u.slice/u@1.service/b.service",
-                Place::Elsewhere,
+                Shown::At(Place::Elsewhere),
             ),
-            ("0::/", "0::/", Place::OurUnit),
-            ("0::/", "0::/a", Place::OurUnit),
-            ("0::/", "0::/..", Place::Elsewhere),
-            ("0::/", "0::/../a", Place::Elsewhere),
-            ("0::/a/b", "0::/a", Place::Elsewhere),
-            (&hybrid("/a.service", "/a.service"), &hybrid("/a.service", "/a.service"), Place::OurUnit),
-            (&hybrid("/", "/a.service"), &hybrid("/", "/b.service"), Place::Elsewhere),
-            (&hybrid("/a.service", "/"), &hybrid("/b.service", "/"), Place::Elsewhere),
-            ("1:name=systemd:/a.service", "0::/a.service", Place::Elsewhere),
-            ("", "0::/a.service", Place::Unknown),
+            ("0::/", "0::/", Shown::At(Place::OurUnit)),
+            ("0::/", "0::/a", Shown::At(Place::OurUnit)),
+            ("0::/", "0::/..", Shown::At(Place::Elsewhere)),
+            ("0::/", "0::/../a", Shown::At(Place::Elsewhere)),
+            ("0::/a/b", "0::/a", Shown::At(Place::Elsewhere)),
+            (
+                &hybrid("/a.service", "/a.service"),
+                &hybrid("/a.service", "/a.service"),
+                Shown::At(Place::OurUnit),
+            ),
+            (&hybrid("/", "/a.service"), &hybrid("/", "/b.service"), Shown::At(Place::Elsewhere)),
+            (&hybrid("/a.service", "/"), &hybrid("/b.service", "/"), Shown::At(Place::Elsewhere)),
+            ("1:name=systemd:/a.service", "0::/a.service", Shown::At(Place::Elsewhere)),
+            ("", "0::/a.service", Shown::At(Place::Unknown)),
+            // One that is exiting, or lives in the root.
+            ("1:name=systemd:/a.service", "1:name=systemd:/", NOWHERE),
+            (&hybrid("/a.service", "/"), &hybrid("/", "/"), NOWHERE),
+            (
+                &hybrid("/a.service", "/a.service"),
+                &hybrid("/", "/a.service"),
+                Shown::Nowhere { is_ours: true },
+            ),
+            (&hybrid("/a.service", "/a.service"), &hybrid("/", "/b.service"), Shown::At(Place::Elsewhere)),
+            (&hybrid("/a.service", "/a.service"), &hybrid("/", "/"), Shown::At(Place::Elsewhere)),
+            (&hybrid("/", "/"), &hybrid("/", "/"), Shown::At(Place::OurUnit)),
         ] {
-            assert_eq!(Home::at(ours).place(&theirs.to_owned().into()), expected, "{ours:?} {theirs:?}");
+            assert_eq!(Home::at(ours).shown(&theirs.to_owned().into()), expected, "{ours:?} {theirs:?}");
         }
     }
 
@@ -144,5 +199,26 @@ mod tests {
     fn a_process_that_is_not_there_is_nowhere() {
         assert_eq!(Home::find().place_of(i32::MAX), Place::Unknown);
         assert_ne!(Home::find().place_of(std::process::id().cast_signed()), Place::Elsewhere);
+    }
+    /// Whether this machine has cgroup 1 or not: it is in no cgroup of it that is ours.
+    #[test]
+    fn who_is_exiting_is_ours_if_it_descends_from_us_and_a_stranger_if_it_does_not() {
+        let home = Home::at("1:name=systemd:/system.slice/a.service\n");
+        let is_in_root = |pid: i32| home.shown(&Membership::of(pid).expect("its cgroups")) == NOWHERE;
+        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().expect("a process");
+        let pid = child.id().cast_signed();
+        if !is_in_root(pid) {
+            println!("skipped: there is no cgroup 1 here, in whose root processes are");
+            child.kill().and_then(|()| child.wait()).expect("its end");
+            return;
+        }
+        assert_eq!(home.place_of(pid), Place::Elsewhere, "it lives");
+        drop(child.stdin.take());
+        let process = pidfd::open(pid).expect("a descriptor");
+        let mut ended = [PollFd::new(&process, PollFlags::IN)];
+        poll(&mut ended, None).expect("its end");
+        assert_eq!(home.place_of(pid), Place::OurUnit, "nobody has waited for it");
+        child.wait().expect("its end");
+        assert_eq!(home.place_of(pid), Place::Unknown);
     }
 }
