@@ -4,6 +4,7 @@
 
 mod between;
 mod end;
+mod errors;
 mod family;
 mod floods;
 mod grace;

@@ -22,7 +22,7 @@ use crate::wrap::supervise::wait::{signalled, speaks};
 const HANDFUL: usize = 16;
 /// When a signal for which COMMAND had no room is tried again.
 const NO_ROOM: Duration = Duration::from_millis(5);
-/// When COMMAND is listened to again, after its socket could not be read.
+/// When a descriptor is tried again that could not be read: the kernel may have run out of memory for a moment.
 const DEAF: Duration = Duration::from_millis(250);
 
 /// How much of it was taken, and what is left.
@@ -37,6 +37,8 @@ pub(super) struct Outside {
     has_more_ended: bool,
     /// The relay could not be read: whether there is something in it is not known.
     is_deaf: bool,
+    /// The same of queued signals. The others are looked at in every turn.
+    is_blind: bool,
     /// There was as much as was taken, or more.
     is_busy: bool,
     /// The relay, or signals, could not be read, and that was logged.
@@ -53,7 +55,7 @@ impl Outside {
     /// Ends when somebody may have sent something that there is room and time for. `relay`: if there is room.
     pub async fn knock(&self, signals: &Signals, relay: Option<&Relay>, now: Instant) {
         let is_free = |share: &Share| share.rests_until(now).is_none();
-        let holds = self.held.is_some();
+        let holds = self.held.is_some() || self.is_blind;
         if self.has_more_ended
             || (holds && is_free(&self.queued))
             || (self.is_deaf && relay.is_some() && is_free(&self.relay))
@@ -107,7 +109,9 @@ impl Supervisor<'_> {
                 Ok(None) => break,
                 Err(error) => {
                     self.outside.complain(0, "read the signals that were sent", &error);
-                    break;
+                    self.outside.pressing.rest_until(began + DEAF);
+                    // Among them there may be one that tells of an end.
+                    return self.reap();
                 }
             }
         }
@@ -204,6 +208,7 @@ impl Supervisor<'_> {
         if self.outside.queued.rests_until(began).is_some() {
             return;
         }
+        self.outside.is_blind = false;
         let mut taken = 0;
         while taken < HANDFUL {
             let signal =
@@ -212,6 +217,8 @@ impl Supervisor<'_> {
                     Ok(None) => break,
                     Err(error) => {
                         self.outside.complain(0, "read the signals that were sent", &error);
+                        self.outside.is_blind = true;
+                        self.outside.queued.rest_until(began + DEAF);
                         break;
                     }
                 };
