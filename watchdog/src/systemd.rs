@@ -2,8 +2,10 @@
 
 pub mod barrier;
 pub mod dbus;
+pub mod main_process;
 pub mod message;
 pub mod notify;
+mod own_unit;
 pub mod relay;
 pub mod reloads;
 pub mod restarts;

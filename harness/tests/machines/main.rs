@@ -17,6 +17,7 @@ mod guard;
 mod install_script;
 mod lab;
 mod leftovers;
+mod main_process;
 mod newer_systemd;
 mod peers;
 mod recovery;
@@ -115,6 +116,8 @@ fn main() {
         starvation::a_starved_service_has_more_time_to_answer_and_is_not_restarted,
         starvation::a_starved_service_is_restarted_where_pressure_is_not_to_count,
         stopping::a_service_that_drains_while_it_is_stopped_is_not_taken_for_one_that_hangs,
+        main_process::a_pid_file_that_makes_another_the_main_process_is_said_before_systemd_ends_the_service,
+        main_process::a_command_that_changed_its_user_ends_with_the_unit_when_sd_watchdog_is_killed,
     ];
     let in_containers = tests![
         containers::the_same_scenario_has_the_same_events_on_every_backend,

@@ -218,6 +218,11 @@ impl State {
             }
             (Event::Reported { is_stopping: false }, Reporting) => self.trigger(),
             (Event::Reported { is_stopping: true }, Reporting) => self.called_off(),
+            (Event::MainProcess { instead }, _) => {
+                self.status.not_ours = instead;
+                self.status.is_news();
+                Actions::default()
+            }
             (Event::Restarts(restarts), _) => {
                 self.restarts = Some(restarts);
                 self.status.is_news();

@@ -9,6 +9,7 @@ mod family;
 mod floods;
 mod grace;
 mod journal;
+mod main_process;
 mod manager;
 mod peer;
 mod pings;

@@ -65,6 +65,7 @@ pub struct Metrics {
     lateness: Histogram<16>,
     restarts: Cell<Option<u32>>,
     armed: Cell<Option<bool>>,
+    heard: Cell<Option<bool>>,
 }
 
 fn count(cell: &Cell<u64>) {
@@ -90,6 +91,7 @@ impl Metrics {
             lateness: Histogram::new(&DURATIONS),
             restarts: Cell::new(None),
             armed: Cell::new(None),
+            heard: Cell::new(None),
         }
     }
 
@@ -154,6 +156,11 @@ impl Metrics {
     /// Whether a hang would be acted upon, as of now.
     pub fn armed(&self, is_armed: bool) {
         self.armed.set(Some(is_armed));
+    }
+
+    /// Whether systemd takes us for the main process, and so listens to us, as of now.
+    pub fn heard(&self, is_heard: bool) {
+        self.heard.set(Some(is_heard));
     }
 
     /// The page, in the text format 0.0.4.
@@ -222,6 +229,14 @@ impl Metrics {
                 "sd_watchdog_armed",
                 "1 while a hang of the unit would be acted upon, 0 while it would only be said.",
                 u8::from(is_armed),
+            );
+        }
+        if let Some(is_heard) = self.heard.get() {
+            page.figure(
+                Gauge,
+                "sd_watchdog_heard",
+                "1 while systemd takes sd-watchdog for the main process, 0 while it refuses its pings.",
+                u8::from(is_heard),
             );
         }
         if let Some(restarts) = self.restarts.get() {
@@ -304,7 +319,7 @@ mod tests {
 
     #[test]
     fn every_event_moves_its_own_figure_and_no_other() {
-        let events: [(Event, &[&str]); 10] = [
+        let events: [(Event, &[&str]); 11] = [
             (
                 |metrics| metrics.probe(Duration::from_secs(2), &Outcome::Healthy),
                 &[
@@ -340,6 +355,14 @@ mod tests {
                     "# HELP sd_watchdog_armed 1 while a hang of the unit would be acted upon, 0 while it would only be said.",
                     "# TYPE sd_watchdog_armed gauge",
                     "sd_watchdog_armed 0",
+                ],
+            ),
+            (
+                |metrics| metrics.heard(false),
+                &[
+                    "# HELP sd_watchdog_heard 1 while systemd takes sd-watchdog for the main process, 0 while it refuses its pings.",
+                    "# TYPE sd_watchdog_heard gauge",
+                    "sd_watchdog_heard 0",
                 ],
             ),
             (

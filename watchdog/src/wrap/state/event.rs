@@ -60,6 +60,11 @@ pub enum Event {
     },
     /// How often systemd has restarted the unit is known.
     Restarts(u32),
+    /// systemd has begun to listen to this process instead of us, 0 for none; [`None`]: it listens to us again.
+    MainProcess {
+        /// Which.
+        instead: Option<u32>,
+    },
     /// COMMAND has ended.
     Ended {
         /// For the status: how.

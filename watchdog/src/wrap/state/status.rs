@@ -21,6 +21,8 @@ pub(super) struct Status {
     last: Option<(Kind, Instant)>,
     /// COMMAND's own.
     child: Option<String>,
+    /// The process that systemd listens to instead of us.
+    pub(super) not_ours: Option<u32>,
     is_news: bool,
 }
 
@@ -41,8 +43,13 @@ impl Status {
         self.is_news = true;
     }
 
-    /// With COMMAND's own words in front, if there are any.
+    /// With COMMAND's own words in front, if there are any. What it says of systemd shows where that takes the word of any
+    /// process for the status, and when it listens to us again.
     pub(super) fn joined(&self, text: String) -> String {
+        let text = match self.not_ours {
+            None => text,
+            Some(main) => format!("systemd refuses our pings, its main process is {main} | {text}"),
+        };
         match &self.child {
             Some(child) => format!("{child} | {text}"),
             None => text,

@@ -1,8 +1,10 @@
 //! The loop itself.
 
+use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use self::mainship::Mainship;
 use self::outside::Outside;
 use super::wait::{Boxed, at, end_of, reload_of_manager, was_read, watch_manager};
 use super::{LAST_WORDS, Service, note};
@@ -20,6 +22,7 @@ use crate::service::child::Child;
 use crate::service::end::End;
 use crate::service::signals::Signals;
 use crate::systemd::barrier::Barrier;
+use crate::systemd::main_process::Standing;
 use crate::systemd::message::{Message, Verdict};
 use crate::systemd::notify::Notifier;
 use crate::systemd::relay::Relay;
@@ -33,6 +36,7 @@ use crate::words::span::{Span, rounded};
 use crate::wrap::state::{Actions, Event, Note, Phase, State};
 
 mod heard;
+mod mainship;
 mod outside;
 mod report;
 
@@ -52,6 +56,7 @@ pub(super) struct Supervisor<'a> {
     /// One that is not the main process has said WATCHDOG=1, and that was logged.
     pinged_for_another: bool,
     outside: Outside,
+    mainship: Mainship<'a>,
     /// The probe under way.
     flight: Option<Flight<'a>>,
     /// The hang report under way, and the question whether systemd is stopping the unit.
@@ -87,6 +92,7 @@ enum Woken {
     },
     ReadyRead(bool),
     Restarts(Option<u32>),
+    Mainship(io::Result<Standing>),
     ManagerReloads,
     FollowedEnded,
     /// Others may have sent something.
@@ -114,6 +120,10 @@ impl<'a> Supervisor<'a> {
             State::unguarded(service.config, &target, now)
         };
         let reloads = service.config.start_timeout.and(notifier.as_ref()).and_then(watch_manager);
+        let mut mainship = Mainship::default();
+        if notifier.is_some() {
+            mainship.look(now);
+        }
         Self {
             state,
             alarm,
@@ -124,6 +134,7 @@ impl<'a> Supervisor<'a> {
             named: None,
             pinged_for_another: false,
             outside: Outside::default(),
+            mainship,
             flight: None,
             report: None,
             recent: Recent::new(),
@@ -182,6 +193,7 @@ impl<'a> Supervisor<'a> {
             state.next_look(),
             state.next_vouch(),
             self.outside.next_look(now),
+            self.mainship.next_look(),
         ];
         let next = times.into_iter().flatten().min();
         // What systemd has no room for waits in COMMAND's socket, as it would in systemd's.
@@ -194,6 +206,7 @@ impl<'a> Supervisor<'a> {
             is_read = was_read(self.barrier.as_ref()) => Woken::ReadyRead(is_read),
             () = at(&self.alarm, next) => Woken::TimeCame,
             restarts = end_of(self.restarts.as_mut()) => Woken::Restarts(restarts),
+            standing = end_of(self.mainship.asking.as_mut()) => Woken::Mainship(standing),
             () = reload_of_manager(&mut self.reloads) => Woken::ManagerReloads,
             () = self.service.children.followed_ended() => Woken::FollowedEnded,
             () = self.outside.knock(signals, relay, now) => Woken::Knock,
@@ -210,10 +223,12 @@ impl<'a> Supervisor<'a> {
                 self.step(Event::Reported { is_stopping });
             }
             Woken::ReadyRead(is_read) => {
+                self.mainship.look(Instant::now());
                 if let Some((_, sent)) = self.barrier.take() {
                     note::ready_read(is_read.then(|| sent.elapsed()));
                 }
             }
+            Woken::Mainship(standing) => self.mainship_told(standing),
             Woken::ManagerReloads => self.step(Event::ManagerReloads),
             Woken::Restarts(restarts) => {
                 self.restarts = None;
@@ -234,6 +249,9 @@ impl<'a> Supervisor<'a> {
         let is_due = |time: Option<Instant>| time.is_some_and(|time| time <= now);
         if is_due(self.retry_at()) {
             self.flush();
+        }
+        if is_due(self.mainship.next_look()) {
+            self.ask_for_mainship();
         }
         if is_due(self.state.next_look()) {
             let is_progress = self.progress.look(now);
@@ -306,7 +324,8 @@ impl<'a> Supervisor<'a> {
 
     /// The start is over when a few pings were sent and nothing of it is under way.
     fn settle(&mut self) {
-        if self.barrier.is_some() || self.restarts.is_some() || self.pings_to_settle == 0 {
+        let is_asking = self.restarts.is_some() || self.mainship.asking.is_some();
+        if self.barrier.is_some() || is_asking || self.pings_to_settle == 0 {
             return;
         }
         self.pings_to_settle -= 1;
@@ -321,7 +340,9 @@ impl<'a> Supervisor<'a> {
     fn send(&mut self, message: Message, is_verdict: bool, now: Instant) {
         if self.notifier.is_some() && message.watchdog == Some(Verdict::Ping) {
             self.metrics.ping();
-            self.metrics.timed_from(now);
+            if self.mainship.is_ours() {
+                self.metrics.timed_from(now);
+            }
             self.settle();
         }
         let Some(notifier) = &mut self.notifier else { return };
