@@ -1,9 +1,10 @@
 //! What a client saw: the second witness, independent of systemd and of `sd-watchdog`.
 //!
-//! An [`observer`] asks the service every 10 ms, each time over a new connection, and never waits for one answer before
-//! it asks again. What it knows of a good answer is an interval: the service served at some moment between the ask and
-//! the observer's reading of the answer, which may come late on a busy computer. Everything is ordered by when it was
-//! asked, and only what a whole interval proves is held against systemd's journal.
+//! An [`observer`] asks the service every 10 ms (less often where a scenario says so, which measures no recovery), each
+//! time over a new connection, and never waits for one answer before it asks again. What it knows of a good answer is an
+//! interval: the service served at some moment between the ask and the observer's reading of the answer, which may come
+//! late on a busy computer. Everything is ordered by when it was asked, and only what a whole interval proves is held
+//! against systemd's journal.
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::clock::Usec;
 
 pub mod observer;
 
-/// How often the observer asks.
+/// From one ask of the observer to the next, where a recovery is measured.
 pub const TICK: Duration = Duration::from_millis(10);
 
 /// One ask and its outcome.

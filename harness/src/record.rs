@@ -83,6 +83,9 @@ pub struct Header {
     pub fault: Option<String>,
     /// What it expects.
     pub expect: Expectation,
+    /// From one ask of the observer to the next; absent for [`TICK`](crate::outage::TICK).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ask_interval_usec: Option<u64>,
     /// What was booted.
     pub machine: Description,
     /// The unit as systemd understood it.

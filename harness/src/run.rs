@@ -11,6 +11,7 @@ use self::bench::Bench;
 use self::follower::Follower;
 use self::inputs::{Input, Inputs};
 use crate::machine::Machine;
+use crate::outage::TICK;
 use crate::outage::observer::Observer;
 use crate::programs::Programs;
 use crate::progress::Progress;
@@ -118,12 +119,15 @@ fn make_trials(
 
 fn header(setting: &Setting, settings: Settings) -> Header {
     let scenario = setting.scenario;
+    let interval = scenario.observe.interval;
     Header {
         schema: SCHEMA.into(),
         scenario: scenario.name.clone(),
         description: scenario.description.clone(),
         fault: scenario.fault.map(|fault| fault.to_string()),
         expect: scenario.expect.clone(),
+        ask_interval_usec: (interval != TICK)
+            .then(|| u64::try_from(interval.as_micros()).unwrap_or(u64::MAX)),
         machine: setting.machine.description().clone(),
         settings,
     }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::parse_span;
 use crate::fault::Fault;
+use crate::outage::TICK;
 use crate::unit::{SPANS, Settings};
 
 pub mod builtin;
@@ -187,6 +188,11 @@ impl Scenario {
             return Err(invalid(place("[expect]"), message.into()));
         }
         let observe = raw.observe.check().map_err(|wrong| invalid(place(&wrong.place), wrong.message))?;
+        if raw.expect.outcome != Outcome::Undisturbed && observe.interval != TICK {
+            let message = "interval goes with outcome = \"undisturbed\": a recovery is measured by a client that asks \
+                every 10 ms";
+            return Err(invalid(place("interval"), message.into()));
+        }
         let service = Service { base, ..raw.service };
         Ok(Self {
             name: name.into(),
@@ -309,6 +315,18 @@ recovery_within = "WatchdogSec"
     }
 
     #[test]
+    fn a_service_that_is_to_be_left_alone_may_have_few_clients_who_wait_long() {
+        let few = format!("{HTTP}\ninterval = \"2s\"\ntimeout = \"10s\"");
+        let undisturbed = GOOD
+            .replace("\"restarted\"\nby = \"watchdog\"\nrecovery_within", "\"undisturbed\"\nundisturbed_for");
+        let spans =
+            |text: &str| parse(text).map(|scenario| (scenario.observe.interval, scenario.observe.timeout));
+        let seconds = Duration::from_secs;
+        assert_eq!(spans(&undisturbed.replace(HTTP, &few)), Ok((seconds(2), seconds(10))));
+        assert_eq!(spans(&undisturbed), Ok((TICK, seconds(1))));
+    }
+
+    #[test]
     fn errors_give_the_place_and_the_nearest_right_word() {
         for (from, to, expected) in [
             (
@@ -343,6 +361,17 @@ recovery_within = "WatchdogSec"
                 "x.toml:7:1: unknown key \"tpc\" in [observe]; did you mean \"tcp\"?",
             ),
             ("by = \"watchdog\"", "hang_repor = true", "in [expect]; did you mean \"hang_report\"?"),
+            (
+                HTTP,
+                "http = \"http://[::1]/\"\ninterval = \"soon\"",
+                "x.toml:8:12: interval = \"soon\" is no time span above 0",
+            ),
+            (
+                HTTP,
+                "http = \"http://[::1]/\"\ntimeout = \"0s\"",
+                "x.toml:8:11: timeout = \"0s\" is no time span",
+            ),
+            (HTTP, "http = \"http://[::1]/\"\ninterval = \"2s\"", "x.toml:8:1: interval goes with outcome"),
             ("unit = \"x.service\"", "", "x.toml:3:1: missing field `unit`"),
             ("[fault]\ninject = \"mute\"", "", "without a [fault]"),
         ] {

@@ -1,4 +1,5 @@
-//! A client that asks the service every 10 ms, over connections of its own and never through `sd-watchdog`'s code.
+//! A client that asks the service every 10 ms, or less often where the scenario says so: over connections of its own and
+//! never through `sd-watchdog`'s code.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -9,13 +10,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
-use super::{Ask, Outcome, TICK};
-use crate::clock::Usec;
+use super::{Ask, Outcome};
+use crate::clock::{Human, Usec};
 use crate::machine::{MachineError, Network};
 use crate::scenario::{Observe, observe};
-
-/// How long one ask may take.
-const ASK_DEADLINE: Duration = Duration::from_secs(1);
 
 /// Asks until dropped.
 pub struct Observer {
@@ -33,6 +31,7 @@ impl Observer {
     ) -> Result<Self, MachineError> {
         let address = network.address(observe.service);
         let question = Arc::new(Question::of(observe));
+        let (interval, timeout) = (observe.interval, observe.timeout);
         let network = network.clone();
         let pending = Arc::new(Mutex::new(BTreeSet::new()));
         let open = Arc::clone(&pending);
@@ -45,7 +44,8 @@ impl Observer {
             match runtime {
                 Ok(runtime) => {
                     let _ = ready.send(Ok(()));
-                    runtime.block_on(ask_on(address, question, open, report, stopped));
+                    let asks = Asks { address, question, interval, timeout };
+                    runtime.block_on(asks.make(open, report, stopped));
                 }
                 Err(error) => drop(ready.send(Err(error))),
             }
@@ -81,33 +81,43 @@ impl Drop for Observer {
     }
 }
 
-async fn ask_on(
+/// What is asked, where, and how often.
+struct Asks {
     address: SocketAddr,
     question: Arc<Question>,
-    pending: Arc<Mutex<BTreeSet<Usec>>>,
-    report: impl Fn(Ask) + Clone + Send + 'static,
-    mut stop: oneshot::Receiver<()>,
-) {
-    let mut ticks = tokio::time::interval(TICK);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = &mut stop => return,
-            _ = ticks.tick() => {}
+    interval: Duration,
+    timeout: Duration,
+}
+
+impl Asks {
+    async fn make(
+        self,
+        pending: Arc<Mutex<BTreeSet<Usec>>>,
+        report: impl Fn(Ask) + Clone + Send + 'static,
+        mut stop: oneshot::Receiver<()>,
+    ) {
+        let Self { address, question, interval, timeout } = self;
+        let mut ticks = tokio::time::interval(interval);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = &mut stop => return,
+                _ = ticks.tick() => {}
+            }
+            let (question, report, pending) = (Arc::clone(&question), report.clone(), Arc::clone(&pending));
+            let asked = Usec::now();
+            lock(&pending).insert(asked);
+            tokio::spawn(async move {
+                let answer = tokio::time::timeout(timeout, question.ask(address)).await;
+                let outcome = match answer {
+                    Ok(Ok(outcome)) => outcome,
+                    Ok(Err(error)) => Outcome::Bad(bad(&error)),
+                    Err(_) => Outcome::Bad(format!("no answer in {}", Human(timeout))),
+                };
+                report(Ask { asked, known: Usec::now(), outcome });
+                lock(&pending).remove(&asked);
+            });
         }
-        let (question, report, pending) = (Arc::clone(&question), report.clone(), Arc::clone(&pending));
-        let asked = Usec::now();
-        lock(&pending).insert(asked);
-        tokio::spawn(async move {
-            let answer = tokio::time::timeout(ASK_DEADLINE, question.ask(address)).await;
-            let outcome = match answer {
-                Ok(Ok(outcome)) => outcome,
-                Ok(Err(error)) => Outcome::Bad(bad(&error)),
-                Err(_) => Outcome::Bad("no answer in 1 s".into()),
-            };
-            report(Ask { asked, known: Usec::now(), outcome });
-            lock(&pending).remove(&asked);
-        });
     }
 }
 
@@ -221,7 +231,7 @@ mod tests {
 
     fn tcp(service: SocketAddr) -> Observe {
         let question = observe::Question::Tcp { send: b"PING\r\n".into(), expect: b"+PONG".into() };
-        Observe { service, question }
+        Observe::often(service, question)
     }
 
     #[test]

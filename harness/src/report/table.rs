@@ -169,7 +169,10 @@ fn measured(run: &RunResult) -> String {
                     format!("expected{}", within.map(|name| format!(": {name}")).unwrap_or_default()),
                 )
             }),
-            _ => Some((String::new(), format!("as seen by a client that asks every {}", Human(TICK)))),
+            _ => {
+                let interval = run.header.ask_interval_usec.map_or(TICK, Duration::from_micros);
+                Some((String::new(), format!("as seen by a client that asks every {}", Human(interval))))
+            }
         };
         let (limit, sum) = bound.unwrap_or_else(|| ("none".into(), String::new()));
         let _ = write!(text, "  {name:<9}");

@@ -18,7 +18,7 @@ use crate::result::LAST_LINES;
 use crate::timeline::Timeline;
 use crate::unit::Settings;
 
-/// How long after READY the first good answer may take before there is nothing to observe.
+/// How long after READY the first good answer may take before there is nothing to observe; longer where one ask may.
 const FIRST_ANSWER: Duration = Duration::from_secs(5);
 
 /// Where trials are made, and the one in progress.
@@ -119,7 +119,7 @@ impl<'a> Bench<'a> {
     /// up until then.
     fn served(&mut self) -> Result<bool, RunError> {
         self.trial.witness = Witness::default();
-        let deadline = Usec::now() + FIRST_ANSWER;
+        let deadline = Usec::now() + FIRST_ANSWER.max(self.setting.scenario.observe.timeout);
         let ready =
             self.timeline().last_of(|kind| *kind == Kind::Ready).map_or(self.trial.begin, |event| event.at);
         let down = |kind: &Kind| kind.is_disturbance() && !matches!(kind, Kind::Starting);

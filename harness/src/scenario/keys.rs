@@ -10,7 +10,7 @@ const TOP: [&str; 5] = ["description", "service", "observe", "fault", "expect"];
 fn known(table: &str) -> Option<&'static [&'static str]> {
     match table {
         "service" => Some(&["unit", "files", "requires", "override"]),
-        "observe" => Some(&["http", "tcp", "send", "expect"]),
+        "observe" => Some(&["http", "tcp", "send", "expect", "interval", "timeout"]),
         "fault" => Some(&["inject"]),
         "expect" => Some(&["outcome", "by", "recovery_within", "undisturbed_for", "hang_report"]),
         _ => None,

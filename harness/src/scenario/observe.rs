@@ -2,8 +2,15 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde::Deserialize;
+
+use crate::clock::parse_span;
+use crate::outage::TICK;
+
+/// How long one ask may take unless `timeout` says otherwise.
+const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Where clients ask, as seen in the machine, and what.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,6 +19,10 @@ pub struct Observe {
     pub service: SocketAddr,
     /// What is asked there.
     pub question: Question,
+    /// From one ask to the next; [`TICK`] unless the service is to have few clients.
+    pub interval: Duration,
+    /// How long one ask may take.
+    pub timeout: Duration,
 }
 
 /// What clients ask, each time over a connection of its own.
@@ -40,6 +51,8 @@ pub(super) struct Raw {
     tcp: Option<String>,
     send: Option<String>,
     expect: Option<String>,
+    interval: Option<String>,
+    timeout: Option<String>,
 }
 
 /// What is wrong with it, and the text in the scenario to point at.
@@ -49,16 +62,28 @@ pub(super) struct Wrong {
 }
 
 impl Raw {
-    pub(super) fn check(self) -> Result<Observe, Wrong> {
+    pub(super) fn check(mut self) -> Result<Observe, Wrong> {
+        let spans = [("interval", self.interval.take()), ("timeout", self.timeout.take())];
+        let [interval, timeout] = spans.map(|(key, value)| value.map(|value| span(key, &value)).transpose());
+        let (interval, timeout) = (interval?, timeout?);
+        let observe = self.question()?;
+        Ok(Observe {
+            interval: interval.unwrap_or(observe.interval),
+            timeout: timeout.unwrap_or(observe.timeout),
+            ..observe
+        })
+    }
+
+    fn question(self) -> Result<Observe, Wrong> {
         let wrong = |place: &str, message: &str| Wrong { message: message.into(), place: place.into() };
         match self {
-            Self { http: Some(url), tcp: None, send: None, expect: None } => {
+            Self { http: Some(url), tcp: None, send: None, expect: None, .. } => {
                 Observe::http(&url).map_err(|message| Wrong { message, place: url })
             }
             Self { http: Some(_), tcp: None, .. } => {
                 Err(wrong("[observe]", "send and expect go with tcp; an http answer is judged by its status"))
             }
-            Self { http: None, tcp: Some(address), send, expect } => {
+            Self { http: None, tcp: Some(address), send, expect, .. } => {
                 let expect = expect.filter(|expect| !expect.is_empty()).ok_or_else(|| {
                     let message = "tcp needs expect, what a good answer contains: a stopped process's connections \
                         are accepted too";
@@ -70,7 +95,7 @@ impl Raw {
                     wrong(&address, &message)
                 })?;
                 let send = send.unwrap_or_default().into_bytes();
-                Ok(Observe { service, question: Question::Tcp { send, expect: expect.into_bytes() } })
+                Ok(Observe::often(service, Question::Tcp { send, expect: expect.into_bytes() }))
             }
             Self { http: None, tcp: None, .. } | Self { http: Some(_), tcp: Some(_), .. } => {
                 Err(wrong("[observe]", "[observe] needs exactly one of http and tcp"))
@@ -79,7 +104,19 @@ impl Raw {
     }
 }
 
+fn span(key: &str, value: &str) -> Result<Duration, Wrong> {
+    parse_span(value).filter(|span| !span.is_zero()).ok_or_else(|| Wrong {
+        message: format!("{key} = \"{value}\" is no time span above 0; an example: \"2s\""),
+        place: format!("\"{value}\""),
+    })
+}
+
 impl Observe {
+    /// As a recovery is measured: asked every [`TICK`].
+    pub fn often(service: SocketAddr, question: Question) -> Self {
+        Self { service, question, interval: TICK, timeout: TIMEOUT }
+    }
+
     /// Reads `http://ADDRESS:PORT/PATH`.
     ///
     /// # Errors
@@ -92,7 +129,7 @@ impl Observe {
         let authority = authority.replace("localhost", "127.0.0.1");
         let service =
             authority.parse().or_else(|_| format!("{authority}:80").parse()).map_err(|_| remedy())?;
-        Ok(Self { service, question: Question::Http { path: format!("/{path}") } })
+        Ok(Self::often(service, Question::Http { path: format!("/{path}") }))
     }
 }
 
