@@ -47,7 +47,11 @@ pub fn after_injection(
         };
     }
     if timeline.gave_up(settings) {
-        return Patience::Settled;
+        // By systemd, with Restart=no at once; a guard beside the unit may start it again a little later.
+        let last = timeline.last_of(Kind::is_disturbance).map_or(timeline.origin, |event| event.at);
+        let settled = last + quiet(settings);
+        let is_awaited = expect.outcome == Outcome::Restarted && timeline.end < settled;
+        return if is_awaited { Patience::Until(settled) } else { Patience::Settled };
     }
     if let Some(recovery) = phases.recovery {
         let served = witness.first_good(recovery.to).is_some() && known_until > recovery.to;
@@ -58,9 +62,10 @@ pub fn after_injection(
         None => {
             let detect =
                 bounded(&bounds.detect).or_else(|| expect.limit(settings)).unwrap_or(UNBOUNDED_DETECT);
-            // Whoever says that systemd's own timer did not expire has waited for it.
+            // Whoever says that systemd's timer did not expire, or that it took longer than expected, has waited so long.
             let timer = settings.span("WatchdogSec").map(|watchdog| watchdog + TIMER_SLACK);
-            let detect = detect.max(timer.unwrap_or_default());
+            let detect =
+                detect.max(timer.unwrap_or_default()).max(expect.limit(settings).unwrap_or_default());
             Patience::Until(timeline.origin + detect + MARGIN)
         }
         Some(detect) => {
@@ -79,4 +84,54 @@ pub fn quiet(settings: &Settings) -> Duration {
 /// How long a start may take.
 pub fn start(settings: &Settings) -> Duration {
     settings.span("TimeoutStartSec").unwrap_or(UNBOUNDED_PHASE) + MARGIN
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bound::tests::settings;
+    use crate::event::{Event, Exit};
+
+    const ORIGIN: Usec = Usec(10_000_000);
+
+    fn secs(seconds: f64) -> Usec {
+        ORIGIN + Duration::from_secs_f64(seconds)
+    }
+
+    /// How long to wait for a restart within `within`, where the service `ended` or did not, as seen at `now`.
+    fn wait(ended: Option<Usec>, now: Usec, restart: &str, within: &str) -> Patience {
+        let mut events =
+            vec![Event { at: ORIGIN, kind: Kind::Injected { fault: "mute".into(), within_usec: None } }];
+        for kind in [Kind::Exited(Exit::Signal("SIGABRT".into())), Kind::Failed { result: "signal".into() }] {
+            events.extend(ended.map(|at| Event { at, kind }));
+        }
+        let settings = Settings { restart: restart.into(), ..settings("trigger") };
+        let expect = Expectation {
+            outcome: Outcome::Restarted,
+            by: None,
+            recovery_within: Some(within.into()),
+            undisturbed_for: None,
+            hang_report: None,
+        };
+        let witness = Witness::default();
+        let timeline = Timeline::new(ORIGIN, now, events, &witness);
+        after_injection(&timeline, &witness, &expect, &settings, now)
+    }
+
+    #[test]
+    fn a_hang_is_waited_for_as_long_as_is_expected() {
+        assert_eq!(
+            wait(None, secs(1.0), "always", "5s"),
+            Patience::Until(secs(6.25)),
+            "W, its slack, and a second"
+        );
+        assert_eq!(wait(None, secs(1.0), "always", "30s"), Patience::Until(secs(31.0)));
+    }
+
+    #[test]
+    fn who_may_start_a_unit_again_that_systemd_does_not_has_a_moment_for_it() {
+        let ended = Some(secs(2.0));
+        assert_eq!(wait(ended, secs(2.0), "no", "5s"), Patience::Until(secs(3.25)));
+        assert_eq!(wait(ended, secs(3.25), "no", "5s"), Patience::Settled);
+    }
 }

@@ -96,7 +96,7 @@ pub struct Expectation {
 pub enum Outcome {
     /// The service is restarted and serves again.
     Restarted,
-    /// Nothing happens to it.
+    /// Nothing happens to it; hung, where there is a fault, it is left as it is.
     Undisturbed,
     /// systemd gives up.
     Failed,

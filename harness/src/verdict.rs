@@ -245,9 +245,20 @@ impl Case<'_> {
 
     fn undisturbed(&self) -> Vec<String> {
         let mut reasons = Vec::new();
+        let is_hung = self.timeline.has(is_injection);
         if let Some(event) = self.timeline.first(self.timeline.origin, Kind::is_disturbance) {
             let after = Human(event.at - self.timeline.origin);
-            reasons.push(format!("nothing was done to the service, yet after {after}: {}", event.kind));
+            let asked = if is_hung {
+                "the hung service was to be left alone"
+            } else {
+                "nothing was done to the service"
+            };
+            reasons.push(format!("{asked}, yet after {after}: {}", event.kind));
+        }
+        if is_hung {
+            // That it is called hung is true, and that clients are not served is the fault's doing.
+            reasons.extend([self.unserved_before(), self.hang_report()].into_iter().flatten());
+            return reasons;
         }
         // Who calls a healthy service hung is wrong, even if nothing comes of it.
         let is_report = |kind: &Kind| matches!(kind, Kind::HangReport { .. });
@@ -324,6 +335,9 @@ impl Case<'_> {
             }
             (Outcome::Undisturbed, _) => {
                 let calm = Human(self.expect.calm(self.settings));
+                if self.timeline.has(is_injection) {
+                    return format!("left alone for {calm} after the injection: neither ended nor restarted");
+                }
                 format!("undisturbed for {calm}: no restart, and {} of {all} asks answered", all - failed)
             }
             _ => "failed for good, as expected: systemd has given the service up".into(),

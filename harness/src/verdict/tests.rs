@@ -279,6 +279,33 @@ fn an_undisturbed_service_has_no_events_and_no_unanswered_client() {
 }
 
 #[test]
+fn a_hung_service_that_is_to_be_left_alone_may_be_called_hung_and_serve_nobody() {
+    let mut story = Story::recovered().without(|kind| !is_injection(kind));
+    story.expect = Expectation {
+        outcome: Outcome::Undisturbed,
+        undisturbed_for: Some("2s".into()),
+        by: None,
+        ..story.expect
+    };
+    story.asks(&[(-20, true), (-10, true), (10, false), (1990, false)]);
+    story.events.push(Event { at: at(1649), kind: report() });
+    let Verdict::Pass { summary } = story.verdict() else { panic!("{}", story.reasons()) };
+    assert_eq!(summary, "left alone for 2 s after the injection: neither ended nor restarted");
+    story.events.push(Event { at: at(1700), kind: Kind::Exited(Exit::Signal("SIGABRT".into())) });
+    assert_eq!(story.reasons(), "the hung service was to be left alone, yet after 1.7 s: exited by SIGABRT");
+    story.events.pop();
+    story.asks(&[(-900, true), (-500, false), (-10, true), (10, false)]);
+    assert!(
+        story.reasons().starts_with("clients were not served already 500 ms before"),
+        "{}",
+        story.reasons()
+    );
+    story.asks(&[(-10, true), (10, false)]);
+    story.expect.hang_report = Some(false);
+    assert!(story.reasons().starts_with("there was to be no hang report"), "{}", story.reasons());
+}
+
+#[test]
 fn a_trial_without_its_injection_is_no_proof() {
     let mut story = Story::recovered().without(|kind| matches!(kind, Kind::Injected { .. } | Kind::Ready));
     story.asks(&[]);
