@@ -3,6 +3,7 @@
 //! Where none can be booted they show as ignored, with the reason; in CI (`CI=true`) that is a failure. A test that needs
 //! another systemd or kernel than there is shows as ignored everywhere.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{PoisonError, RwLock};
 
@@ -135,23 +136,53 @@ fn main() {
         let prefix = format!("{backend:?}").to_lowercase();
         Trial::ignorable_test(format!("{prefix}::{name}"), move || on(backend, name, test))
     });
-    // The image has none of these programs; a namespace machine has what its host has.
-    let peers = [
+    let tests = tests.chain(of_scenarios());
+    libtest_mimic::run(&arguments, tests.collect()).exit();
+}
+
+/// Of scenarios that want programs of the machine's tree: the image has none of these; a namespace machine has what its
+/// host has.
+fn of_scenarios() -> impl Iterator<Item = Trial> {
+    let recovered = [
         ("nginx_that_is_stopped_is_restarted", "nginx-guarded"),
         ("redis_that_is_stopped_is_restarted", "redis-relayed"),
         ("a_python_server_that_is_stopped_is_restarted", "python-guarded"),
         ("a_grpc_server_that_is_stopped_is_restarted", "grpc-guarded"),
     ];
-    let peers = peers.map(|(name, scenario)| {
-        Trial::ignorable_test(format!("namespace::{name}"), move || on_peer(name, scenario))
-    });
-    libtest_mimic::run(&arguments, tests.chain(peers).collect()).exit();
+    let as_expected = [
+        ("slow_servers_that_are_starved_are_left_alone", "starved"),
+        ("a_slow_server_that_is_starved_at_its_start_comes_up", "starved-start"),
+        ("a_starved_server_that_spins_is_restarted", "starved-spin"),
+        ("a_service_flooded_by_strangers_is_left_alone", "flooded"),
+        ("a_service_flooded_by_its_own_words_is_left_alone", "chatty"),
+        ("a_service_flooded_by_signals_is_left_alone", "signalled"),
+        ("a_resolver_that_fails_does_not_fail_the_service", "resolver-lost"),
+    ];
+    let unguarded = [("a_starved_server_that_nobody_guards_serves", "starved")];
+    let hung = [("a_starved_server_that_hangs_is_restarted", "starved-spin")];
+    let stopped = [("a_starved_slow_server_that_is_stopped_is_restarted", "starved")];
+    of_each(recovered, peers::is_recovered)
+        .chain(of_each(as_expected, peers::is_as_expected))
+        .chain(of_each(unguarded, starvation::serves_where_nobody_guards_it))
+        .chain(of_each(hung, starvation::is_restarted_whatever_the_hang))
+        .chain(of_each(stopped, starvation::is_restarted_when_it_is_stopped))
 }
 
-fn on_peer(name: &str, scenario: &str) -> Result<Completion, Failed> {
-    let requires = lab::scenario(scenario).service.requires;
+/// One test of each of these scenarios, by the names of both.
+fn of_each<const N: usize>(
+    scenarios: [(&'static str, &'static str); N],
+    test: fn(&str),
+) -> impl Iterator<Item = Trial> {
+    scenarios.into_iter().map(move |(name, scenario)| {
+        let test = move || on_peer(name, || test(scenario), &lab::scenario(scenario).service.requires);
+        Trial::ignorable_test(format!("namespace::{name}"), test)
+    })
+}
+
+/// Runs a test that wants files of the machine's tree, each of a package.
+fn on_peer(name: &str, test: impl Fn(), requires: &BTreeMap<String, String>) -> Result<Completion, Failed> {
     match requires.iter().find(|(path, _)| !lab::root().join(path.trim_start_matches('/')).exists()) {
-        None => on(Backend::Namespace, name, |_| peers::is_recovered(scenario)),
+        None => on(Backend::Namespace, name, |_| test()),
         // A tree of another suite's is brought for its systemd alone.
         Some((path, package)) if std::env::var_os("CI").is_some() && lab::root() == Path::new("/") => {
             Err(format!("in CI there must be {path}: apt-get install {package}").into())
@@ -165,7 +196,7 @@ fn on_peer(name: &str, scenario: &str) -> Result<Completion, Failed> {
 fn on<R: Returned>(backend: Backend, name: &str, test: impl Fn(Backend) -> R) -> Result<Completion, Failed> {
     match backend.available() {
         Ok(()) => {
-            if ["spinning", "withheld", "starved"].iter().any(|word| name.contains(word)) {
+            if ["spinning", "withheld", "starved", "flooded"].iter().any(|word| name.contains(word)) {
                 let _alone = CPUS.write().unwrap_or_else(PoisonError::into_inner);
                 Ok(test(backend).completion())
             } else {

@@ -44,6 +44,13 @@ pub fn is_recovered(name: &str) {
     assert!(order.iter().all(Option::is_some) && order.is_sorted(), "{kinds:?}");
 }
 
+/// Whatever the scenario expects.
+pub fn is_as_expected(name: &str) {
+    let trial = Backend::Namespace.trial(&scenario(name));
+    let lines = trial.last_lines.join("\n");
+    assert!(trial.verdict.is_pass(), "{:?}\n{:#?}\n{lines}", trial.verdict, trial.timeline);
+}
+
 pub fn what_a_machine_does_not_bring_is_skipped_with_the_package_to_install(backend: Backend) {
     let mut scenario = scenario("classic");
     scenario.service.requires.insert("/usr/sbin/no-such".into(), "no-such-package".into());

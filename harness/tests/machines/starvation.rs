@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use harness::clock::Usec;
+use harness::fault::Fault;
 use harness::machine::Machine;
+use harness::scenario::{By, Scenario};
+use harness::timeline::Span;
 use libtest_mimic::Completion;
 use rustix::thread::{CpuSet, sched_getaffinity};
 
@@ -115,4 +118,45 @@ pub fn a_starved_service_is_restarted_where_pressure_is_not_to_count(backend: Ba
     );
     ward.close();
     Completion::Completed
+}
+
+/// The question of `starved` without its guard: that the servers serve is what makes it a fair one.
+pub fn serves_where_nobody_guards_it(name: &str) {
+    let mut scenario = scenario(name);
+    scenario.service.overrides.remove("Unit");
+    scenario.expect.undisturbed_for = Some("10s".into());
+    let server = "/usr/bin/python3 /usr/local/bin/slow_server.py 127.0.0.1:8080 0.15";
+    let unguarded = set(set(set(scenario, "ExecStart", server), "Type", "exec"), "WatchdogSec", "0");
+    let trial = Backend::Namespace.trial(&unguarded);
+    assert!(trial.verdict.is_pass(), "{:?}\n{}", trial.verdict, trial.last_lines.join("\n"));
+}
+
+/// The question of `starved-spin`, with hangs that need no CPU: pressure is no excuse for these.
+pub fn is_restarted_whatever_the_hang(name: &str) {
+    for fault in ["mute", "deadlock", "sigstop"] {
+        let scenario = Scenario { fault: fault.parse().ok(), ..scenario(name) };
+        let trial = Backend::Namespace.trial(&scenario);
+        // Not by the verdict: where sd-watchdog has to wait for a CPU as well, bounds made of timers do not hold.
+        let recovery = trial.timeline.phases.recovery.map(Span::length);
+        let in_time = recovery.is_some_and(|recovery| recovery < Duration::from_secs(10));
+        let seen = format!("{fault}: {:?}\n{}", trial.verdict, trial.last_lines.join("\n"));
+        assert!(in_time && trial.timeline.cause() == Some(By::Watchdog), "{seen}");
+    }
+}
+
+/// A server that answers one client at a time, starved as in `starved`, and then stopped.
+pub fn is_restarted_when_it_is_stopped(name: &str) {
+    let mut scenario = scenario(name);
+    scenario.expect.undisturbed_for = Some("1s".into());
+    let mut machine = Backend::Namespace.boot();
+    let trial = only_trial(run_on(machine.as_ref(), &scenario, 1));
+    assert!(trial.verdict.is_pass(), "{:?}\n{}", trial.verdict, trial.last_lines.join("\n"));
+    let unit = scenario.service.unit_name();
+    Fault::Sigstop.inject(machine.as_ref(), &unit).expect("it is stopped");
+    let restarts = || {
+        let output = machine.run(&["systemctl", "show", "-P", "NRestarts", &unit], Duration::from_secs(20));
+        output.expect("systemctl runs").stdout.trim().to_owned()
+    };
+    eventually("the stopped server is restarted", || restarts() != "0");
+    machine.close().expect("closes");
 }
