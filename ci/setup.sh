@@ -65,11 +65,11 @@ missing() {
     done
 }
 
-# The services that the scenarios of real peers put into machines. This host is not to serve them: no daemon is started,
-# which policy-rc.d tells the packages' scripts, nor at the next boot, unless it was here before.
+# The services that scenarios and tests of real peers put into machines. This host is not to serve them: no daemon is
+# started, which policy-rc.d tells the packages' scripts, nor at the next boot, unless it was here before.
 install_peers() {
     local unit fresh=()
-    for unit in nginx redis-server; do
+    for unit in nginx redis-server dnsmasq tinyproxy postgresql; do
         [ -e "/lib/systemd/system/$unit.service" ] || fresh+=("$unit")
     done
     aside=$(mktemp -d)
@@ -97,7 +97,7 @@ restore_policy() {
 mapfile -t packages < <(missing systemd dbus util-linux procps curl shellcheck groff-base mandoc gcc libc6-dev mmdebstrap \
     debian-archive-keyring)
 [ ${#packages[@]} -eq 0 ] || apt_install "${packages[@]}"
-mapfile -t peers < <(missing nginx-light redis-server python3 python3-grpcio)
+mapfile -t peers < <(missing nginx-light redis-server python3 python3-grpcio dnsmasq tinyproxy postgresql)
 [ ${#peers[@]} -eq 0 ] || install_peers "${peers[@]}"
 
 if ! command -v docker >/dev/null; then

@@ -11,24 +11,29 @@ use crate::lab::{Backend, eventually, programs};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 /// A hang is noticed within 0.42 of it.
-const OPTIONS: &str = "--http http://127.0.0.1:8080/healthz --watchdog 2s";
+pub const OPTIONS: &str = "--http http://127.0.0.1:8080/healthz --watchdog 2s";
 
-fn sh(machine: &dyn Machine, command: &str) -> Output {
+pub fn sh(machine: &dyn Machine, command: &str) -> Output {
     machine.run(&["sh", "-c", command], PATIENCE).expect("the shell runs")
 }
 
-fn ok(machine: &dyn Machine, command: &str) -> String {
+pub fn ok(machine: &dyn Machine, command: &str) -> String {
     let output = sh(machine, command);
     assert!(output.status.success(), "{command}: {output:?}");
     output.stdout.trim().to_owned()
 }
 
-/// A machine with `patient.service`, unguarded as yet, and its guard.
-struct Ward(Box<dyn Machine>);
+/// A machine with a service, unguarded as yet, and the service's name without `.service`.
+pub struct Ward(pub Box<dyn Machine>, pub String);
 
 impl Ward {
-    fn open(backend: Backend, options: &str) -> Self {
-        let ward = Self(backend.boot());
+    /// With `patient.service`, which is still to be written.
+    pub fn open(backend: Backend, options: &str) -> Self {
+        Self::with(backend, "patient", options)
+    }
+
+    pub fn with(backend: Backend, name: &str, options: &str) -> Self {
+        let ward = Self(backend.boot(), name.to_owned());
         let units = Path::new(env!("CARGO_MANIFEST_DIR")).join("../watchdog/units");
         let template = fs::read_to_string(units.join("sd-watchdog@.service")).expect("it ships");
         ward.put("/etc/systemd/system/sd-watchdog@.service", &template);
@@ -37,11 +42,11 @@ impl Ward {
             ward.0.put(&format!("/usr/local/bin/{name}"), &content, 0o755).expect("put");
         }
         let conf = format!("SD_WATCHDOG_OPTIONS=\"--verbose {options}\"\n");
-        ward.put("/etc/sd-watchdog/patient.conf", &conf);
+        ward.put(&format!("/etc/sd-watchdog/{name}.conf"), &conf);
         ward
     }
 
-    fn put(&self, path: &str, content: &str) {
+    pub fn put(&self, path: &str, content: &str) {
         self.0.put(path, content.as_bytes(), 0o644).expect("put");
     }
 
@@ -57,28 +62,33 @@ impl Ward {
         );
     }
 
-    fn guard(&self) {
-        let started = sh(self.0.as_ref(), "systemctl start sd-watchdog@patient");
+    pub fn guard(&self) {
+        let started = sh(self.0.as_ref(), &format!("systemctl restart {}", self.guards()));
         assert!(started.status.success(), "{}", self.journal());
         self.is_healthy();
     }
 
     /// Waits until the guard has had a healthy answer of the main process that runs now, and returns that.
-    fn is_healthy(&self) -> String {
-        let pid = self.shown("patient", "MainPID");
+    pub fn is_healthy(&self) -> String {
+        let pid = self.shown(&self.1, "MainPID");
         self.says(&format!("(active, pid {pid}): healthy, answered in "));
         pid
     }
 
-    fn shown(&self, unit: &str, property: &str) -> String {
+    /// The guard's unit.
+    pub fn guards(&self) -> String {
+        format!("sd-watchdog@{}", self.1)
+    }
+
+    pub fn shown(&self, unit: &str, property: &str) -> String {
         ok(self.0.as_ref(), &format!("systemctl show -P {property} {unit}"))
     }
 
     /// Waits until the guard's status has this in it.
-    fn says(&self, wanted: &str) {
+    pub fn says(&self, wanted: &str) {
         let mut last = String::new();
         let mut says = || {
-            last = self.shown("sd-watchdog@patient", "StatusText");
+            last = self.shown(&self.guards(), "StatusText");
             last.contains(wanted)
         };
         let deadline = std::time::Instant::now() + Duration::from_secs(15);
@@ -87,12 +97,12 @@ impl Ward {
         }
     }
 
-    fn inject(&self, fault: &str) {
+    pub fn inject(&self, fault: &str) {
         ok(self.0.as_ref(), &format!("buggy_server inject {fault}"));
     }
 
     /// Waits until another main process serves than `before`.
-    fn recovers(&self, before: &str, what: &str) {
+    pub fn recovers(&self, before: &str, what: &str) {
         eventually(&format!("{what} is back"), || {
             let pid = self.shown("patient", "MainPID");
             pid != before
@@ -101,19 +111,20 @@ impl Ward {
         });
     }
 
-    fn journal(&self) -> String {
+    pub fn journal(&self) -> String {
+        let name = &self.1;
         ok(
             self.0.as_ref(),
-            "journalctl --no-pager -o short-monotonic -u 'sd-watchdog@*' -u patient | tail -n 60",
+            &format!("journalctl --no-pager -o short-monotonic -u 'sd-watchdog@*' -u {name} | tail -n 60"),
         )
     }
 
-    fn close(mut self) {
+    pub fn close(mut self) {
         self.0.close().expect("closes");
     }
 }
 
-const DIRECT: &str = "ExecStart=/usr/local/bin/buggy_server";
+pub const DIRECT: &str = "ExecStart=/usr/local/bin/buggy_server";
 const FORKING: &str = "Type=forking\nPIDFile=/run/patient.pid\n\
     ExecStart=/bin/sh -c '/usr/local/bin/buggy_server & echo $! >/run/patient.pid'";
 

@@ -9,17 +9,20 @@ use std::sync::{PoisonError, RwLock};
 
 use lab::Backend;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use packaged::Package;
 
 mod bad_input;
 mod containers;
 mod controls;
 mod core_dump;
 mod guard;
+mod guard_restarts;
 mod install_script;
 mod lab;
 mod leftovers;
 mod main_process;
 mod newer_systemd;
+mod packaged;
 mod peers;
 mod recovery;
 mod starting;
@@ -114,6 +117,15 @@ fn main() {
         guard::a_guard_outlives_daemon_reexec_and_respects_maintenance,
         guard::the_system_bus_serves_where_the_private_socket_does_not,
         guard::the_options_in_the_example_file_arrive_as_they_are_meant,
+        guard_restarts::a_service_started_by_hand_comes_back_whatever_its_restart_says,
+        guard_restarts::a_service_that_another_wants_comes_back_whatever_its_restart_says,
+        guard_restarts::an_enabled_service_comes_back_whatever_its_restart_says,
+        guard_restarts::a_service_comes_back_as_its_own_restart_says_whoever_started_it,
+        guard_restarts::what_nobody_is_to_start_again_is_not_ended_and_that_is_said_at_the_start,
+        guard_restarts::a_guard_that_is_told_to_always_starts_the_service_again,
+        guard_restarts::what_was_disabled_or_masked_since_is_not_ended,
+        guard_restarts::what_never_was_healthy_is_not_ended_and_that_is_said_loudly,
+        guard_restarts::a_command_that_probes_is_reaped_while_the_service_is_stopped,
         starvation::a_starved_service_has_more_time_to_answer_and_is_not_restarted,
         starvation::a_starved_service_is_restarted_where_pressure_is_not_to_count,
         stopping::a_service_that_drains_while_it_is_stopped_is_not_taken_for_one_that_hangs,
@@ -136,7 +148,7 @@ fn main() {
         let prefix = format!("{backend:?}").to_lowercase();
         Trial::ignorable_test(format!("{prefix}::{name}"), move || on(backend, name, test))
     });
-    let tests = tests.chain(of_scenarios());
+    let tests = tests.chain(of_scenarios()).chain(of_packages());
     libtest_mimic::run(&arguments, tests.collect()).exit();
 }
 
@@ -157,6 +169,9 @@ fn of_scenarios() -> impl Iterator<Item = Trial> {
         ("a_service_flooded_by_its_own_words_is_left_alone", "chatty"),
         ("a_service_flooded_by_signals_is_left_alone", "signalled"),
         ("a_resolver_that_fails_does_not_fail_the_service", "resolver-lost"),
+        ("a_service_that_systemd_would_not_start_again_is_started_by_its_guard", "guard-restart-no"),
+        ("a_hung_service_that_nobody_is_to_start_again_is_left_as_it_is", "guard-restart-unit"),
+        ("a_service_whose_guard_probes_a_wrong_port_is_left_alone", "guard-wrong-port"),
     ];
     let unguarded = [("a_starved_server_that_nobody_guards_serves", "starved")];
     let hung = [("a_starved_server_that_hangs_is_restarted", "starved-spin")];
@@ -176,6 +191,26 @@ fn of_each<const N: usize>(
     scenarios.into_iter().map(move |(name, scenario)| {
         let test = move || on_peer(name, || test(scenario), &lab::scenario(scenario).service.requires);
         Trial::ignorable_test(format!("namespace::{name}"), test)
+    })
+}
+
+type OfPackage = fn(&Package);
+
+/// Of services as Debian packages them.
+fn of_packages() -> impl Iterator<Item = Trial> {
+    let tests: [(&str, OfPackage); 2] = [
+        ("comes_back", packaged::comes_back_however_it_was_started_and_whatever_its_restart_says),
+        ("is_not_ended_for_good", packaged::is_not_ended_for_good),
+    ];
+    let packages = [Package::dnsmasq, Package::tinyproxy, Package::postgresql];
+    packages.into_iter().flat_map(move |package| {
+        tests.map(|(what, test)| {
+            let package = package();
+            let (path, debian) = package.needs;
+            let requires = BTreeMap::from([(path.to_owned(), debian.to_owned())]);
+            let name = format!("namespace::guarded_{debian}_{what}");
+            Trial::ignorable_test(name.clone(), move || on_peer(&name, || test(&package), &requires))
+        })
     })
 }
 
