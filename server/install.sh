@@ -27,7 +27,7 @@ Environment:
   PREFIX        where the programs go               [default: /usr/local]
   DESTDIR       put before every path, to fill an image or a package
   BINDIR        where the programs are taken from   [default: next to this
-                script, then ../target/release]
+                script, then ../target/dist]
 EOF
 }
 
@@ -57,14 +57,14 @@ check_rights() {
 
 # Prints where the program $1 is.
 find_program() {
-    for from in "${BINDIR:-$here}" "${BINDIR:-$here/../target/release}"; do
+    for from in "${BINDIR:-$here}" "${BINDIR:-$here/../target/dist}"; do
         if [ -f "$from/$1" ] && [ -x "$from/$1" ]; then
             echo "$from/$1"
             return
         fi
     done
-    fail "cannot find the program $1 in ${BINDIR:-$here or $here/../target/release}.
-Build it first, as an ordinary user: cargo build --release -p server -p watchdog"
+    fail "cannot find the program $1 in ${BINDIR:-$here or $here/../target/dist}.
+Build it first, as an ordinary user: cargo build --profile dist -p server -p watchdog"
 }
 
 # Installs the file $1 as $2 with mode $3, and says what it did. A running program cannot be overwritten (ETXTBSY), but

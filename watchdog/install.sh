@@ -25,7 +25,7 @@ Environment:
   PREFIX        where all goes; a package wants /usr  [default: /usr/local]
   DESTDIR       put before every path, to fill an image or a package
   BINDIR        where the program is taken from       [default: next to this
-                script, then ../target/release]
+                script, then ../target/dist]
   NATIVE        a sd-watchdog that runs here, to make manual pages and
                 completions with                      [default: that program]
 EOF
@@ -56,14 +56,14 @@ check_rights() {
 }
 
 find_program() {
-    for from in "${BINDIR:-$here}" "${BINDIR:-$here/../target/release}"; do
+    for from in "${BINDIR:-$here}" "${BINDIR:-$here/../target/dist}"; do
         if [ -f "$from/sd-watchdog" ] && [ -x "$from/sd-watchdog" ]; then
             echo "$from/sd-watchdog"
             return
         fi
     done
-    fail "cannot find the program sd-watchdog in ${BINDIR:-$here or $here/../target/release}.
-Build it first, as an ordinary user: cargo build --release -p watchdog"
+    fail "cannot find the program sd-watchdog in ${BINDIR:-$here or $here/../target/dist}.
+Build it first, as an ordinary user: cargo build --profile dist -p watchdog"
 }
 
 # Fills the directory $2 with all that is to be installed, as it is to lie under PREFIX.

@@ -100,7 +100,7 @@ fn without_a_program_that_runs_nothing_is_installed() {
     let nothing = TempDir::new().unwrap();
     let output = script(root.path()).env("BINDIR", nothing.path()).assert().code(1).get_output().clone();
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("cargo build --release -p watchdog"), "{said}");
+    assert!(said.contains("cargo build --profile dist -p watchdog"), "{said}");
     script(root.path()).env("NATIVE", "/bin/false").assert().failure();
     script(root.path()).env("PREFIX", "relative").assert().code(1);
     script(root.path()).arg("--purge").assert().code(2);
