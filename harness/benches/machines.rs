@@ -9,9 +9,8 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use harness::machine::Machine;
-use harness::machine::docker::DockerMachine;
 use harness::machine::namespace::NamespaceMachine;
+use harness::machine::{Machine, docker};
 use harness::progress::Silent;
 
 const BOOTS: usize = 30;
@@ -51,6 +50,10 @@ fn main() {
 /// The same on Docker, beside what people do by hand; nothing where there is no engine or no image.
 fn containers(count: fn(usize) -> usize) {
     let image = "hangproof:trixie";
+    if let Err(error) = docker::available() {
+        println!("\nContainers: {error}");
+        return;
+    }
     let mut inspect = Command::new("docker");
     inspect.args(["image", "inspect", image]).stdout(Stdio::null()).stderr(Stdio::null());
     if !inspect.status().is_ok_and(|status| status.success()) {
@@ -78,7 +81,7 @@ fn containers(count: fn(usize) -> usize) {
 }
 
 fn boot_container(image: &str) -> Duration {
-    let mut machine = DockerMachine::boot(Some(image), &Silent).expect("a container boots");
+    let mut machine = docker::boot(Some(image), &Silent).expect("a container boots");
     let booted = Duration::from_secs_f64(machine.description().boot_ms / 1e3);
     machine.close().expect("it closes");
     booted

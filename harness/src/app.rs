@@ -27,7 +27,7 @@ pub fn run_scenarios(options: &Run) -> Result<bool, Error> {
     let mut reports = Reports::open(&options.reports)?;
     let progress = progress::on_stderr();
     // Before there is a machine, and before signals are taken from the user: a build may be interrupted as ever.
-    let programs = Programs::of(&scenarios, progress.as_ref())?;
+    let programs = Programs::of(&scenarios, options.programs.as_deref(), progress.as_ref())?;
     let inputs = Inputs::default();
     let interrupted = inputs.sender();
     interrupt::listen(move || drop(interrupted.send(Input::Interrupted))).map_err(Error::Signals)?;

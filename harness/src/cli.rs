@@ -59,6 +59,10 @@ pub struct Run {
     #[arg(long, value_name = "IMAGE")]
     pub image: Option<String>,
 
+    /// Take buggy_server and sd-watchdog from here, instead of from beside hangproof
+    #[arg(long, value_name = "DIR")]
+    pub programs: Option<PathBuf>,
+
     /// Keep the machine's journal, units and processes in a directory here when a verdict is fail
     #[arg(long)]
     pub keep_on_failure: bool,

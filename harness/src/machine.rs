@@ -16,6 +16,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::progress::Progress;
 
+#[cfg(feature = "docker")]
+pub mod docker;
+#[cfg(not(feature = "docker"))]
+#[path = "machine/no_docker.rs"]
 pub mod docker;
 mod layout;
 pub mod namespace;
@@ -83,7 +87,7 @@ pub fn boot(
         progress.stage("booting systemd in namespaces");
         return Ok(Box::new(namespace::NamespaceMachine::boot(root)?));
     }
-    Ok(Box::new(docker::DockerMachine::boot(image, progress)?))
+    docker::boot(image, progress)
 }
 
 fn neither(namespaces: MachineError, docker: MachineError) -> MachineError {

@@ -89,6 +89,7 @@ fn a_user_without_privilege_is_told_to_use_sudo() {
     command.assert().code(3).stderr(contains("this is not root with CAP_SYS_ADMIN. Run it with sudo."));
 }
 
+#[cfg(feature = "docker")]
 #[test]
 fn no_docker_engine_exits_with_3_and_the_remedy() {
     let mut run = hangproof(&["run", "--machine", "docker"]);
@@ -97,6 +98,16 @@ fn no_docker_engine_exits_with_3_and_the_remedy() {
     run.env("DOCKER_HOST", "unix:///no/such/socket").assert().code(3).stdout("").stderr(remedy);
 }
 
+#[cfg(not(feature = "docker"))]
+#[test]
+fn a_hangproof_without_containers_says_so_and_exits_with_3() {
+    let remedy = contains("built without the cargo feature docker. Build it with that feature");
+    hangproof(&["run", "--machine", "docker"]).assert().code(3).stdout("").stderr(remedy.clone());
+    hangproof(&["run", "--image", "hangproof:trixie"]).assert().code(3).stderr(remedy.clone());
+    hangproof(&["doctor"]).assert().stdout(contains("no  docker     this hangproof was").and(remedy));
+}
+
+#[cfg(feature = "docker")]
 #[test]
 fn the_doctor_says_what_works_and_what_to_do_about_what_does_not() {
     let mut doctor = hangproof(&["doctor"]);

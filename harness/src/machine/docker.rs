@@ -47,9 +47,22 @@ pub fn available() -> Result<(), MachineError> {
     Engine::connect().map(drop)
 }
 
-/// The image that a container would be made of, without making one.
-pub fn image_in_use(engine: &Engine) -> String {
-    image::in_use(engine)
+/// The engine and the image that a container would be made of, without making one.
+pub fn describe() -> Result<String, MachineError> {
+    let engine = Engine::connect()?;
+    let about = engine.about();
+    let cgroups = match (about.cgroup_version.as_str(), about.writable_cgroups()) {
+        ("2", true) => "pure cgroup2: writable-cgroups or a remount give systemd its own",
+        ("2", false) => "pure cgroup2: the entrypoint remounts it for systemd",
+        _ => "cgroup v1 or hybrid: the entrypoint mounts cgroup2 afresh for systemd",
+    };
+    let image = image::in_use(&engine);
+    Ok(format!("Docker {}, storage {}; {cgroups}; {image}", about.version, about.storage))
+}
+
+/// Boots a [`DockerMachine`].
+pub fn boot(image: Option<&str>, progress: &dyn Progress) -> Result<Box<dyn Machine>, MachineError> {
+    Ok(Box::new(DockerMachine::boot(image, progress)?))
 }
 
 impl DockerMachine {

@@ -6,8 +6,7 @@ use std::sync::LazyLock;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use harness::machine::docker::engine::Engine;
-use harness::machine::{self, Choice, Machine, MachineError, namespace};
+use harness::machine::{self, Choice, Machine, MachineError, docker, namespace};
 use harness::programs::Programs;
 use harness::progress::Silent;
 use harness::record::Recorder;
@@ -50,7 +49,7 @@ impl Backend {
     pub fn available(self) -> Result<(), MachineError> {
         match self {
             Self::Namespace => namespace::available(&root()).map(drop),
-            Self::Docker => Engine::connect().map(drop),
+            Self::Docker => docker::available(),
         }
     }
 
@@ -84,10 +83,12 @@ pub fn run_on(machine: &dyn Machine, scenario: &Scenario, trials: u32) -> Ended 
     run(&setting, &options, &mut Recorder::default())
 }
 
-/// Everything a scenario may name, brought up to date once.
+/// Everything a scenario may name: of the directory `HANGPROOF_TEST_PROGRAMS`, or brought up to date once.
 pub fn programs() -> &'static Programs {
-    static PROGRAMS: LazyLock<Programs> =
-        LazyLock::new(|| Programs::find(["buggy_server", "sd-watchdog"], &Silent).expect("they are built"));
+    static PROGRAMS: LazyLock<Programs> = LazyLock::new(|| {
+        let given = std::env::var_os("HANGPROOF_TEST_PROGRAMS").map(PathBuf::from);
+        Programs::find(["buggy_server", "sd-watchdog"], given.as_deref(), &Silent).expect("they are there")
+    });
     &PROGRAMS
 }
 

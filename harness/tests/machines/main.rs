@@ -12,6 +12,7 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use packaged::Package;
 
 mod bad_input;
+#[cfg(feature = "docker")]
 mod containers;
 mod controls;
 mod core_dump;
@@ -132,6 +133,9 @@ fn main() {
         main_process::a_pid_file_that_makes_another_the_main_process_is_said_before_systemd_ends_the_service,
         main_process::a_command_that_changed_its_user_ends_with_the_unit_when_sd_watchdog_is_killed,
     ];
+    #[cfg(not(feature = "docker"))]
+    let in_containers = tests![];
+    #[cfg(feature = "docker")]
     let in_containers = tests![
         containers::the_same_scenario_has_the_same_events_on_every_backend,
         containers::nothing_is_left_after_success,

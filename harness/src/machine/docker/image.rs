@@ -67,7 +67,7 @@ pub fn resolve(
             return empty(engine);
         }
         if !engine.block_on(exists(engine, &image)) {
-            progress.stage(&format!("pulling {image}"));
+            progress.note(&format!("Pulling {image}"));
             engine.block_on(pull(engine, &image)).map_err(|reason| MachineError::Unavailable {
                 reason: format!("there is no image {image}, and it cannot be pulled ({reason})"),
                 remedy: "Build it (docker/README.md), or leave --image out.".into(),
@@ -130,10 +130,10 @@ fn build(engine: &Engine, image: &Image, progress: &dyn Progress) -> Result<(), 
     }
     let base = Image::parse(&format!("debian:{SUITE}-slim"));
     if !engine.block_on(exists(engine, &base)) {
-        progress.stage(&format!("pulling {base}"));
+        progress.note(&format!("Pulling {base}"));
         engine.block_on(pull(engine, &base)).map_err(|reason| format!("no {base}: {reason}"))?;
     }
-    progress.stage(&format!("building {image} from docker/Dockerfile, which takes some minutes"));
+    progress.note(&format!("Building {image} from docker/Dockerfile, which takes some minutes"));
     let output = Command::new("docker")
         .args(["build", "--quiet", "--tag", &image.to_string(), "--file"])
         .arg(&dockerfile)
