@@ -64,7 +64,7 @@ find_program() {
         fi
     done
     fail "cannot find the program $1 in ${BINDIR:-$here or $here/../target/dist}.
-Build it first, as an ordinary user: cargo build --profile dist -p server -p watchdog"
+Build it first, as an ordinary user: cargo build --profile dist -p watchdog && cargo build --profile dist -p server"
 }
 
 # Installs the file $1 as $2 with mode $3, and says what it did. A running program cannot be overwritten (ETXTBSY), but

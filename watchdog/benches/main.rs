@@ -5,11 +5,16 @@
 //! | `cargo bench -p watchdog` | CPU, memory and latency of `sd-watchdog`, beside the alternatives in the same run: [`probing`] |
 //! | `cargo bench -p watchdog -- --million` | the same, with the heap watched over a million probes |
 //! | `cargo bench -p watchdog -- --soak MINUTES` | healthy and hanging services under disturbance, and an account of it: [`soak`] |
+//!
+//! With `HANGPROOF_TEST_PROGRAMS` it is about the program of that directory: what is shipped is in `target/dist` (`cargo build
+//! --profile dist -p watchdog`).
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
+#[path = "../tests/common/mod.rs"]
+mod common;
 mod manager;
 mod memory;
 mod probing;

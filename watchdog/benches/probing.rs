@@ -23,6 +23,7 @@ use rustix::event::Timespec;
 use rustix::net::RecvFlags;
 use tempfile::TempDir;
 
+use crate::common::program;
 use crate::manager::{NotifySocket, as_service};
 use crate::memory::Memory;
 
@@ -35,9 +36,8 @@ const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 pub fn run(quick: bool, million: bool) {
     let many = |full: u64, quickly: u64| if quick { quickly } else { full };
 
-    let program = Path::new(env!("CARGO_BIN_EXE_sd-watchdog"));
-    let size = fs::metadata(program).map(|metadata| metadata.len()).unwrap_or_default();
-    println!("The program: {:.2} MiB", size as f64 / MIB);
+    let size = fs::metadata(program()).map(|metadata| metadata.len()).unwrap_or_default();
+    println!("The program: {:.2} MiB, {}", size as f64 / MIB, program());
 
     cpu(many(5_000, 50), many(60, 2));
     memory(if million { 1_000_000 } else { many(50_000, 100) });
@@ -287,13 +287,10 @@ struct Guarded {
 impl Guarded {
     fn start(peer: &Peer, options: &[&str]) -> Self {
         let manager = Manager::new();
-        let mut program = Command::new(env!("CARGO_BIN_EXE_sd-watchdog"));
-        program
-            .arg(format!("--http=http://{}/", peer.address))
-            .args(options)
-            .args(["--", "sleep", "infinity"]);
-        let program = as_service(&mut program, manager.socket.path(), WATCHDOG);
-        let child = program.stderr(Stdio::null()).spawn().expect("it starts");
+        let mut guard = Command::new(program());
+        guard.arg(format!("--http=http://{}/", peer.address)).args(options).args(["--", "sleep", "infinity"]);
+        let guard = as_service(&mut guard, manager.socket.path(), WATCHDOG);
+        let child = guard.stderr(Stdio::null()).spawn().expect("it starts");
         let guarded = Self { manager, child };
         guarded.until("READY=1");
         guarded

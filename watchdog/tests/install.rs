@@ -3,12 +3,16 @@
 #![cfg(feature = "manual")]
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
+mod common;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use assert_cmd::Command;
 use tempfile::TempDir;
+
+use common::program;
 
 const ALWAYS: [&str; 12] = [
     "bin/sd-watchdog",
@@ -31,7 +35,7 @@ fn script(root: &Path) -> Command {
     command.args(["-c", "umask 077 && exec sh \"$@\"", "sh"]);
     command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/install.sh"));
     command.env_remove("NATIVE").env("PREFIX", "/usr").env("DESTDIR", root);
-    command.env("BINDIR", Path::new(env!("CARGO_BIN_EXE_sd-watchdog")).parent().unwrap());
+    command.env("BINDIR", Path::new(program()).parent().unwrap());
     command
 }
 

@@ -2,14 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
+mod common;
+
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
 use std::thread;
 
+use common::program;
+
 fn sd_watchdog(arguments: &[&str]) -> Command {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_sd-watchdog"));
+    let mut program = Command::new(program());
     program.args(arguments);
     for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "JOURNAL_STREAM"] {
         program.env_remove(name);
@@ -132,10 +136,8 @@ fn unit_wraps_what_systemctl_shows() {
         program.env("PATH", format!("{}:/bin:/usr/bin", directory.path().display())).output().unwrap()
     };
     let output = unit("a");
-    let expected = format!(
-        "ExecStart={} \\\n    --http http://127.0.0.1:8080/ \\\n    -- /bin/a $X\n",
-        env!("CARGO_BIN_EXE_sd-watchdog")
-    );
+    let expected =
+        format!("ExecStart={} \\\n    --http http://127.0.0.1:8080/ \\\n    -- /bin/a $X\n", program());
     assert!(text(&output.stdout).ends_with(&expected), "{}", text(&output.stdout));
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
     let output = unit("b");

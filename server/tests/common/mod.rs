@@ -3,9 +3,11 @@
 #![expect(dead_code, reason = "every test file uses a part of this")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot even ask has failed")]
 
+use std::env;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver};
@@ -43,9 +45,11 @@ pub struct Server {
     _directory: TempDir,
 }
 
-/// The program, in a clean environment.
+/// The program, in a clean environment: of the directory `HANGPROOF_TEST_PROGRAMS`, or as cargo has just built it.
 pub fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_buggy_server"));
+    let given =
+        env::var_os("HANGPROOF_TEST_PROGRAMS").map(|directory| Path::new(&directory).join("buggy_server"));
+    let mut command = Command::new(given.unwrap_or_else(|| env!("CARGO_BIN_EXE_buggy_server").into()));
     command.env_remove("BUGGY_SERVER_CONTROL").env_remove("JOURNAL_STREAM");
     command
 }

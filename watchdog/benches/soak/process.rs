@@ -12,6 +12,7 @@ use rustix::process::Pid;
 
 use super::cast::Part;
 use super::role;
+use crate::common::program;
 
 /// A real-time signal that COMMAND does not mind: SIGRTMIN + 5.
 pub const HARMLESS_SIGNAL: i32 = 39;
@@ -27,7 +28,7 @@ pub struct Process {
 
 /// `sd-watchdog` in front of `part`, in these control groups, with its figures at `metrics`.
 pub fn command(part: &Part, metrics: &Path, groups: &[PathBuf]) -> io::Result<Command> {
-    let mut words: Vec<OsString> = vec![env!("CARGO_BIN_EXE_sd-watchdog").into()];
+    let mut words: Vec<OsString> = vec![program().into()];
     words.extend(part.options.iter().map(OsString::from));
     words.extend(["--metrics-file".into(), metrics.into()]);
     words.extend(["--".into(), "env".into(), format!("--ignore-signal={HARMLESS_SIGNAL}").into()]);

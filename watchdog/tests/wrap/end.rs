@@ -5,6 +5,7 @@ use std::process::Command;
 
 use rustix::process::Signal;
 
+use crate::common::program;
 use crate::manager::Manager;
 use crate::process::kill;
 use crate::wrapped::Wrapped;
@@ -72,7 +73,7 @@ fn a_death_by_signal_is_died_again_without_a_core() {
                     "-c",
                     "ulimit -c $(ulimit -H -c); exec \"$@\"",
                     "sh",
-                    env!("CARGO_BIN_EXE_sd-watchdog"),
+                    program(),
                 ])
                 .args([NOWHERE, "--", "sh", "-c", &command])
                 .env("NOTIFY_SOCKET", &manager.address)
@@ -88,7 +89,7 @@ fn a_death_by_signal_is_died_again_without_a_core() {
 fn a_parent_that_ignores_sigchld_does_not_hide_how_the_command_ended() {
     let wrapped = Wrapped::spawn(
         Command::new("env")
-            .args(["--ignore-signal=CHLD", env!("CARGO_BIN_EXE_sd-watchdog")])
+            .args(["--ignore-signal=CHLD", program()])
             .args([NOWHERE, "--", "sh", "-c", "exit 7"])
             .env_remove("NOTIFY_SOCKET"),
     );

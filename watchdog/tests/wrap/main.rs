@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 mod between;
+#[path = "../common/mod.rs"]
+mod common;
 mod end;
 mod errors;
 mod family;

@@ -7,6 +7,7 @@ use std::process::Command;
 use rustix::process::Signal;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
+use crate::common::program;
 use crate::manager::Manager;
 use crate::peer::{Manner, Peer};
 use crate::process::{Process, wait_until};
@@ -141,7 +142,7 @@ fn ctrl_c_at_a_terminal_reaches_the_command_exactly_once() {
 fn ctrl_z_at_a_terminal_pauses_us_with_the_command() {
     // A shell that is there to continue its job: without one, the kernel pauses nobody.
     let terminal = Terminal::new();
-    let program = env!("CARGO_BIN_EXE_sd-watchdog");
+    let program = program();
     let job = format!("{program} {NOWHERE} -- sh -c 'echo up; exec sleep 1000'; echo paused; fg");
     // bash looks for its terminal there.
     let job = format!("exec 2>/dev/tty; set -m; {job}");

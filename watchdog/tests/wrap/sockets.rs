@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 
+use crate::common::program;
 use crate::manager::Manager;
 use crate::peer::{Manner, Peer};
 use crate::process::wait_until;
@@ -19,7 +20,7 @@ fn activated(manager: &Manager, socket: &str, options: &[&str], command: &[&str]
     let mut activate = Command::new("systemd-socket-activate");
     activate.args(["--listen", socket]).args(options);
     activate.args(["--setenv=NOTIFY_SOCKET", "--setenv=WATCHDOG_USEC=10000000"]);
-    activate.arg(env!("CARGO_BIN_EXE_sd-watchdog")).args([NOWHERE, "--"]).args(command);
+    activate.arg(program()).args([NOWHERE, "--"]).args(command);
     let wrapped = Wrapped::spawn(activate.env("NOTIFY_SOCKET", &manager.address));
     wait_until("the socket is there", || UnixStream::connect(socket).is_ok());
     wrapped

@@ -5,6 +5,7 @@ use std::process::Command;
 use assert_cmd::Command as Assert;
 use rustix::process::Signal;
 
+use crate::common::program;
 use crate::manager::Manager;
 use crate::wrapped::{FOREVER, Wrapped, sd_watchdog};
 
@@ -63,7 +64,7 @@ fn the_command_gets_no_blocked_signal_and_sigpipe_as_its_starter_would_have_it()
 fn the_command_gets_the_signal_mask_that_we_were_given() {
     const SIGUSR1: u64 = 1 << 9;
     let mut blocking = Command::new("env");
-    blocking.args(["--block-signal=USR1", env!("CARGO_BIN_EXE_sd-watchdog"), NOWHERE]);
+    blocking.args(["--block-signal=USR1", program(), NOWHERE]);
     blocking.args(["--", "grep", "^SigBlk", "/proc/self/status"]);
     let (_, lines, _) = Wrapped::spawn(blocking.env_remove("NOTIFY_SOCKET")).end();
     assert_eq!(lines, [format!("SigBlk:\t{SIGUSR1:016x}")]);
@@ -192,7 +193,7 @@ fn a_report_budget_that_the_watchdog_does_not_leave_is_warned_of_at_start() {
 #[test]
 fn version_and_help_are_there() {
     for (option, expected) in [("--version", "sd-watchdog 0."), ("--help", "/sd-watchdog --http")] {
-        let output = Assert::new(env!("CARGO_BIN_EXE_sd-watchdog")).arg(option).assert().success();
+        let output = Assert::new(program()).arg(option).assert().success();
         let stdout = String::from_utf8_lossy(&output.get_output().stdout).into_owned();
         assert!(stdout.contains(expected), "{stdout}");
     }

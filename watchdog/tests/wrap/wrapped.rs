@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
+use crate::common;
 use crate::manager::{AMPLE, Manager};
 use crate::process::{Process, kill};
 
@@ -24,7 +25,7 @@ pub struct Wrapped {
 pub fn sd_watchdog(options: &[&str], command: &[&str]) -> Command {
     let mut program = Command::new("env");
     // A test run under nohup(1), or in a shell's background, has signals ignored, and hands that down.
-    program.arg("--default-signal").arg(env!("CARGO_BIN_EXE_sd-watchdog"));
+    program.arg("--default-signal").arg(common::program());
     program.args(options).arg("--").args(command);
     for name in
         ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "JOURNAL_STREAM", "LISTEN_FDS", "LISTEN_PID"]
