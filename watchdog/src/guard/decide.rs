@@ -11,7 +11,7 @@
 //!
 //! What the end of a probe means is decided by [`Watch`], as it is in front of a service.
 //!
-//! What never was healthy under these probes is never ended ([`State::has_answered`]), nor is what nobody would start again
+//! What never was healthy under these probes is never ended (`State::has_answered`), nor is what nobody would start again
 //! ([`Comeback`](crate::guard::comeback::Comeback)): a hang of that is only said.
 //!
 //! Whatever somebody else does about UNIT comes first: a job, a new main process or a start ends what we were at.

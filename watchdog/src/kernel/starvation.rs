@@ -13,7 +13,7 @@ use crate::kernel::cgroup::{Cgroup, Resource};
 use crate::kernel::run_queue::RunQueue;
 use crate::kernel::stalls::{self, Limit, Measured, Pressure, Stalls};
 
-/// In the order of [`stalls::RESOURCES`](crate::kernel::stalls::RESOURCES).
+/// In the order of [`stalls::RESOURCES`].
 const RESOURCES: [Resource; 3] = [Resource::Cpu, Resource::Memory, Resource::Io];
 
 /// Measures a unit.

@@ -29,17 +29,18 @@ pub(super) struct Envelope {
 
 /// Room for the sender's credentials and no more: descriptors do not fit, and the kernel hands none out.
 #[repr(C, align(8))]
-struct Control([u8; CREDENTIALS_END.next_multiple_of(align_of::<libc::cmsghdr>())]);
+struct Control([u8; ROOM]);
 
 /// `CMSG_LEN(0)`: the header's size is a multiple of its alignment.
 const CREDENTIALS: usize = size_of::<libc::cmsghdr>();
 const CREDENTIALS_END: usize = CREDENTIALS + size_of::<libc::ucred>();
+const ROOM: usize = CREDENTIALS_END.next_multiple_of(align_of::<libc::cmsghdr>());
 
 /// Looks at the next datagram, which stays where it is.
 ///
 /// Not by rustix: its `UCred` has no room for the pid 0, which the kernel gives for a sender outside our PID namespace.
 pub(super) fn look(socket: BorrowedFd<'_>) -> rustix::io::Result<Envelope> {
-    let mut control = Control([0; _]);
+    let mut control = Control([0; ROOM]);
     let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_TRUNC | MsgFlags::MSG_DONTWAIT;
     let received = nix::sys::socket::recvmsg::<()>(socket.as_raw_fd(), &mut [], Some(&mut control.0), flags)
         .map_err(|errno| Errno::from_raw_os_error(errno as i32))?;
