@@ -14,7 +14,8 @@ fn extensions(datagrams: &[String]) -> usize {
 
 #[test]
 fn a_start_that_uses_the_cpu_is_extended_and_one_that_sleeps_is_not() {
-    for (command, least, most) in [("while :; do :; done", 2, 20), ("exec sleep 1000", 0, 0)] {
+    // Where others take the CPU, what exec itself takes of it may be seen only at the first look.
+    for (command, least, most) in [("while :; do :; done", 2, 20), ("exec sleep 1000", 0, 1)] {
         let (manager, peer) = (Manager::new(), Peer::new(Manner::Unavailable));
         let url = format!("--http={}", peer.url());
         let options = [&*url, "--start-timeout=1200ms", "--report-budget=0s", "--interval=10ms"];
