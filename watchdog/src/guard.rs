@@ -56,21 +56,21 @@ use self::maintenance::Maintenance;
 use self::name::{NameError, ServiceName};
 use self::rules::Rules;
 
-pub mod budget;
-pub mod bus;
-pub mod comeback;
-pub mod decide;
-pub mod drive;
-pub mod event;
-pub mod follow;
-pub mod gauge;
-pub mod ledger;
-pub mod maintenance;
-pub mod name;
-pub mod note;
-pub mod rules;
-pub mod settings;
-pub mod unit;
+pub(crate) mod budget;
+pub(crate) mod bus;
+pub(crate) mod comeback;
+pub(crate) mod decide;
+pub(crate) mod drive;
+pub(crate) mod event;
+pub(crate) mod follow;
+pub(crate) mod gauge;
+pub(crate) mod ledger;
+pub(crate) mod maintenance;
+pub(crate) mod name;
+pub(crate) mod note;
+pub(crate) mod rules;
+pub(crate) mod settings;
+pub(crate) mod unit;
 
 /// Where the file is by which an operator keeps us off a unit, and the one that says when we ended it;
 /// `sd-watchdog@.service` makes it (RuntimeDirectory=).

@@ -1,6 +1,6 @@
 //! When it is a hang. Pure: no clock, no I/O.
 
-pub mod flapping;
-pub mod streak;
-pub mod timing;
-pub mod watch;
+pub(crate) mod flapping;
+pub(crate) mod streak;
+pub(crate) mod timing;
+pub(crate) mod watch;

@@ -48,14 +48,14 @@ pub mod config;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod guard;
-pub mod hang;
+pub(crate) mod hang;
 pub mod kernel;
 #[cfg(test)]
 mod modes;
 pub mod probe;
-pub mod report;
+pub(crate) mod report;
 pub mod service;
-pub mod systemd;
+pub(crate) mod systemd;
 pub mod tools;
 pub mod words;
 pub mod wrap;

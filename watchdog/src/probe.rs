@@ -28,7 +28,7 @@ mod connect;
 mod course;
 mod deadline;
 mod excerpt;
-pub mod exec;
+pub(crate) mod exec;
 #[cfg(feature = "grpc")]
 mod grpc;
 pub(crate) mod http;

@@ -30,12 +30,16 @@ mod table;
 
 pub use self::collector::Collector;
 pub use self::diagnosis::diagnose;
-pub use self::entries::{COMMAND_MESSAGE_ID, PROCESS_MESSAGE_ID, SUMMARY_MESSAGE_ID, command_entry};
-pub use self::figures::{Figures, Throttled};
+pub use self::entries::{COMMAND_MESSAGE_ID, command_entry};
 pub use self::make::{Order, make};
 pub use self::recent::Recent;
-pub use self::scope::{MAX_PROCESSES, Scope};
-pub use self::snapshot::{Cut, Glance, Snapshot};
+pub use self::scope::Scope;
+pub use self::snapshot::Snapshot;
+#[cfg(test)]
+pub(crate) use self::{
+    figures::{Figures, Throttled},
+    snapshot::{Cut, Glance},
+};
 
 use std::fmt;
 use std::time::{Duration, Instant};

@@ -5,5 +5,5 @@ pub mod children;
 pub mod command;
 pub mod end;
 pub mod environment;
-pub mod launch;
+pub(crate) mod launch;
 pub mod signals;

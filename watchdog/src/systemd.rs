@@ -1,14 +1,14 @@
 //! What is said to systemd, and asked of it.
 
-pub mod barrier;
-pub mod dbus;
-pub mod main_process;
-pub mod message;
-pub mod notify;
+pub(crate) mod barrier;
+pub(crate) mod dbus;
+pub(crate) mod main_process;
+pub(crate) mod message;
+pub(crate) mod notify;
 mod own_unit;
-pub mod relay;
-pub mod reloads;
-pub mod restarts;
-pub mod shall_restart;
-pub mod stopping;
-pub mod unit_name;
+pub(crate) mod relay;
+pub(crate) mod reloads;
+pub(crate) mod restarts;
+pub(crate) mod shall_restart;
+pub(crate) mod stopping;
+pub(crate) mod unit_name;

@@ -3,5 +3,5 @@
 pub mod check;
 #[cfg(feature = "manual")]
 pub mod manual;
-pub mod print;
+pub(crate) mod print;
 pub mod unit;

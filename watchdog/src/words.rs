@@ -1,13 +1,13 @@
 //! What everything is said in: text, log, journal, figures, errors and exit codes.
 
 pub(crate) mod aside;
-pub mod command_line;
+pub(crate) mod command_line;
 pub mod error;
-pub mod exit_code;
-pub mod journal;
+pub(crate) mod exit_code;
+pub(crate) mod journal;
 pub mod log;
-pub mod metrics;
-pub mod outcome;
-pub mod remedy;
-pub mod span;
+pub(crate) mod metrics;
+pub(crate) mod outcome;
+pub(crate) mod remedy;
+pub(crate) mod span;
 pub(crate) mod text;

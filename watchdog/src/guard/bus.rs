@@ -30,7 +30,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// systemd cannot be talked to. The message says what to do.
 #[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "the message documents the variant")]
 pub enum BusError {
     #[error(
         "systemd cannot be reached, neither at {PRIVATE_SOCKET} ({private}) nor over the system bus ({bus}): run this \

@@ -14,7 +14,6 @@ pub struct ServiceName(String);
 
 /// A name that no service has. The message says what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the message documents the variant")]
 pub enum NameError {
     #[error("UNIT is {name:?}: give the name of a service, like nginx or nginx.service")]
     Malformed { name: String },

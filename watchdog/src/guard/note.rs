@@ -46,7 +46,6 @@ pub fn late_report(rules: &Rules) -> Option<String> {
 
 /// A line of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "see say(), which puts them into words")]
 pub enum Note {
     NotThere,
     Outlook { plan: String, comeback: Comeback, is_own_will: bool, is_dry: bool },

@@ -46,6 +46,7 @@ pub struct Settings {
     /// TimeoutStopSec=; [`None`]: infinity.
     pub stop_timeout: Option<Duration>,
     /// TimeoutAbortSec=, or TimeoutStopSec= where that is not set; nothing before systemd 243.
+    #[expect(clippy::option_option, reason = "not known; none; so long")]
     pub abort_timeout: Option<Option<Duration>>,
     /// SendSIGKILL=
     pub send_sigkill: bool,

@@ -14,7 +14,9 @@ mod membership;
 mod mount;
 mod pressure;
 
-pub use self::pressure::{Pressure, Resource, Stall};
+#[cfg(test)]
+pub(crate) use self::pressure::Stall;
+pub use self::pressure::{Pressure, Resource};
 
 pub(crate) use self::membership::{Membership, unit_path};
 pub(crate) use self::mount::Hierarchy;

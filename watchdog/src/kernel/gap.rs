@@ -8,7 +8,6 @@ use rustix::io::Errno;
 
 /// What was to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "the text that is displayed documents the variant")]
 pub enum Field {
     ControlGroup,
     Processes,

@@ -40,6 +40,7 @@ pub struct Figures {
 }
 
 /// Time lost to a limit of CPU time.
+#[expect(clippy::struct_field_names, reason = "the kernel's word is nr_throttled")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Throttled {
     /// Periods in which the unit ran.

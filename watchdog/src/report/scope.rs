@@ -18,11 +18,6 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// The unit that we run in ourselves, as the wrapper of `main`. This process is left out.
-    pub fn own(main: Option<i32>) -> Self {
-        Self::of(Cgroup::own(), main)
-    }
-
     /// Another unit; `control_group` as systemd's `ControlGroup=` property has it, `main` as its `MainPID=`.
     pub fn unit(control_group: &str, main: Option<i32>) -> Self {
         Self::of(Cgroup::at(control_group), main)
@@ -34,6 +29,7 @@ impl Scope {
     }
 
     /// Leaves out a process that is not the service's, like a helper of ours.
+    #[cfg(test)]
     #[must_use]
     pub fn without(mut self, pid: i32) -> Self {
         self.left_out.push(pid);
@@ -41,6 +37,7 @@ impl Scope {
     }
 
     /// Reads processes from another `/proc`.
+    #[cfg(test)]
     #[must_use]
     pub fn proc(mut self, proc: PathBuf) -> Self {
         self.proc = proc;

@@ -50,7 +50,6 @@ pub struct Glance {
 
 /// What the collector was at when the deadline came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "they document themselves")]
 pub enum Cut {
     Listing,
     Processes,

@@ -29,7 +29,6 @@ const DEFAULT_PATH: &str = "/bin:/usr/bin";
 
 /// A process could not be started.
 #[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "the message documents the variant")]
 pub enum SpawnError {
     #[error("{command:?} not found{}", hint(command, path.as_ref()))]
     NotFound { command: PathBuf, path: Option<OsString> },

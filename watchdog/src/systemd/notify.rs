@@ -99,7 +99,6 @@ impl fmt::Debug for Datagram {
 
 /// `NOTIFY_SOCKET` cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "the message documents the variant")]
 pub enum NotifierError {
     #[error(
         "NOTIFY_SOCKET is {name:?}: only /path and @abstract sockets can be notified, not other kinds (vsock:)"

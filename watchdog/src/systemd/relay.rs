@@ -40,7 +40,9 @@ mod strangers;
 
 use self::errand::Errand;
 use self::receive::{Envelope, Taken};
-pub use self::said::{KEPT_BACK, MOST_BYTES, Malformed, Reloading, Said};
+#[cfg(test)]
+pub(crate) use self::said::Reloading;
+pub use self::said::{MOST_BYTES, Malformed, Said};
 use self::speaker::{Home, Sender};
 use self::strangers::Strangers;
 

@@ -2,7 +2,6 @@
 
 /// A command line that is none. The message says what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the message documents the variant")]
 pub enum CommandLineError {
     #[error("there is no command; write it as 'CMD ARG...'")]
     Empty,

@@ -75,6 +75,7 @@ impl Journal {
     }
 
     /// How many entries could not be handed over since the start.
+    #[cfg(test)]
     pub fn lost(&self) -> u64 {
         self.lost
     }

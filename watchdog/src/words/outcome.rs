@@ -14,7 +14,6 @@ pub enum Outcome {
 
 /// What kind of trouble a probe met: few, for counting. The words are those of the `reason` label of the metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "each is what its name says; Reason has the details")]
 pub enum Cause {
     /// No complete answer by the deadline, however far it got.
     Timeout,

@@ -2,7 +2,6 @@
 
 /// What was waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "they document themselves")]
 pub enum Resource {
     Cpu,
     Memory,

@@ -111,7 +111,6 @@ fn put_string(bytes: &mut Vec<u8>, text: &str) {
 
 /// What a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the specification's words")]
 pub enum Kind {
     Call,
     Return,
@@ -121,7 +120,6 @@ pub enum Kind {
 
 /// A message that has come in. Header fields that it does not have are empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the specification's words")]
 pub struct Incoming {
     pub kind: Kind,
     pub reply_serial: u32,

@@ -63,7 +63,6 @@ pub const KEPT_BACK: [&[u8]; 4] = [b"WATCHDOG_USEC", b"NOTIFYACCESS", b"MAINPIDF
 
 /// Why a datagram is ignored as a whole, as systemd would.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the message documents the variant")]
 pub enum Malformed {
     #[error("more than {MOST_BYTES} bytes")]
     TooLong,

@@ -2,11 +2,9 @@
 
 /// syslog(3)'s priorities, as far as they are used here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "they document themselves")]
 pub enum Priority {
     Error,
     Warning,
-    Notice,
     Info,
     Debug,
 }
@@ -17,7 +15,6 @@ impl Priority {
         match self {
             Self::Error => "3",
             Self::Warning => "4",
-            Self::Notice => "5",
             Self::Info => "6",
             Self::Debug => "7",
         }

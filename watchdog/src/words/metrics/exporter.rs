@@ -22,7 +22,6 @@ pub struct Exporter {
 
 /// Nobody can be shown the figures as the options say. The message says what to do.
 #[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "the message documents the variant")]
 pub enum ExporterError {
     #[error("--metrics {address} cannot be listened on: {source}{}", remedy(*address, source))]
     Listen { address: SocketAddr, source: io::Error },
