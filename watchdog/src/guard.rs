@@ -13,7 +13,7 @@
 //! | [`event`]: the words in which all of these speak | [`note`]: the log |
 //! | | [`ledger`]: what the next guard is to know of UNIT |
 //!
-//! What makes a hang is the same as for a service that is wrapped: [`spell`](crate::hang::streak), [`starvation`](crate::kernel::starvation).
+//! What makes a hang is the same as for a service that is wrapped: [`streak`](crate::hang::streak), [`starvation`](crate::kernel::starvation).
 //!
 //! # How UNIT is ended, and why so
 //!

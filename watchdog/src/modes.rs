@@ -98,7 +98,7 @@ fn in_front(config: &Config, probes: &[Probe]) -> Vec<Made> {
 fn beside(rules: Rules, probes: &[Probe]) -> Vec<Made> {
     let mut now = Instant::now();
     let name = ServiceName::new("nginx").expect("a name");
-    let mut state = decide::State::new(rules, name, "target", (Vec::new(), None), now);
+    let mut state = decide::GuardState::new(rules, name, "target", (Vec::new(), None), now);
     let moment = |now| Moment { now, maintenance: false, dice: 0.0 };
     state.step(Beside::Seen(running(7)), moment(now));
     let mut made = Vec::new();

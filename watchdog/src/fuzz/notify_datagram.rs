@@ -1,6 +1,6 @@
 //! What the fuzz target `notify_datagram` calls: bytes that COMMAND sends us, and what we promise about them.
 
-use crate::systemd::relay::Said;
+use crate::systemd::relay::Notification;
 
 /// Takes a datagram apart, the first byte being the number of descriptors with it.
 ///
@@ -10,9 +10,11 @@ use crate::systemd::relay::Said;
 pub fn notify_datagram(input: &[u8]) {
     let [descriptors, datagram @ ..] = input else { return };
     let descriptors = usize::from(*descriptors);
-    let Ok(said) = Said::parse(datagram, descriptors) else { return };
+    let Ok(said) = Notification::parse(datagram, descriptors) else { return };
     assert!(said.verbatim.len() <= datagram.len(), "what is passed on grew");
-    let passed_on = Said::parse(&said.verbatim, descriptors).expect("systemd can read what is passed on");
-    let expected = Said { verbatim: said.verbatim.clone(), stores: said.stores, ..Said::default() };
+    let passed_on =
+        Notification::parse(&said.verbatim, descriptors).expect("systemd can read what is passed on");
+    let expected =
+        Notification { verbatim: said.verbatim.clone(), stores: said.stores, ..Notification::default() };
     assert_eq!(passed_on, expected, "more is passed on than what is for systemd alone");
 }

@@ -11,7 +11,7 @@
 //!
 //! What the end of a probe means is decided by [`Watch`], as it is in front of a service.
 //!
-//! What never was healthy under these probes is never ended (`State::has_answered`), nor is what nobody would start again
+//! What never was healthy under these probes is never ended (`GuardState::has_answered`), nor is what nobody would start again
 //! ([`Comeback`](crate::guard::comeback::Comeback)): a hang of that is only said.
 //!
 //! Whatever somebody else does about UNIT comes first: a job, a new main process or a start ends what we were at.
@@ -37,7 +37,7 @@ use crate::words::metrics;
 use crate::words::outcome::Reason;
 
 use self::outlook::Known;
-use self::status::Said;
+use self::status::Throttle;
 
 mod hang;
 mod outlook;
@@ -86,7 +86,7 @@ enum Act {
 
 /// Where we stand.
 #[derive(Debug, Clone)]
-pub struct State {
+pub struct GuardState {
     rules: Rules,
     name: ServiceName,
     target: String,
@@ -104,7 +104,7 @@ pub struct State {
     /// Why systemd refuses to have UNIT ended, and when it is asked again.
     refusal: Option<(String, Instant)>,
     /// Why the last probe could not be made.
-    blind: Option<Reason>,
+    cannot_probe: Option<Reason>,
     budget: Budget,
     probe_started: Instant,
     due: Option<Instant>,
@@ -127,10 +127,10 @@ pub struct State {
     maintenance: bool,
     /// Why UNIT was left as it is, or why we are away.
     remark: Option<String>,
-    said: Said,
+    said: Throttle,
 }
 
-impl State {
+impl GuardState {
     /// Before anything is known of UNIT.
     ///
     /// `ends` is when it was ended before, the oldest first; `answered`, which life of it was healthy under the same probes
@@ -157,7 +157,7 @@ impl State {
             known: None,
             outlook: None,
             refusal: None,
-            blind: None,
+            cannot_probe: None,
             budget: Budget::new(limit, window, ends),
             probe_started: now,
             due: None,
@@ -172,7 +172,7 @@ impl State {
             restarts: 0,
             maintenance: false,
             remark: None,
-            said: Said::default(),
+            said: Throttle::default(),
         }
     }
 
@@ -206,17 +206,17 @@ impl State {
         self.restarts
     }
 
-    /// Where UNIT stands, as the metrics have it: [`Stopping`](metrics::State::Stopping) while it is not running, or not to be
+    /// Where UNIT stands, as the metrics have it: [`Stopping`](metrics::ServiceState::Stopping) while it is not running, or not to be
     /// probed.
-    pub fn figure(&self) -> metrics::State {
+    pub fn figure(&self) -> metrics::ServiceState {
         match self.phase {
-            Phase::Starting { .. } => metrics::State::Starting,
-            Phase::Watching if self.watch.is_called() => metrics::State::Hung,
-            Phase::Watching if self.blind.is_some() => metrics::State::CannotProbe,
-            Phase::Watching if self.failures() > 0 => metrics::State::Unhealthy,
-            Phase::Watching => metrics::State::Watching,
-            Phase::Acting(..) => metrics::State::Hung,
-            Phase::Away(_) | Phase::Resting | Phase::Ended => metrics::State::Stopping,
+            Phase::Starting { .. } => metrics::ServiceState::Starting,
+            Phase::Watching if self.watch.is_called() => metrics::ServiceState::Hung,
+            Phase::Watching if self.cannot_probe.is_some() => metrics::ServiceState::CannotProbe,
+            Phase::Watching if self.failures() > 0 => metrics::ServiceState::Unhealthy,
+            Phase::Watching => metrics::ServiceState::Watching,
+            Phase::Acting(..) => metrics::ServiceState::Hung,
+            Phase::Away(_) | Phase::Resting | Phase::Ended => metrics::ServiceState::Stopping,
         }
     }
 
@@ -317,7 +317,7 @@ impl State {
 
     fn ping(&mut self, now: Instant, actions: &mut Actions) {
         if let Some(turn) = self.rules.turn {
-            actions.message.watchdog = Some(message::Verdict::Ping);
+            actions.message.watchdog = Some(message::WatchdogWord::Ping);
             self.turn = Some(now + turn);
         }
     }

@@ -1,4 +1,4 @@
-//! The loop of guard mode: turns what comes in into events for [`State`], and its actions into I/O.
+//! The loop of guard mode: turns what comes in into events for [`GuardState`], and its actions into I/O.
 
 use crate::kernel::stalls::Limit;
 use std::future::pending;
@@ -16,7 +16,7 @@ use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::cli::OutsideArgs;
 use crate::guard::bus::{Bus, BusError, Changes};
-use crate::guard::decide::State;
+use crate::guard::decide::GuardState;
 use crate::guard::event::{Actions, Event, Failure, Moment, Task};
 use crate::guard::follow::{Line, News, follow};
 use crate::guard::gauge::{Gauge, Reading};
@@ -50,7 +50,7 @@ const LAST_WORDS: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(2);
 const RETRY: Duration = Duration::from_millis(50);
 
-/// [`State`] asks nothing of systemd while it is out of reach.
+/// [`GuardState`] asks nothing of systemd while it is out of reach.
 const NO_LINE: &str = "systemd is out of reach";
 
 /// What a guard is made of.
@@ -147,7 +147,7 @@ async fn drive(guard: Guard<'_>, bus: (Bus, Changes), signals: &Signals) -> Resu
     let (sender, mut news) = unbounded_channel();
     let gauge = Gauge::new(rules.pressure_limit);
     let known = (ledger.ends(), ledger.healthy());
-    let state = State::new(rules, name.clone(), &probes.to_string(), known, Instant::now());
+    let state = GuardState::new(rules, name.clone(), &probes.to_string(), known, Instant::now());
     let mut driver = Driver {
         name: &name,
         probes,
@@ -163,7 +163,7 @@ async fn drive(guard: Guard<'_>, bus: (Bus, Changes), signals: &Signals) -> Resu
         gauge,
         recent: Recent::new(),
         flapping: Flapping::default(),
-        figure: metrics::State::Stopping,
+        figure: metrics::ServiceState::Stopping,
         metrics: &metrics,
         exporter: &exporter,
     };
@@ -206,7 +206,7 @@ struct Driver<'a> {
     maintenance: Maintenance,
     ledger: Ledger,
     notifier: Option<Notifier>,
-    state: State,
+    state: GuardState,
     /// [`None`] while there is no connection.
     line: Option<Rc<Line>>,
     underway: Option<Underway<'a>>,
@@ -217,7 +217,7 @@ struct Driver<'a> {
     gauge: Gauge<'a>,
     recent: Recent,
     flapping: Flapping,
-    figure: metrics::State,
+    figure: metrics::ServiceState,
     metrics: &'a Metrics,
     exporter: &'a Exporter,
 }

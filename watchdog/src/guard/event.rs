@@ -23,9 +23,9 @@ pub enum Event {
         /// Why.
         why: String,
     },
-    /// The time [`State::due`](super::decide::State::due) named has come.
+    /// The time [`GuardState::due`](super::decide::GuardState::due) named has come.
     Due,
-    /// The time [`State::turn`](super::decide::State::turn) named has come.
+    /// The time [`GuardState::turn`](super::decide::GuardState::turn) named has come.
     Turn,
     /// [`Task::Probe`] has no answer yet, as long as that may take on a quiet host, and UNIT is kept from running.
     Slow {

@@ -6,7 +6,7 @@ use crate::hang::timing::Timing;
 
 /// Counts what came since the service was last known to be healthy.
 #[derive(Debug, Clone, Default)]
-pub struct Spell {
+pub struct Streak {
     /// Unhealthy probes.
     failures: u32,
     /// Healthy ones in a row, at its end.
@@ -19,7 +19,7 @@ pub struct Spell {
     is_said: bool,
 }
 
-impl Spell {
+impl Streak {
     /// An unhealthy probe, started at `started`, has ended. It counts as many times as it could have been sent meanwhile.
     pub fn unhealthy(&mut self, started: Instant, times: u32) {
         self.failures = self.failures.saturating_add(times);
@@ -89,15 +89,15 @@ mod tests {
     /// `h`, `u` and `r` are healthy, run into their deadlines, and refused at once. What each means as a letter: the
     /// failures of the row that it ends, `?` for too early to tell, `H` for a hang.
     fn meanings(timing: &Timing, outcomes: &str) -> String {
-        let (mut spell, mut now) = (Spell::default(), Instant::now());
+        let (mut streak, mut now) = (Streak::default(), Instant::now());
         let meaning = |outcome| {
             let started = now;
             now += if outcome == 'u' { timing.timeout } else { Duration::ZERO };
             let meaning = if outcome == 'h' {
-                spell.healthy(timing).map(|failures| char::from_digit(failures.min(9), 10).expect("a digit"))
+                streak.healthy(timing).map(|failures| char::from_digit(failures.min(9), 10).expect("a digit"))
             } else {
-                spell.unhealthy(started, 1);
-                spell.is_hang(timing, now - spell.began().expect("a row")).then_some('H')
+                streak.unhealthy(started, 1);
+                streak.is_hang(timing, now - streak.began().expect("a row")).then_some('H')
             };
             now += timing.retry_interval;
             meaning.unwrap_or('?')

@@ -15,7 +15,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::streak::Spell;
+use super::streak::Streak;
 use super::timing::Timing;
 use crate::kernel::stalls::{Limit, Measured, Pressure};
 use crate::words::outcome::{Outcome, Reason};
@@ -93,7 +93,7 @@ pub struct Watch {
     timing: Timing,
     /// So many late probes in a row do not count, and those after them do; [`None`]: none ever does.
     late_limit: Option<u32>,
-    spell: Spell,
+    streak: Streak,
     late_in_a_row: u32,
     cannot_probe: bool,
 }
@@ -101,7 +101,7 @@ pub struct Watch {
 impl Watch {
     /// Of a service in front of which this process stands: systemd's own timer is the net below what cannot be judged.
     pub fn in_front(timing: Timing) -> Self {
-        Self { timing, late_limit: None, spell: Spell::default(), late_in_a_row: 0, cannot_probe: false }
+        Self { timing, late_limit: None, streak: Streak::default(), late_in_a_row: 0, cannot_probe: false }
     }
 
     /// Of a service that this process stands beside: there is no other timer, so who comes late N times in a row counts what
@@ -112,23 +112,23 @@ impl Watch {
 
     /// Begins anew, with another life of the service.
     pub fn forget(&mut self) {
-        self.spell = Spell::default();
+        self.streak = Streak::default();
         (self.late_in_a_row, self.cannot_probe) = (0, false);
     }
 
     /// Failures since the service was last healthy.
     pub fn failures(&self) -> u32 {
-        self.spell.failures()
+        self.streak.failures()
     }
 
     /// When the first probe of the row of failures was sent, if there is one.
     pub fn row_began(&self) -> Option<Instant> {
-        self.spell.began()
+        self.streak.began()
     }
 
     /// `3 probes in a row unhealthy`
     pub fn row(&self) -> String {
-        self.spell.text(&self.timing)
+        self.streak.text(&self.timing)
     }
 
     /// The last probe could not be made.
@@ -138,17 +138,17 @@ impl Watch {
 
     /// The hang that goes on was called one already.
     pub fn is_called(&self) -> bool {
-        self.spell.is_said()
+        self.streak.is_said()
     }
 
     /// Calls it a hang. True the first time in a row.
     pub fn call(&mut self) -> bool {
-        self.spell.say()
+        self.streak.say()
     }
 
     /// How long the next probe may take.
     pub fn limit(&self) -> Limit {
-        let left = self.timing.failures.saturating_sub(self.spell.failures()).max(1);
+        let left = self.timing.failures.saturating_sub(self.streak.failures()).max(1);
         Limit { timeout: self.timing.timeout, under_pressure: self.timing.timeout.saturating_mul(left) }
     }
 
@@ -178,9 +178,9 @@ impl Watch {
         if !is_late {
             self.late_in_a_row = 0;
         }
-        let is_first = self.spell.failures() == 0;
-        self.spell.unhealthy(started, self.times(able, pressure));
-        if self.spell.is_hang(&self.timing, row) {
+        let is_first = self.streak.failures() == 0;
+        self.streak.unhealthy(started, self.times(able, pressure));
+        if self.streak.is_hang(&self.timing, row) {
             (Ruling::Hang { reason }, again)
         } else {
             (Ruling::Failure { reason, is_first }, again)
@@ -195,12 +195,12 @@ impl Watch {
     /// A probe is healthy: the failures of the row that is over, if it is.
     pub fn answered(&mut self) -> Option<u32> {
         (self.late_in_a_row, self.cannot_probe) = (0, false);
-        self.spell.healthy(&self.timing)
+        self.streak.healthy(&self.timing)
     }
 
     /// The service says itself, or shows by its silence, that it hangs: no row is needed.
     pub fn condemn(&mut self, started: Instant) {
-        self.spell.unhealthy(started, 1);
+        self.streak.unhealthy(started, 1);
     }
 
     /// How often a question could have been asked while one stood.

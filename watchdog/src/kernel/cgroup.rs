@@ -16,7 +16,7 @@ mod pressure;
 
 #[cfg(test)]
 pub(crate) use self::pressure::Stall;
-pub use self::pressure::{Pressure, Resource};
+pub use self::pressure::{Psi, Resource};
 
 pub(crate) use self::membership::{Membership, unit_path};
 pub(crate) use self::mount::Hierarchy;
@@ -31,14 +31,14 @@ const MAX_PIDS: usize = 65_536;
 /// A control group, or why there is none to read.
 #[derive(Debug, Clone)]
 pub struct Cgroup {
-    place: Result<Place, String>,
+    place: Result<Location, String>,
     proc: PathBuf,
     /// Ours: processes can be found by descent too.
     own: bool,
 }
 
 #[derive(Debug, Clone)]
-struct Place {
+struct Location {
     directory: PathBuf,
     hierarchy: Hierarchy,
 }
@@ -74,7 +74,7 @@ impl Cgroup {
             if is_root && directory.join("cgroup.procs").exists() {
                 return Err("this process is in the root control group, with everything else".to_owned());
             }
-            Ok(Place { directory, hierarchy })
+            Ok(Location { directory, hierarchy })
         });
         Self { place, proc: proc.to_owned(), own: true }
     }
@@ -89,7 +89,8 @@ impl Cgroup {
         let find = || {
             let mountinfo = read_text(&proc.join("self/mountinfo"))?;
             let places = mount::at(&mountinfo, control_group).map_err(io::Error::other)?;
-            let mut places = places.into_iter().map(|(directory, hierarchy)| Place { directory, hierarchy });
+            let mut places =
+                places.into_iter().map(|(directory, hierarchy)| Location { directory, hierarchy });
             places.find(|place| place.directory.is_dir()).ok_or_else(|| {
                 io::Error::new(io::ErrorKind::NotFound, format!("{control_group} is not here"))
             })
@@ -148,14 +149,14 @@ impl Cgroup {
         let place = self.place.as_ref().ok().filter(|place| place.hierarchy == Hierarchy::V2)?;
         let groups = place.directory.ancestors().take_while(|group| group.join("cgroup.procs").exists());
         let mut texts = groups.filter_map(|group| std::fs::read_to_string(group.join(resource.file())).ok());
-        let pressure = texts.find_map(|text| Pressure::parse(&text))?;
+        let pressure = texts.find_map(|text| Psi::parse(&text))?;
         pressure.full.map(|full| Duration::from_micros(full.total_usec))
     }
 
     /// How much time was lost waiting for a resource (PSI: Linux 4.20 with `CONFIG_PSI`, not switched off by `psi=0`).
-    pub fn pressure(&self, resource: Resource) -> io::Result<Pressure> {
+    pub fn pressure(&self, resource: Resource) -> io::Result<Psi> {
         let file = resource.file();
-        Pressure::parse(&self.read(file)?).ok_or_else(|| {
+        Psi::parse(&self.read(file)?).ok_or_else(|| {
             io::Error::new(io::ErrorKind::InvalidData, format!("{file}: not as the kernel writes it"))
         })
     }

@@ -34,7 +34,7 @@ pub(crate) struct Image<'a> {
     /// The signals that it is to have blocked.
     pub mask: &'a SigSet,
     pub dispositions: Dispositions,
-    pub place: Place,
+    pub place: Grouping,
     /// The signal that it gets when this thread, which is to be the main one, ends; [`None`]: none.
     pub death_signal: Option<Signal>,
     /// [`None`]: ours.
@@ -68,7 +68,7 @@ impl SigPipe {
 
 /// Which session and process group a new process is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum Grouping {
     /// In ours.
     Ours,
     /// In a session of its own, and so in a group of its own.
@@ -114,13 +114,13 @@ pub(crate) fn fork(image: Image<'_>) -> io::Result<(Pid, OwnedFd)> {
             let own = libc::getpid();
             // Neither can fail: a new process leads nothing yet.
             match place {
-                Place::Session => {
+                Grouping::Session => {
                     libc::setsid();
                 }
-                Place::Group => {
+                Grouping::Group => {
                     libc::setpgid(0, 0);
                 }
-                Place::Ours => {}
+                Grouping::Ours => {}
             }
             match dispositions {
                 Dispositions::Inherited(SigPipe::Ignored) => {}
@@ -181,7 +181,7 @@ pub(crate) fn fork(image: Image<'_>) -> io::Result<(Pid, OwnedFd)> {
         return Err(io::Error::last_os_error());
     }
     let pid = Pid::from_raw(pid).ok_or_else(|| io::Error::from(Errno::ESRCH))?;
-    if place == Place::Group {
+    if place == Grouping::Group {
         // The child does it too. Whoever comes first: from here on the group is there to be killed. Fails once the
         // child has executed, and then it has done it.
         let _ = rustix::process::setpgid(Some(pid), Some(pid));

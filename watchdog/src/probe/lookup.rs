@@ -49,7 +49,7 @@ pub struct Lookup {
     name: String,
     port: u16,
     resolve: Resolver,
-    state: RefCell<State>,
+    state: RefCell<LookupState>,
 }
 
 /// Takes what a [`Resolver`] has found.
@@ -67,7 +67,7 @@ impl Answer {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct LookupState {
     known: Option<Known>,
     under_way: Option<oneshot::Receiver<Found>>,
     /// When the last lookup was begun.
@@ -153,7 +153,7 @@ impl Lookup {
     }
 }
 
-impl State {
+impl LookupState {
     fn poll(
         &mut self,
         lookup: &Lookup,

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::kernel::cgroup::{Cgroup, Pressure, Resource};
+use crate::kernel::cgroup::{Cgroup, Psi, Resource};
 
 use crate::kernel::gap::{Field, Gaps};
 
@@ -12,7 +12,7 @@ use crate::kernel::gap::{Field, Gaps};
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Figures {
     /// Time lost waiting for resources.
-    pub pressure: Vec<(Resource, Pressure)>,
+    pub pressure: Vec<(Resource, Psi)>,
     /// It is that of the whole machine, since the unit's cannot be read.
     pub pressure_of_machine: bool,
     /// Bytes in use now.
@@ -113,10 +113,10 @@ impl Throttled {
     }
 }
 
-fn machine_pressure(proc: &Path) -> Vec<(Resource, Pressure)> {
+fn machine_pressure(proc: &Path) -> Vec<(Resource, Psi)> {
     let read = |(resource, file)| {
         let text = std::fs::read_to_string(proc.join("pressure").join(file)).ok()?;
-        Some((resource, Pressure::parse(&text)?))
+        Some((resource, Psi::parse(&text)?))
     };
     [(Resource::Cpu, "cpu"), (Resource::Memory, "memory"), (Resource::Io, "io")]
         .into_iter()

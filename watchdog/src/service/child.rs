@@ -25,7 +25,7 @@ use nix::sys::signal::SigSet;
 use rustix::process::Signal;
 
 use crate::kernel::raw::Dispositions;
-use crate::kernel::raw::{Place, SigPipe};
+use crate::kernel::raw::{Grouping, SigPipe};
 use crate::kernel::variable::Value;
 use crate::service::children::{Children, FollowError};
 use crate::service::environment;
@@ -59,7 +59,7 @@ impl Child {
             environment: environment::of_command(std::env::vars_os(), std::process::id(), start.extra),
             mask: start.mask,
             dispositions: Dispositions::Inherited(start.sigpipe),
-            place: if has_terminal() { Place::Ours } else { Place::Session },
+            place: if has_terminal() { Grouping::Ours } else { Grouping::Session },
             death_signal: Signal::TERM,
             streams: None,
         };

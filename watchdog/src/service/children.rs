@@ -14,7 +14,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -22,15 +21,16 @@ use nix::errno::Errno;
 use rustix::process::{
     Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process_group, set_child_subreaper, waitpid,
 };
-use tokio::io::unix::AsyncFd;
 
+use self::end_of_process::EndOfProcess;
 pub use self::main_process::FollowError;
 use self::main_process::MainProcess;
 use self::strays::{Mark, is_zombie, own_children, with_descendants};
-use crate::kernel::{disposition, pidfd, raw};
+use crate::kernel::{disposition, raw};
 use crate::service::end::End;
 use crate::service::signals::Received;
 
+mod end_of_process;
 mod main_process;
 pub(crate) mod strays;
 
@@ -180,7 +180,7 @@ impl Children {
         if let Some(end) = self.settle(pid) {
             return end;
         }
-        if let Ok(watch) = Watch::new(pid) {
+        if let Ok(watch) = EndOfProcess::new(pid) {
             watch.ended().await;
         }
         // At once, unless there is no pidfd to be had, or a debugger has the process first.
@@ -398,31 +398,6 @@ fn end(status: WaitStatus) -> Option<End> {
         (Some(code), _) => Some(End::Exited(u8::try_from(code & 0xff).unwrap_or(u8::MAX))),
         (None, Some(signal)) => Some(End::Killed { signal }),
         (None, None) => None,
-    }
-}
-
-/// Tells of the end of one process, child or not.
-#[derive(Debug)]
-struct Watch(AsyncFd<OwnedFd>);
-
-impl Watch {
-    fn new(pid: i32) -> io::Result<Self> {
-        Ok(Self(raw::readable(pidfd::open(pid)?)?))
-    }
-
-    async fn ended(&self) {
-        // Stays readable: an end is for good. An error is one of the runtime, which is about to end then.
-        if let Ok(mut guard) = self.0.readable().await {
-            guard.retain_ready();
-        }
-    }
-
-    fn has_ended(&self) -> bool {
-        pidfd::has_ended(self.0.get_ref())
-    }
-
-    fn signal(&self, signal: &Received) -> io::Result<()> {
-        pidfd::signal(self.0.get_ref(), signal.number, signal.value)
     }
 }
 

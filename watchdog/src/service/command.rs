@@ -24,7 +24,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Signal;
 use tokio::net::unix::pipe::Receiver;
 
-use crate::kernel::raw::Place;
+use crate::kernel::raw::Grouping;
 use crate::kernel::raw::{Dispositions, Streams};
 use crate::kernel::variable::Value;
 use crate::service::children::Children;
@@ -119,7 +119,7 @@ impl<'a> Running<'a> {
             ),
             mask: &SigSet::empty(),
             dispositions: Dispositions::Standard,
-            place: Place::Group,
+            place: Grouping::Group,
             death_signal: Signal::KILL,
             streams: Some(Streams { input: null.as_fd(), output: its_output.as_fd() }),
         }

@@ -18,7 +18,7 @@ use nix::sys::signal::SigSet;
 use rustix::process::{Pid, Signal};
 
 use crate::kernel::raw;
-use crate::kernel::raw::{Dispositions, Image, Place, Streams};
+use crate::kernel::raw::{Dispositions, Grouping, Image, Streams};
 use crate::kernel::variable::{Value, Variable};
 use crate::words::error::Error;
 use crate::words::exit_code;
@@ -70,7 +70,7 @@ pub(crate) struct Launch<'a> {
     pub environment: Vec<(OsString, Value)>,
     pub mask: &'a SigSet,
     pub dispositions: Dispositions,
-    pub place: Place,
+    pub place: Grouping,
     /// What it gets when we end without having stopped it.
     pub death_signal: Signal,
     pub streams: Option<Streams<'a>>,

@@ -101,9 +101,9 @@ impl Inbox {
                 Origin { code: info.ssi_code, pid: info.ssi_pid, value: info.ssi_ptr },
                 std::process::id(),
             ) {
-                Verdict::Tell(received) => return Ok(Some(received)),
-                Verdict::Pause(signal) => pause(signal)?,
-                Verdict::Ignore => {}
+                Treatment::Tell(received) => return Ok(Some(received)),
+                Treatment::Pause(signal) => pause(signal)?,
+                Treatment::Ignore => {}
             }
         }
     }
@@ -111,7 +111,7 @@ impl Inbox {
 
 /// What becomes of a signal.
 #[derive(Debug, PartialEq, Eq)]
-enum Verdict {
+enum Treatment {
     Tell(Received),
     Pause(Signal),
     Ignore,
@@ -125,17 +125,17 @@ struct Origin {
     value: u64,
 }
 
-fn judge(number: i32, origin: Origin, own_pid: u32) -> Verdict {
+fn judge(number: i32, origin: Origin, own_pid: u32) -> Treatment {
     let by_kernel = origin.code == libc::SI_KERNEL;
     match number {
         // A write of ours to a pipe that nobody reads.
-        libc::SIGPIPE if origin.pid == own_pid => Verdict::Ignore,
-        libc::SIGTSTP if by_kernel => Verdict::Pause(Signal::SIGTSTP),
-        libc::SIGTTIN if by_kernel => Verdict::Pause(Signal::SIGTTIN),
-        libc::SIGTTOU if by_kernel => Verdict::Pause(Signal::SIGTTOU),
+        libc::SIGPIPE if origin.pid == own_pid => Treatment::Ignore,
+        libc::SIGTSTP if by_kernel => Treatment::Pause(Signal::SIGTSTP),
+        libc::SIGTTIN if by_kernel => Treatment::Pause(Signal::SIGTTIN),
+        libc::SIGTTOU if by_kernel => Treatment::Pause(Signal::SIGTTOU),
         _ => {
             let value = (origin.code == libc::SI_QUEUE).then_some(origin.value);
-            Verdict::Tell(Received { number, by_kernel, value })
+            Treatment::Tell(Received { number, by_kernel, value })
         }
     }
 }
@@ -205,7 +205,7 @@ mod tests {
 
     const OWN: u32 = 42;
 
-    fn sent(number: i32, code: i32, pid: u32) -> Verdict {
+    fn sent(number: i32, code: i32, pid: u32) -> Treatment {
         judge(number, Origin { code, pid, value: 7 }, OWN)
     }
 
@@ -221,20 +221,20 @@ mod tests {
             (40, libc::SI_USER, false, None),
             (40, libc::SI_QUEUE, false, Some(7)),
         ] {
-            assert_eq!(sent(number, code, 1), Verdict::Tell(Received { number, by_kernel, value }));
+            assert_eq!(sent(number, code, 1), Treatment::Tell(Received { number, by_kernel, value }));
         }
     }
 
     #[test]
     fn the_terminals_stop_signals_pause_us_and_our_own_sigpipe_is_nothing() {
         for (number, pid, expected) in [
-            (libc::SIGTSTP, 0, Verdict::Pause(Signal::SIGTSTP)),
-            (libc::SIGTTIN, 0, Verdict::Pause(Signal::SIGTTIN)),
-            (libc::SIGTTOU, 0, Verdict::Pause(Signal::SIGTTOU)),
+            (libc::SIGTSTP, 0, Treatment::Pause(Signal::SIGTSTP)),
+            (libc::SIGTTIN, 0, Treatment::Pause(Signal::SIGTTIN)),
+            (libc::SIGTTOU, 0, Treatment::Pause(Signal::SIGTTOU)),
         ] {
             assert_eq!(sent(number, libc::SI_KERNEL, pid), expected);
         }
-        assert_eq!(sent(libc::SIGPIPE, libc::SI_USER, OWN), Verdict::Ignore);
+        assert_eq!(sent(libc::SIGPIPE, libc::SI_USER, OWN), Treatment::Ignore);
     }
 
     #[test]

@@ -10,7 +10,7 @@ const STATUS_MAX_BYTES: usize = 1024;
 
 /// What a datagram says about the watchdog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum WatchdogWord {
     /// `WATCHDOG=1`
     Ping,
     /// `WATCHDOG=trigger`
@@ -37,7 +37,7 @@ pub struct Message {
     /// `RESTART_RESET=1`: `RestartSteps=` begin anew (systemd 258; earlier ones ignore it).
     pub restart_reset: bool,
     /// `WATCHDOG=…`
-    pub watchdog: Option<Verdict>,
+    pub watchdog: Option<WatchdogWord>,
 }
 
 impl Message {
@@ -63,7 +63,7 @@ impl Message {
     /// | EXTEND_TIMEOUT_USEC | the longer; none of before a change of state | it counts from when it is read, for the state that is then |
     /// | RESTART_RESET | if either says it | it can be said twice |
     pub fn supersede(&mut self, mut newer: Self) -> Option<Self> {
-        if self.watchdog == Some(Verdict::Trigger) {
+        if self.watchdog == Some(WatchdogWord::Trigger) {
             newer.withdraw_ping();
             return Some(newer).filter(|newer| !newer.is_empty());
         }
@@ -83,7 +83,7 @@ impl Message {
 
     /// Takes back a `WATCHDOG=1`: its moment is over.
     pub fn withdraw_ping(&mut self) {
-        if self.watchdog == Some(Verdict::Ping) {
+        if self.watchdog == Some(WatchdogWord::Ping) {
             self.watchdog = None;
         }
     }
@@ -118,8 +118,8 @@ impl Message {
             lines.push(format_args!("RESTART_RESET=1"));
         }
         match self.watchdog {
-            Some(Verdict::Ping) => lines.push(format_args!("WATCHDOG=1")),
-            Some(Verdict::Trigger) => lines.push(format_args!("WATCHDOG=trigger")),
+            Some(WatchdogWord::Ping) => lines.push(format_args!("WATCHDOG=1")),
+            Some(WatchdogWord::Trigger) => lines.push(format_args!("WATCHDOG=trigger")),
             None => {}
         }
         lines.0
@@ -167,11 +167,11 @@ mod tests {
     use super::*;
 
     fn ping() -> Message {
-        Message { watchdog: Some(Verdict::Ping), ..Message::default() }
+        Message { watchdog: Some(WatchdogWord::Ping), ..Message::default() }
     }
 
     fn trigger() -> Message {
-        Message { watchdog: Some(Verdict::Trigger), ..Message::status("mute") }
+        Message { watchdog: Some(WatchdogWord::Trigger), ..Message::status("mute") }
     }
 
     fn ready() -> Message {

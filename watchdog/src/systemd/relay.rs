@@ -2,14 +2,14 @@
 //!
 //! COMMAND must not speak to systemd itself: its READY=1 would count without a probe, its WATCHDOG=1 would hide its hang.
 //! But what else it says has its use, and a service that keeps descriptors with systemd, or reports its progress, is to
-//! go on doing so. So it gets a socket of ours as `NOTIFY_SOCKET`, and what it says there goes three ways:
+//! go on doing so. So it gets a socket of ours as `NOTIFY_SOCKET`, and what it says there goes four ways:
 //!
 //! | it says | it is |
 //! |---|---|
-//! | READY, STOPPING, RELOADING, STATUS, WATCHDOG, EXTEND_TIMEOUT_USEC, MAINPID | for us: [`Said`] |
+//! | READY, STOPPING, RELOADING, STATUS, WATCHDOG, EXTEND_TIMEOUT_USEC, MAINPID | for us: [`Notification`] |
 //! | FDSTORE with its descriptors, ERRNO, RESTART_RESET, X_…, unknown names | passed on as it is ([`Received::pass_on`]) |
 //! | BARRIER | passed on in the same line: it tells COMMAND that systemd has read what was passed on before |
-//! | what would come between systemd and us | dropped: [`KEPT_BACK`] |
+//! | what would come between systemd and us | dropped: [`KEPT_BACK`](said::KEPT_BACK) |
 //!
 //! The socket is abstract, with a name of its own: it works under `ProtectSystem=strict` and `PrivateTmp=` and leaves no
 //! file behind. It ends at the network namespace: a COMMAND that goes into one of its own cannot reach it, nor can
@@ -42,7 +42,7 @@ use self::errand::Errand;
 use self::receive::{Envelope, Taken};
 #[cfg(test)]
 pub(crate) use self::said::Reloading;
-pub use self::said::{MOST_BYTES, Malformed, Said};
+pub use self::said::{MOST_BYTES, Malformed, Notification};
 use self::speaker::{Home, Sender};
 use self::strangers::Strangers;
 
@@ -71,7 +71,7 @@ pub struct Received {
     /// Which of its processes sent it.
     pub pid: i32,
     /// What is for us.
-    pub said: Said,
+    pub said: Notification,
     /// What is for systemd: give it to [`Notifier::pass_on`](crate::systemd::notify::Notifier::pass_on). Where there is nobody to
     /// tell, drop it: a barrier is passed then.
     pub pass_on: Option<Datagram>,
@@ -81,7 +81,7 @@ pub struct Received {
 #[derive(Debug)]
 pub enum Next {
     /// This.
-    Said(Box<Received>),
+    Notification(Box<Received>),
     /// Something that is not listened to: a stranger's, or malformed.
     Ignored,
     /// Nothing.
@@ -136,7 +136,7 @@ impl Relay {
     pub fn last_words(&self, started: i32, named: Option<i32>) -> impl Iterator<Item = Received> {
         let command = [started, named.unwrap_or(started)];
         let next = move |_| match self.receive(command, PATIENCE_AT_LAST) {
-            Ok(Next::Said(received)) => Some(Some(*received)),
+            Ok(Next::Notification(received)) => Some(Some(*received)),
             Ok(Next::Ignored) => Some(None),
             Ok(Next::Nothing) | Err(_) => None,
         };
@@ -206,8 +206,8 @@ fn understand(taken: Taken, pid: Option<i32>) -> Next {
         tracing::warn!("ignored a notification of process {pid}: no room for its descriptors (LimitNOFILE=)");
         return Next::Ignored;
     };
-    match Said::parse(&taken.bytes, descriptors.len()) {
-        Ok(said) => Next::Said(Box::new(Received::new(pid, said, descriptors))),
+    match Notification::parse(&taken.bytes, descriptors.len()) {
+        Ok(said) => Next::Notification(Box::new(Received::new(pid, said, descriptors))),
         Err(malformed) => {
             tracing::debug!("ignored a notification of process {pid}: {malformed}");
             Next::Ignored
@@ -216,7 +216,7 @@ fn understand(taken: Taken, pid: Option<i32>) -> Next {
 }
 
 impl Received {
-    fn new(pid: i32, mut said: Said, mut descriptors: Foreign) -> Self {
+    fn new(pid: i32, mut said: Notification, mut descriptors: Foreign) -> Self {
         if said.first_is_pidfd {
             descriptors.take_first();
         }

@@ -28,7 +28,7 @@ use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-use self::event::Said;
+use self::event::LogRecord;
 use self::line::Lines;
 use crate::words::journal::Journal;
 
@@ -101,9 +101,9 @@ impl Log {
 }
 
 impl Sinks {
-    fn say(&mut self, said: &Said) {
+    fn say(&mut self, said: &LogRecord) {
         if self.lost > 0 {
-            let lost = Said::lost(self.lost);
+            let lost = LogRecord::lost(self.lost);
             if !self.try_say(&lost) {
                 self.lost += 1;
                 return;
@@ -115,7 +115,7 @@ impl Sinks {
         }
     }
 
-    fn try_say(&mut self, said: &Said) -> bool {
+    fn try_say(&mut self, said: &LogRecord) -> bool {
         let taken = self.journal.as_mut().is_some_and(|journal| journal.send(&said.entry()).is_ok());
         taken || self.lines.write(said)
     }
@@ -134,7 +134,7 @@ impl Subscriber for &'static Log {
     }
 
     fn event(&self, event: &Event<'_>) {
-        let said = Said::of(event);
+        let said = LogRecord::of(event);
         self.with(|sinks| sinks.say(&said));
     }
 

@@ -20,7 +20,7 @@ pub use self::figures::Metrics;
 
 /// Where the service stands, as the label `state` has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum ServiceState {
     /// No probe was healthy yet.
     Starting,
     /// The last probe was healthy.
@@ -37,7 +37,7 @@ pub enum State {
     Unguarded,
 }
 
-impl State {
+impl ServiceState {
     /// All, in the order they are shown in.
     pub const ALL: [Self; 7] = [
         Self::Starting,

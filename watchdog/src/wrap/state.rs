@@ -29,8 +29,8 @@ use self::start::Start;
 use self::status::{Kind, Status};
 use crate::config::Config;
 use crate::hang::timing;
-use crate::systemd::message::{Message, Verdict};
-use crate::systemd::relay::Said;
+use crate::systemd::message::{Message, WatchdogWord};
+use crate::systemd::relay::Notification;
 use crate::words::outcome::{Outcome, Reason};
 use crate::words::span::rounded;
 
@@ -81,17 +81,17 @@ pub struct State {
     /// What the trigger will say, while the report is made.
     hang: String,
     /// systemd's own timer started anew: READY or the last ping.
-    vouched: Instant,
+    timer_since: Instant,
     /// READY or the last healthy probe.
     answered: Instant,
     /// When to look whether the unit is kept from running, should no ping be said before.
-    next_vouch: Option<Instant>,
+    no_ping_due: Option<Instant>,
     /// Since when no probe was unhealthy; [`None`] once RESTART_RESET=1 was said.
     sound_since: Option<Instant>,
     /// A signal came that may have been meant to stop COMMAND: until then no hang is called.
-    lenient_until: Option<Instant>,
+    no_hang_before: Option<Instant>,
     /// The report of probes that cannot be made was made.
-    blind_reported: bool,
+    cannot_probe_reported: bool,
     probe_started: Instant,
     /// A probe is under way.
     in_flight: bool,
@@ -118,12 +118,12 @@ impl State {
             child: Child::default(),
             reload: Reload::default(),
             hang: String::new(),
-            vouched: now,
+            timer_since: now,
             answered: now,
-            next_vouch: None,
+            no_ping_due: None,
             sound_since: None,
-            lenient_until: None,
-            blind_reported: false,
+            no_hang_before: None,
+            cannot_probe_reported: false,
             probe_started: now,
             in_flight: false,
             next_probe: Some(now),
@@ -165,8 +165,8 @@ impl State {
     }
 
     /// When [`Event::NoPing`] is to happen.
-    pub fn next_vouch(&self) -> Option<Instant> {
-        self.next_vouch
+    pub fn no_ping_due(&self) -> Option<Instant> {
+        self.no_ping_due
     }
 
     /// When [`Event::ProbeDue`] is to happen.
@@ -197,7 +197,7 @@ impl State {
             (Event::ManagerReloads, Starting) => self.manager_reloads(now),
             (Event::Said(said), Starting | Watching | Unguarded) => self.heard(said, now),
             // It asks for more time to stop.
-            (Event::Said(Said { extend, .. }), Stopping) => {
+            (Event::Said(Notification { extend, .. }), Stopping) => {
                 Actions { message: Message { extend, ..Message::default() }, ..Actions::default() }
             }
             (Event::ReloadAsked { monotonic_usec }, Watching | Unguarded) => {
@@ -247,13 +247,13 @@ impl State {
 
     /// It may be on its way to stop: for W no hang is called.
     fn no_hang_for_now(&mut self, now: Instant) {
-        self.lenient_until = self.config.watchdog.map(|watchdog| now + watchdog);
+        self.no_hang_before = self.config.watchdog.map(|watchdog| now + watchdog);
     }
 
     fn enter(&mut self, phase: Phase) {
         self.phase = phase;
         if phase != Phase::Watching {
-            (self.next_probe, self.next_vouch) = (None, None);
+            (self.next_probe, self.no_ping_due) = (None, None);
         }
     }
 
@@ -273,7 +273,8 @@ impl State {
 
     fn probed(&mut self, ended: Ended, now: Instant) -> Actions {
         self.in_flight = false;
-        self.blind_reported &= matches!(&ended.outcome, Outcome::Unhealthy(reason) if reason.is_ours());
+        self.cannot_probe_reported &=
+            matches!(&ended.outcome, Outcome::Unhealthy(reason) if reason.is_ours());
         if self.pressure.is_some() != ended.pressure.is_some() {
             self.status.is_news();
         }
@@ -313,7 +314,12 @@ impl State {
                 let text = self.cannot_probe_text(&reason, now);
                 let status = self.status.say(Kind::Unhealthy, now, || text);
                 let message = Message { status, ..self.maybe_ping(false, now) };
-                Actions { message, note, report: self.blind_report(&reason, now), ..Actions::default() }
+                Actions {
+                    message,
+                    note,
+                    report: self.cannot_probe_report(&reason, now),
+                    ..Actions::default()
+                }
             }
             Ruling::Failure { reason, is_first } => self.failed(reason, is_first, now),
             Ruling::Hang { reason } => self.hangs(reason, now),
@@ -328,7 +334,7 @@ impl State {
     /// When systemd's own timer acts, unless there is a ping before; [`None`] where there always is.
     fn acts_in(&self, now: Instant) -> Option<Duration> {
         let watched = self.config.watchdog.filter(|_| self.phase == Phase::Watching && !self.config.dry_run);
-        watched.map(|watchdog| (self.vouched + watchdog).saturating_duration_since(now))
+        watched.map(|watchdog| (self.timer_since + watchdog).saturating_duration_since(now))
     }
 
     /// `cannot probe: …; no ping meanwhile, so systemd restarts the service in 3.2 s`
@@ -379,13 +385,13 @@ impl State {
         if !is_healthy && !self.config.dry_run {
             return Message::default();
         }
-        self.vouch(now);
-        Message { watchdog: Some(Verdict::Ping), ..Message::default() }
+        self.restart_timer(now);
+        Message { watchdog: Some(WatchdogWord::Ping), ..Message::default() }
     }
 
     /// When systemd's own timer is about to act.
     fn last_call(&self) -> Instant {
-        timing::last_call(self.vouched, self.config.watchdog.unwrap_or_default())
+        timing::last_call(self.timer_since, self.config.watchdog.unwrap_or_default())
     }
 
     /// `healthy: http://127.0.0.1:8080/healthz answered in 1.2 ms; 3 failures so far, restarted 2 times`

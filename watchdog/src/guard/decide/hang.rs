@@ -1,6 +1,6 @@
 //! What is done about a hang, step by step: [`Act`] says which is next.
 
-use super::{Act, Phase, State};
+use super::{Act, GuardState, Phase};
 use crate::guard::comeback::Comeback;
 use crate::guard::event::{Actions, Failure, Hang, Moment, Task};
 use crate::guard::note::Note;
@@ -8,7 +8,7 @@ use crate::guard::settings::Settings;
 use crate::guard::unit::{Standing, Unit};
 use crate::systemd::shall_restart::Death;
 
-impl State {
+impl GuardState {
     /// It hangs. Where that was called already, it is left alone.
     pub(super) fn hung(&mut self, at: Moment, actions: &mut Actions) {
         if self.rules.dry_run || self.obstacle().is_some() {

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Phase, State};
+use super::{GuardState, Phase};
 use crate::guard::comeback::{Comeback, Obstacle};
 use crate::guard::event::{Actions, Moment};
 use crate::guard::note::Note;
@@ -21,7 +21,7 @@ pub(super) struct Known {
     now: Settings,
 }
 
-impl State {
+impl GuardState {
     /// UNIT's settings were read.
     pub(super) fn settings_are(&mut self, now: Settings, actions: &mut Actions) {
         let Standing::Serving(of) = self.unit.standing() else { return };

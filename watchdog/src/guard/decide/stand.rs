@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
-use super::{Act, Phase, State};
+use super::{Act, GuardState, Phase};
 use crate::guard::event::{Actions, Moment};
 use crate::guard::note::Note;
 use crate::guard::unit::{Standing, Unit};
 
-impl State {
+impl GuardState {
     pub(super) fn seen(&mut self, unit: Unit, at: Moment, actions: &mut Actions) {
         let job = unit.job != 0;
         // `ready` follows at the end of this very step. Later it may go away, which is for others to know.
@@ -104,7 +104,7 @@ impl State {
 
     fn forget(&mut self) {
         self.watch.forget();
-        self.blind = None;
+        self.cannot_probe = None;
         self.refusal = None;
         self.reason = None;
         (self.latency, self.pressure, self.slow) = (None, None, None);

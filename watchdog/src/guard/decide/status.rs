@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Act, Phase, State};
+use super::{Act, GuardState, Phase};
 use crate::guard::event::Actions;
 use crate::words::metrics;
 use crate::words::outcome::Reason;
@@ -14,7 +14,7 @@ const GAP: Duration = Duration::from_secs(1);
 /// … and the newest figures of a healthy one, this often.
 const REFRESH: Duration = Duration::from_secs(60);
 
-impl State {
+impl GuardState {
     pub(super) fn say(&mut self, now: Instant, actions: &mut Actions) {
         let known = !matches!(self.phase, Phase::Away(_));
         if known && !self.ready {
@@ -49,8 +49,8 @@ impl State {
             Phase::Watching if self.watch.is_called() => {
                 (Kind::Figures, format!("hung, and {}: {}", self.why_left_alone(), reason()))
             }
-            Phase::Watching if self.blind.is_some() => {
-                (Kind::Figures, format!("cannot probe: {}", words(&self.blind)))
+            Phase::Watching if self.cannot_probe.is_some() => {
+                (Kind::Figures, format!("cannot probe: {}", words(&self.cannot_probe)))
             }
             Phase::Watching if self.slow.is_some() => {
                 let (no_answer, able) = self.slow.unwrap_or_default();
@@ -78,7 +78,7 @@ impl State {
     /// What is wrong although nothing is.
     fn forecast(&self) -> String {
         match self.obstacle() {
-            Some(obstacle) if self.figure() == metrics::State::Watching => {
+            Some(obstacle) if self.figure() == metrics::ServiceState::Watching => {
                 format!("; in a hang it would be left alone ({obstacle})")
             }
             _ => String::new(),
@@ -88,7 +88,7 @@ impl State {
     fn figures(&self, main: &str) -> String {
         let answered = match (&self.phase, self.latency) {
             (Phase::Watching, Some(took))
-                if self.reason.is_none() && self.blind.is_none() && self.slow.is_none() =>
+                if self.reason.is_none() && self.cannot_probe.is_none() && self.slow.is_none() =>
             {
                 format!(", answered in {}", rounded(took))
             }
@@ -132,11 +132,11 @@ pub enum Kind {
 
 /// What was said last.
 #[derive(Debug, Clone, Default)]
-pub struct Said {
+pub struct Throttle {
     last: Option<(Kind, String, Instant)>,
 }
 
-impl Said {
+impl Throttle {
     /// Whether it is time to say a status of this kind, the main part of which is `text`. If so, it counts as said.
     pub fn is_due(&mut self, kind: Kind, text: &str, now: Instant) -> bool {
         let due = match &self.last {

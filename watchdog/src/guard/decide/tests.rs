@@ -100,7 +100,7 @@ const SIGKILL: Task = Task::Kill { whom: Whom::All, signal: 9 };
 
 /// Plays events to a state, with a clock that stands still unless moved.
 struct Play {
-    state: State,
+    state: GuardState,
     now: Instant,
     maintenance: bool,
     notes: Vec<Note>,
@@ -114,7 +114,7 @@ struct Play {
 impl Play {
     fn new(rules: Rules) -> Self {
         let (now, name) = (Instant::now(), ServiceName::new("nginx").expect("a name"));
-        let state = State::new(rules, name, "http://127.0.0.1/", (Vec::new(), None), now);
+        let state = GuardState::new(rules, name, "http://127.0.0.1/", (Vec::new(), None), now);
         Self {
             state,
             now,

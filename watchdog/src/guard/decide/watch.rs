@@ -4,12 +4,12 @@ use crate::hang::watch::{Ended, Ruling};
 use crate::kernel::stalls::Pressure;
 use std::time::{Duration, Instant};
 
-use super::{Phase, State};
+use super::{GuardState, Phase};
 use crate::guard::event::{Actions, Moment, Task};
 use crate::guard::note::Note;
 use crate::words::outcome::Outcome;
 
-impl State {
+impl GuardState {
     pub(super) fn probe(&mut self, now: Instant, actions: &mut Actions) {
         self.probe_started = now;
         self.begin(Task::Probe { limit: self.watch.limit() }, now, actions);
@@ -62,7 +62,7 @@ impl State {
     fn rule(&mut self, ended: Ended, at: Moment, actions: &mut Actions) {
         let (ruling, next) = self.watch.ended(ended, self.probe_started, at.dice.into(), at.now);
         self.due = Some(next);
-        self.blind = None;
+        self.cannot_probe = None;
         match ruling {
             Ruling::Healthy { failures } => {
                 if failures > 0 {
@@ -75,7 +75,7 @@ impl State {
                 if is_new {
                     actions.notes.push(Note::CannotProbe { reason: reason.clone() });
                 }
-                self.blind = Some(reason);
+                self.cannot_probe = Some(reason);
             }
             Ruling::Late { late } => actions.notes.push(Note::Discounted { late }),
             Ruling::Failure { reason, is_first } => {

@@ -1,4 +1,4 @@
-//! Pressure stall information, as the kernel writes it (Documentation/accounting/psi.rst).
+//! Psi stall information, as the kernel writes it (Documentation/accounting/psi.rst).
 
 /// What was waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,7 +33,7 @@ impl Resource {
 
 /// How much time was lost waiting for one resource.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Pressure {
+pub struct Psi {
     /// At least one task waited.
     pub some: Stall,
     /// All tasks that were not idle waited. Kernels before 5.13 do not say it for the CPU.
@@ -49,7 +49,7 @@ pub struct Stall {
     pub total_usec: u64,
 }
 
-impl Pressure {
+impl Psi {
     /// Reads a `*.pressure` file; [`None`] if it has no `some` line as the kernel writes it.
     pub fn parse(text: &str) -> Option<Self> {
         let stall = |kind| text.lines().find_map(|line| Stall::parse(line.strip_prefix(kind)?));

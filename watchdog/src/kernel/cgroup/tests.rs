@@ -45,7 +45,7 @@ fn files_are_read_without_the_newline_and_errors_name_the_file() {
     let cgroup = Cgroup::at_in("/a.service", &proc);
     assert_eq!(cgroup.read("memory.current").unwrap(), "4096");
     let some = Stall { avg10: 1.5, total_usec: 12 };
-    assert_eq!(cgroup.pressure(Resource::Cpu).unwrap(), Pressure { some, full: None });
+    assert_eq!(cgroup.pressure(Resource::Cpu).unwrap(), Psi { some, full: None });
     let missing = cgroup.pressure(Resource::Memory).unwrap_err();
     assert_eq!(missing.kind(), io::ErrorKind::NotFound);
     assert!(missing.to_string().contains("a.service/memory.pressure: "), "{missing}");
@@ -98,17 +98,14 @@ fn pressure_is_read_as_every_kernel_writes_it() {
     for (text, expected) in [
         (
             "some avg10=12.34 avg60=3.00 avg300=0.50 total=123456\nfull avg10=1.00 avg60=0.00 avg300=0.00 total=7\n",
-            Some(Pressure { some: stall(12.34, 123_456), full: Some(stall(1.0, 7)) }),
+            Some(Psi { some: stall(12.34, 123_456), full: Some(stall(1.0, 7)) }),
         ),
-        (
-            "some avg10=0.00 avg60=0.00 avg300=0.00 total=0\n",
-            Some(Pressure { some: stall(0.0, 0), full: None }),
-        ),
+        ("some avg10=0.00 avg60=0.00 avg300=0.00 total=0\n", Some(Psi { some: stall(0.0, 0), full: None })),
         ("full avg10=0.00 avg60=0.00 avg300=0.00 total=0\n", None),
         ("some avg10=x total=0\n", None),
         ("", None),
     ] {
-        assert_eq!(Pressure::parse(text), expected, "{text}");
+        assert_eq!(Psi::parse(text), expected, "{text}");
     }
 }
 

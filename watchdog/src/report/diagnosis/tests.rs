@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::kernel::cgroup::{Pressure, Stall};
+use crate::kernel::cgroup::{Psi, Stall};
 use crate::kernel::gap::Gap;
 use crate::kernel::sockets::Socket;
 use crate::kernel::syscall::Call;
@@ -34,8 +34,8 @@ fn with(figures: Figures) -> Snapshot {
     Snapshot { figures: Some(figures), ..one(vec![thread(1, 'R', "", None)]) }
 }
 
-fn pressed(resource: Resource, avg10: f32) -> Vec<(Resource, Pressure)> {
-    vec![(resource, Pressure { some: Stall { avg10, total_usec: 0 }, full: None })]
+fn pressed(resource: Resource, avg10: f32) -> Vec<(Resource, Psi)> {
+    vec![(resource, Psi { some: Stall { avg10, total_usec: 0 }, full: None })]
 }
 
 #[test]

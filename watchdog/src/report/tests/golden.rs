@@ -1,11 +1,11 @@
 //! What a whole report looks like.
 
-use crate::kernel::cgroup::{Pressure, Resource, Stall};
+use crate::kernel::cgroup::{Psi, Resource, Stall};
 
 use super::*;
 
-fn pressure(resource: Resource, avg10: f32) -> (Resource, Pressure) {
-    (resource, Pressure { some: Stall { avg10, total_usec: 7 }, full: None })
+fn pressure(resource: Resource, avg10: f32) -> (Resource, Psi) {
+    (resource, Psi { some: Stall { avg10, total_usec: 7 }, full: None })
 }
 
 fn deadlock() -> Report {

@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use nix::errno::Errno;
 
-use super::{Watch, has_ended, process};
+use super::end_of_process::EndOfProcess;
+use super::{has_ended, process};
 use crate::kernel::ancestry::{descent, parent_of};
 use crate::kernel::proc::own_pid;
 use crate::kernel::raw;
@@ -17,7 +18,7 @@ use crate::service::signals::Received;
 pub(super) struct MainProcess {
     pid: i32,
     /// Of one that is another's child: no SIGCHLD tells of its end.
-    watch: Option<Rc<Watch>>,
+    watch: Option<Rc<EndOfProcess>>,
     /// Our child from which the followed process descends, itself or not: if another takes the followed one's status,
     /// this one stands for it.
     via: i32,
@@ -44,7 +45,7 @@ impl MainProcess {
         self.pid
     }
 
-    pub fn watch(&self) -> Option<Rc<Watch>> {
+    pub fn watch(&self) -> Option<Rc<EndOfProcess>> {
         self.watch.clone()
     }
 
@@ -73,7 +74,7 @@ impl MainProcess {
             return Ok(());
         }
         // Watched first: so what is found out about `pid` below is true of the process that is watched.
-        let watch = Watch::new(pid);
+        let watch = EndOfProcess::new(pid);
         let via = descent(pid, own_pid(), parent_of).filter(|via| !is_helper(*via));
         let via = via.ok_or(FollowError::NotOfCommand { pid })?;
         let watch = match watch {

@@ -53,6 +53,6 @@ fn the_main_process_is_nobodys_helper() {
 #[test]
 fn only_one_process_can_be_meant_by_a_process_id() {
     for nobody in [0, -1, -42, i32::MIN] {
-        assert!(process(nobody).is_err() && Watch::new(nobody).is_err());
+        assert!(process(nobody).is_err() && EndOfProcess::new(nobody).is_err());
     }
 }

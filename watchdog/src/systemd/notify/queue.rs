@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{Datagram, MOST_DESCRIPTORS};
-use crate::systemd::message::{Message, Verdict};
+use crate::systemd::message::{Message, WatchdogWord};
 
 /// More datagrams are not kept.
 const MOST: usize = 64;
@@ -36,7 +36,7 @@ impl Queue {
     pub fn add(&mut self, mut message: Message) {
         let (pinged, triggered) = self.take_ping_back();
         if pinged && !triggered && message.watchdog.is_none() {
-            message.watchdog = Some(Verdict::Ping);
+            message.watchdog = Some(WatchdogWord::Ping);
         }
         self.put(message);
     }
@@ -46,8 +46,8 @@ impl Queue {
         let (mut pinged, mut triggered) = (false, false);
         self.0.retain_mut(|waiting| {
             let Waiting::Own(own) = waiting else { return true };
-            pinged |= own.watchdog == Some(Verdict::Ping);
-            triggered |= own.watchdog == Some(Verdict::Trigger);
+            pinged |= own.watchdog == Some(WatchdogWord::Ping);
+            triggered |= own.watchdog == Some(WatchdogWord::Trigger);
             own.withdraw_ping();
             !own.is_empty()
         });
@@ -153,7 +153,7 @@ mod tests {
     }
 
     fn ping() -> Message {
-        Message { watchdog: Some(Verdict::Ping), ..Message::default() }
+        Message { watchdog: Some(WatchdogWord::Ping), ..Message::default() }
     }
 
     fn ready() -> Message {
@@ -189,7 +189,7 @@ mod tests {
         let mut queue = Queue::default();
         queue.say(ping());
         queue.pass_on(passed_on("X_A=1", 0));
-        queue.say(Message { watchdog: Some(Verdict::Ping), ..Message::status("a") });
+        queue.say(Message { watchdog: Some(WatchdogWord::Ping), ..Message::status("a") });
         queue.pass_on(passed_on("X_B=1", 0));
         assert_eq!(words(&queue), ["WATCHDOG=1", "X_A=1", "STATUS=a\nWATCHDOG=1", "X_B=1"][1..]);
         queue.say(ping());
@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn a_waiting_trigger_is_final() {
         let mut queue = Queue::default();
-        queue.say(Message { watchdog: Some(Verdict::Trigger), ..Message::status("mute") });
+        queue.say(Message { watchdog: Some(WatchdogWord::Trigger), ..Message::status("mute") });
         queue.pass_on(passed_on("X_A=1", 0));
         queue.say(ping());
         assert_eq!(words(&queue), ["STATUS=mute\nWATCHDOG=trigger", "X_A=1"]);

@@ -2,7 +2,7 @@ use std::io::Read;
 use std::os::unix::net::UnixDatagram;
 
 use super::*;
-use crate::systemd::message::Verdict;
+use crate::systemd::message::WatchdogWord;
 
 fn receiver() -> (UnixDatagram, Notifier, tempfile::TempDir) {
     let directory = tempfile::tempdir().expect("a directory");
@@ -49,7 +49,7 @@ fn words(socket: &UnixDatagram) -> Vec<String> {
 }
 
 fn ping() -> Message {
-    Message { watchdog: Some(Verdict::Ping), ..Message::default() }
+    Message { watchdog: Some(WatchdogWord::Ping), ..Message::default() }
 }
 
 fn pipe_in(words: &str) -> (io::PipeReader, Datagram) {
@@ -63,7 +63,7 @@ fn a_full_queue_keeps_ready_and_the_newest_word_and_drops_old_pings() {
     let now = Instant::now();
     fill(&mut notifier, now);
     notifier.send(Message { ready: true, ..Message::status("old") }, now);
-    notifier.send(Message { watchdog: Some(Verdict::Ping), ..Message::status("new") }, now);
+    notifier.send(Message { watchdog: Some(WatchdogWord::Ping), ..Message::status("new") }, now);
     notifier.send(Message::default(), now);
     assert_eq!(notifier.retry_at(), Some(now + RETRY));
     assert_eq!(words(&socket), [""; 0]);
@@ -155,7 +155,7 @@ fn back_again(directory: &tempfile::TempDir) -> UnixDatagram {
 #[test]
 fn what_is_said_while_the_socket_is_gone_is_said_when_it_is_back() {
     let ready = Message { ready: true, ..Message::status("up") };
-    let trigger = Message { watchdog: Some(Verdict::Trigger), ..Message::status("mute") };
+    let trigger = Message { watchdog: Some(WatchdogWord::Trigger), ..Message::status("mute") };
     for (is_unlinked, message, expected) in [
         (false, &ready, "READY=1\nSTATUS=up"),
         (true, &ready, "READY=1\nSTATUS=up"),

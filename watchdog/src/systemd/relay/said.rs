@@ -14,14 +14,14 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::systemd::message::Verdict;
+use crate::systemd::message::WatchdogWord;
 
 /// `NOTIFY_BUFFER_MAX` in systemd.
 pub const MOST_BYTES: usize = 4096;
 
 /// The words for us, and those that are passed on as they are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Said {
+pub struct Notification {
     /// `READY=1`. Together with `reloading`: a reload that began and is over.
     pub ready: bool,
     /// `STOPPING=1`. Together with one of the others it alone counts.
@@ -34,7 +34,7 @@ pub struct Said {
     /// the main one, and our pings for those of a stranger (`NotifyAccess=main`).
     pub mainpid: Option<u32>,
     /// `WATCHDOG=…`: COMMAND's own word, not passed on. Only a probe vouches for COMMAND.
-    pub watchdog: Option<Verdict>,
+    pub watchdog: Option<WatchdogWord>,
     /// `EXTEND_TIMEOUT_USEC=…`. Between READY and STOPPING it would make the watchdog wait as well: see
     /// [`Message::extend`](crate::systemd::message::Message::extend).
     pub extend: Option<Duration>,
@@ -76,7 +76,7 @@ pub enum Malformed {
     BarrierDescriptors { descriptors: usize },
 }
 
-impl Said {
+impl Notification {
     /// Takes a datagram that came with that many descriptors apart.
     pub fn parse(datagram: &[u8], descriptors: usize) -> Result<Self, Malformed> {
         let lines = lines(datagram)?;
@@ -97,8 +97,8 @@ impl Said {
             status: first(b"STATUS=").and_then(text).map(ToOwned::to_owned),
             mainpid: first(b"MAINPID=").and_then(number).filter(|pid| (1..=MOST_PID).contains(pid)),
             watchdog: match first(b"WATCHDOG=") {
-                Some(b"1") => Some(Verdict::Ping),
-                Some(b"trigger") => Some(Verdict::Trigger),
+                Some(b"1") => Some(WatchdogWord::Ping),
+                Some(b"trigger") => Some(WatchdogWord::Trigger),
                 _ => None,
             },
             extend: first(b"EXTEND_TIMEOUT_USEC=")
@@ -120,7 +120,7 @@ impl Said {
     }
 }
 
-/// Names of lines that end here: what they say is in [`Said`].
+/// Names of lines that end here: what they say is in [`Notification`].
 const OURS: [&[u8]; 9] = [
     b"READY",
     b"STOPPING",

@@ -30,7 +30,7 @@ pub(super) struct Sender {
 
 /// Where a process is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Whereabouts {
     OurUnit,
     Elsewhere,
     /// It has exited, or we may not look.
@@ -40,7 +40,7 @@ pub(super) enum Place {
 /// What /proc/PID/cgroup says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shown {
-    At(Place),
+    At(Whereabouts),
     /// In no cgroup of cgroup 1. That is where an exiting process is; one that lives may be in its root.
     Nowhere {
         /// Cgroup 2 has it in our unit.
@@ -49,14 +49,14 @@ enum Shown {
 }
 
 /// The decision about one that is not COMMAND's own process. `place` is only looked up where it is needed.
-pub(super) fn may_speak(sender: Sender, own_uid: u32, place: impl FnOnce() -> Place) -> bool {
+pub(super) fn may_speak(sender: Sender, own_uid: u32, place: impl FnOnce() -> Whereabouts) -> bool {
     if sender.pid <= 0 {
         return false;
     }
     match place() {
-        Place::OurUnit => true,
-        Place::Elsewhere => false,
-        Place::Unknown => sender.uid == own_uid || sender.uid == 0,
+        Whereabouts::OurUnit => true,
+        Whereabouts::Elsewhere => false,
+        Whereabouts::Unknown => sender.uid == own_uid || sender.uid == 0,
     }
 }
 
@@ -77,29 +77,29 @@ impl Home {
     }
 
     /// Where a process is now.
-    pub fn place_of(&self, pid: i32) -> Place {
+    pub fn place_of(&self, pid: i32) -> Whereabouts {
         match Membership::of(pid).map(|theirs| self.shown(&theirs)) {
-            Err(_) => Place::Unknown,
+            Err(_) => Whereabouts::Unknown,
             Ok(Shown::At(place)) => place,
             Ok(Shown::Nowhere { is_ours }) => match is_exiting(pid) {
-                None => Place::Unknown,
-                Some(true) if is_ours || is_descendant(pid) => Place::OurUnit,
-                Some(_) => Place::Elsewhere,
+                None => Whereabouts::Unknown,
+                Some(true) if is_ours || is_descendant(pid) => Whereabouts::OurUnit,
+                Some(_) => Whereabouts::Elsewhere,
             },
         }
     }
 
     fn shown(&self, theirs: &Membership) -> Shown {
-        let (mut place, mut is_nowhere, mut is_ours) = (Place::Unknown, false, false);
+        let (mut place, mut is_nowhere, mut is_ours) = (Whereabouts::Unknown, false, false);
         for (hierarchy, ours) in self.0.paths() {
             let unit = unit_path(ours).unwrap_or(ours);
             match (hierarchy, theirs.path(hierarchy)) {
                 (_, Some(path)) if is_below(path, unit) => {
-                    place = Place::OurUnit;
+                    place = Whereabouts::OurUnit;
                     is_ours |= hierarchy == Hierarchy::V2 && unit != "/";
                 }
                 (Hierarchy::Systemd, Some("/")) => is_nowhere = true,
-                _ => return Shown::At(Place::Elsewhere),
+                _ => return Shown::At(Whereabouts::Elsewhere),
             }
         }
         if is_nowhere { Shown::Nowhere { is_ours } } else { Shown::At(place) }
@@ -133,12 +133,12 @@ mod tests {
     fn the_unit_may_speak_and_the_dead_by_their_user() {
         let nobody = 65534;
         for (pid, uid, place, expected) in [
-            (19, nobody, Some(Place::OurUnit), true),
-            (19, 0, Some(Place::Elsewhere), false),
-            (19, 1000, Some(Place::Elsewhere), false),
-            (19, 1000, Some(Place::Unknown), true),
-            (19, 0, Some(Place::Unknown), true),
-            (19, nobody, Some(Place::Unknown), false),
+            (19, nobody, Some(Whereabouts::OurUnit), true),
+            (19, 0, Some(Whereabouts::Elsewhere), false),
+            (19, 1000, Some(Whereabouts::Elsewhere), false),
+            (19, 1000, Some(Whereabouts::Unknown), true),
+            (19, 0, Some(Whereabouts::Unknown), true),
+            (19, nobody, Some(Whereabouts::Unknown), false),
             (0, 0, None, false),
             (-1, 1000, None, false),
         ] {
@@ -153,32 +153,36 @@ mod tests {
         let hybrid =
             |systemd: &str, unified: &str| format!("4:memory:/x\n1:name=systemd:{systemd}\n0::{unified}\n");
         for (ours, theirs, expected) in [
-            ("0::/system.slice/a.service", "0::/system.slice/a.service", Shown::At(Place::OurUnit)),
-            ("0::/system.slice/a.service\n", "0::/system.slice/a.service/b\n", Shown::At(Place::OurUnit)),
-            ("0::/system.slice/a.service/b", "0::/system.slice/a.service/c", Shown::At(Place::OurUnit)),
-            ("0::/system.slice/a.service/b", "0::/system.slice/a.service", Shown::At(Place::OurUnit)),
-            ("0::/system.slice/a.service", "0::/system.slice/a.service2", Shown::At(Place::Elsewhere)),
-            ("0::/system.slice/a.service", "0::/system.slice/b.service", Shown::At(Place::Elsewhere)),
-            ("0::/system.slice/a.service", "0::/system.slice", Shown::At(Place::Elsewhere)),
+            ("0::/system.slice/a.service", "0::/system.slice/a.service", Shown::At(Whereabouts::OurUnit)),
+            (
+                "0::/system.slice/a.service\n",
+                "0::/system.slice/a.service/b\n",
+                Shown::At(Whereabouts::OurUnit),
+            ),
+            ("0::/system.slice/a.service/b", "0::/system.slice/a.service/c", Shown::At(Whereabouts::OurUnit)),
+            ("0::/system.slice/a.service/b", "0::/system.slice/a.service", Shown::At(Whereabouts::OurUnit)),
+            ("0::/system.slice/a.service", "0::/system.slice/a.service2", Shown::At(Whereabouts::Elsewhere)),
+            ("0::/system.slice/a.service", "0::/system.slice/b.service", Shown::At(Whereabouts::Elsewhere)),
+            ("0::/system.slice/a.service", "0::/system.slice", Shown::At(Whereabouts::Elsewhere)),
             (
                 "0::/u.slice/u@1.service/app.slice/a.service",
                 "0::/u.slice/u@1.service/b.service",
-                Shown::At(Place::Elsewhere),
+                Shown::At(Whereabouts::Elsewhere),
             ),
-            ("0::/", "0::/", Shown::At(Place::OurUnit)),
-            ("0::/", "0::/a", Shown::At(Place::OurUnit)),
-            ("0::/", "0::/..", Shown::At(Place::Elsewhere)),
-            ("0::/", "0::/../a", Shown::At(Place::Elsewhere)),
-            ("0::/a/b", "0::/a", Shown::At(Place::Elsewhere)),
+            ("0::/", "0::/", Shown::At(Whereabouts::OurUnit)),
+            ("0::/", "0::/a", Shown::At(Whereabouts::OurUnit)),
+            ("0::/", "0::/..", Shown::At(Whereabouts::Elsewhere)),
+            ("0::/", "0::/../a", Shown::At(Whereabouts::Elsewhere)),
+            ("0::/a/b", "0::/a", Shown::At(Whereabouts::Elsewhere)),
             (
                 &hybrid("/a.service", "/a.service"),
                 &hybrid("/a.service", "/a.service"),
-                Shown::At(Place::OurUnit),
+                Shown::At(Whereabouts::OurUnit),
             ),
-            (&hybrid("/", "/a.service"), &hybrid("/", "/b.service"), Shown::At(Place::Elsewhere)),
-            (&hybrid("/a.service", "/"), &hybrid("/b.service", "/"), Shown::At(Place::Elsewhere)),
-            ("1:name=systemd:/a.service", "0::/a.service", Shown::At(Place::Elsewhere)),
-            ("", "0::/a.service", Shown::At(Place::Unknown)),
+            (&hybrid("/", "/a.service"), &hybrid("/", "/b.service"), Shown::At(Whereabouts::Elsewhere)),
+            (&hybrid("/a.service", "/"), &hybrid("/b.service", "/"), Shown::At(Whereabouts::Elsewhere)),
+            ("1:name=systemd:/a.service", "0::/a.service", Shown::At(Whereabouts::Elsewhere)),
+            ("", "0::/a.service", Shown::At(Whereabouts::Unknown)),
             // One that is exiting, or lives in the root.
             ("1:name=systemd:/a.service", "1:name=systemd:/", NOWHERE),
             (&hybrid("/a.service", "/"), &hybrid("/", "/"), NOWHERE),
@@ -187,9 +191,13 @@ mod tests {
                 &hybrid("/", "/a.service"),
                 Shown::Nowhere { is_ours: true },
             ),
-            (&hybrid("/a.service", "/a.service"), &hybrid("/", "/b.service"), Shown::At(Place::Elsewhere)),
-            (&hybrid("/a.service", "/a.service"), &hybrid("/", "/"), Shown::At(Place::Elsewhere)),
-            (&hybrid("/", "/"), &hybrid("/", "/"), Shown::At(Place::OurUnit)),
+            (
+                &hybrid("/a.service", "/a.service"),
+                &hybrid("/", "/b.service"),
+                Shown::At(Whereabouts::Elsewhere),
+            ),
+            (&hybrid("/a.service", "/a.service"), &hybrid("/", "/"), Shown::At(Whereabouts::Elsewhere)),
+            (&hybrid("/", "/"), &hybrid("/", "/"), Shown::At(Whereabouts::OurUnit)),
         ] {
             assert_eq!(Home::at(ours).shown(&theirs.to_owned().into()), expected, "{ours:?} {theirs:?}");
         }
@@ -197,8 +205,8 @@ mod tests {
 
     #[test]
     fn a_process_that_is_not_there_is_nowhere() {
-        assert_eq!(Home::find().place_of(i32::MAX), Place::Unknown);
-        assert_ne!(Home::find().place_of(std::process::id().cast_signed()), Place::Elsewhere);
+        assert_eq!(Home::find().place_of(i32::MAX), Whereabouts::Unknown);
+        assert_ne!(Home::find().place_of(std::process::id().cast_signed()), Whereabouts::Elsewhere);
     }
     /// Whether this machine has cgroup 1 or not: it is in no cgroup of it that is ours.
     #[test]
@@ -212,13 +220,13 @@ mod tests {
             child.kill().and_then(|()| child.wait()).expect("its end");
             return;
         }
-        assert_eq!(home.place_of(pid), Place::Elsewhere, "it lives");
+        assert_eq!(home.place_of(pid), Whereabouts::Elsewhere, "it lives");
         drop(child.stdin.take());
         let process = pidfd::open(pid).expect("a descriptor");
         let mut ended = [PollFd::new(&process, PollFlags::IN)];
         poll(&mut ended, None).expect("its end");
-        assert_eq!(home.place_of(pid), Place::OurUnit, "nobody has waited for it");
+        assert_eq!(home.place_of(pid), Whereabouts::OurUnit, "nobody has waited for it");
         child.wait().expect("its end");
-        assert_eq!(home.place_of(pid), Place::Unknown);
+        assert_eq!(home.place_of(pid), Whereabouts::Unknown);
     }
 }

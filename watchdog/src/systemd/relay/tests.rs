@@ -28,7 +28,7 @@ async fn next_of(relay: &Relay, started: i32, named: Option<i32>) -> Received {
     let said = async {
         loop {
             relay.wait().await;
-            if let Next::Said(received) = relay.take(started, named).expect("received") {
+            if let Next::Notification(received) = relay.take(started, named).expect("received") {
                 return *received;
             }
         }
@@ -59,8 +59,8 @@ fn assert_closed(mut reader: PipeReader) {
     assert_eq!(reader.read(&mut [0]).expect("the end, not an open pipe"), 0);
 }
 
-fn status(words: &str) -> Said {
-    Said { status: Some(words.to_owned()), ..Said::default() }
+fn status(words: &str) -> Notification {
+    Notification { status: Some(words.to_owned()), ..Notification::default() }
 }
 
 #[tokio::test]
@@ -69,11 +69,11 @@ async fn what_is_for_us_and_what_is_for_systemd_go_their_ways() {
     say(&relay, "READY=1\nERRNO=2\nSTATUS=up\nX_A=1", Vec::new());
     say(&relay, "MAINPID=17", Vec::new());
     let received = next(&relay).await;
-    assert_eq!((received.pid, received.said), (own_pid(), Said { ready: true, ..status("up") }));
+    assert_eq!((received.pid, received.said), (own_pid(), Notification { ready: true, ..status("up") }));
     let pass_on = received.pass_on.expect("lines for systemd");
     assert_eq!((&*pass_on.bytes, pass_on.descriptors.len()), (&b"ERRNO=2\nX_A=1"[..], 0));
     let received = next(&relay).await;
-    assert_eq!(received.said, Said { mainpid: Some(17), ..Said::default() });
+    assert_eq!(received.said, Notification { mainpid: Some(17), ..Notification::default() });
     assert!(received.pass_on.is_none());
 }
 
@@ -152,7 +152,7 @@ async fn what_is_too_long_is_dropped_whole() {
     say(&relay, format!("READY=1\nFDSTORE=1\nX_A={}", "x".repeat(MOST_BYTES)), vec![end]);
     say(&relay, "", Vec::new());
     let received = next(&relay).await;
-    assert_eq!(received.said, Said::default());
+    assert_eq!(received.said, Notification::default());
     assert_closed(reader);
     say(&relay, "x".repeat(MOST_BYTES), Vec::new());
     assert_eq!(next(&relay).await.said.kept_back.len(), 1);
@@ -334,7 +334,7 @@ async fn our_own_messages_are_understood_by_a_relay_of_ours() {
     let relay = Relay::open().expect("a relay");
     let mut command = command(&relay);
     command.send(Message { ready: true, ..Message::status("C:\\") }, Instant::now());
-    assert_eq!(next(&relay).await.said, Said { ready: true, ..status("C:\\") });
+    assert_eq!(next(&relay).await.said, Notification { ready: true, ..status("C:\\") });
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use crate::words::journal::{Entry, Priority};
 
 /// What was said, how grave it is, and where in the program.
 #[derive(Debug)]
-pub struct Said {
+pub struct LogRecord {
     pub level: Level,
     pub message: String,
     fields: Vec<(&'static str, String)>,
@@ -19,7 +19,7 @@ pub struct Said {
     module: Option<&'static str>,
 }
 
-impl Said {
+impl LogRecord {
     /// Takes `event` apart.
     pub fn of(event: &Event<'_>) -> Self {
         let metadata = event.metadata();
@@ -68,7 +68,7 @@ impl Said {
     }
 }
 
-impl Visit for Said {
+impl Visit for LogRecord {
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
             "message" => value.clone_into(&mut self.message),

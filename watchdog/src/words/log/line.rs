@@ -7,7 +7,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::fstat;
 use tracing::Level;
 
-use super::event::Said;
+use super::event::LogRecord;
 use crate::words::text;
 
 /// pipe(7): a pipe that has room has room for this much, and one write of it is not torn apart. More could block.
@@ -40,7 +40,7 @@ impl Lines {
     }
 
     /// Writes a line, if there is room for it.
-    pub fn write(&self, said: &Said) -> bool {
+    pub fn write(&self, said: &LogRecord) -> bool {
         let stderr = io::stderr();
         let file = self.file.as_ref().map_or_else(|| stderr.as_fd(), AsFd::as_fd);
         let line = line(said, self.for_journal);
@@ -58,7 +58,7 @@ fn is_journal(stderr: BorrowedFd<'_>, stream: Option<&str>) -> bool {
 
 /// `<4>sd-watchdog: MESSAGE`. The name is there since COMMAND's own lines come under the same identifier. One line
 /// without control characters: no part of a message can pass for somebody else's, or play with a terminal.
-fn line(said: &Said, for_journal: bool) -> String {
+fn line(said: &LogRecord, for_journal: bool) -> String {
     let mut line = if for_journal { format!("<{}>", priority(said.level)) } else { String::new() };
     line.push_str("sd-watchdog: ");
     line.extend(said.message.chars().map(text::printable));
@@ -91,8 +91,8 @@ fn has_room(file: BorrowedFd<'_>) -> bool {
 mod tests {
     use super::*;
 
-    fn said(level: Level, message: &str) -> Said {
-        let mut said = Said::lost(1);
+    fn said(level: Level, message: &str) -> LogRecord {
+        let mut said = LogRecord::lost(1);
         (said.level, said.message) = (level, message.to_owned());
         said
     }

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use super::State;
+use super::ServiceState;
 use super::histogram::{Bound, Histogram};
 use super::text::{Kind, Page, Seconds, label};
 use crate::words::outcome::{Cause, Outcome};
@@ -58,7 +58,7 @@ pub struct Metrics {
     pings: Cell<u64>,
     /// When systemd's own timer began anew.
     timed_from: Cell<Option<Instant>>,
-    state: Cell<State>,
+    state: Cell<ServiceState>,
     failures: Cell<u32>,
     hangs: Cell<u64>,
     widened: Cell<u64>,
@@ -84,7 +84,7 @@ impl Metrics {
             discounted: Cell::new(0),
             pings: Cell::new(0),
             timed_from: Cell::new(None),
-            state: Cell::new(State::Starting),
+            state: Cell::new(ServiceState::Starting),
             failures: Cell::new(0),
             hangs: Cell::new(0),
             widened: Cell::new(0),
@@ -124,7 +124,7 @@ impl Metrics {
     }
 
     /// Where the service stands from now on.
-    pub fn state(&self, state: State) {
+    pub fn state(&self, state: ServiceState) {
         self.state.set(state);
     }
 
@@ -183,7 +183,7 @@ impl Metrics {
             Gauge,
             "sd_watchdog_state",
             "1 for the state that the service is in, 0 for the others.",
-            State::ALL.map(|each| (label("state", each.name()), u8::from(each == state))),
+            ServiceState::ALL.map(|each| (label("state", each.name()), u8::from(each == state))),
         );
         page.figure(Gauge, "sd_watchdog_failures", "Unhealthy probes in a row.", self.failures.get());
         page.histogram(
@@ -335,7 +335,7 @@ mod tests {
             (Metrics::discounted, &["sd_watchdog_discounted_total 1"]),
             (Metrics::ping, &["sd_watchdog_pings_total 1"]),
             (
-                |metrics| metrics.state(State::Hung),
+                |metrics| metrics.state(ServiceState::Hung),
                 &["sd_watchdog_state{state=\"starting\"} 0", "sd_watchdog_state{state=\"hung\"} 1"],
             ),
             (|metrics| metrics.failures(2), &["sd_watchdog_failures 2"]),

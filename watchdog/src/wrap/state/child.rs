@@ -5,8 +5,8 @@ use std::time::Instant;
 use super::{Actions, Note, Phase, State};
 use crate::cli::ChildPings;
 use crate::cli::OnHang;
-use crate::systemd::message::{Message, Verdict};
-use crate::systemd::relay::Said;
+use crate::systemd::message::{Message, WatchdogWord};
+use crate::systemd::relay::Notification;
 use crate::words::outcome::{Cause, Reason};
 use crate::words::span::rounded;
 
@@ -22,7 +22,7 @@ pub(super) struct Child {
 }
 
 impl State {
-    pub(super) fn heard(&mut self, said: Said, now: Instant) -> Actions {
+    pub(super) fn heard(&mut self, said: Notification, now: Instant) -> Actions {
         self.child.is_heard = true;
         if let Some(status) = said.status {
             self.status.child_says(status);
@@ -31,8 +31,8 @@ impl State {
         let extend = said.extend.filter(|_| self.phase == Phase::Starting);
         let mut message = Message { extend, ..Message::default() };
         match said.watchdog {
-            Some(Verdict::Ping) => self.child.pinged = Some(now),
-            Some(Verdict::Trigger) => return self.triggered_by_itself(now),
+            Some(WatchdogWord::Ping) => self.child.pinged = Some(now),
+            Some(WatchdogWord::Trigger) => return self.triggered_by_itself(now),
             None => {}
         }
         if said.stopping && self.reload.is_on() {

@@ -5,7 +5,7 @@ use crate::kernel::stalls::{Limit, Pressure};
 use std::time::{Duration, Instant};
 
 use crate::systemd::message::Message;
-use crate::systemd::relay::Said;
+use crate::systemd::relay::Notification;
 use crate::words::outcome::Reason;
 
 /// What happened.
@@ -15,7 +15,7 @@ pub enum Event {
     ProbeDue,
     /// The probe that was started has ended.
     ProbeEnded(Ended),
-    /// The time [`State::next_vouch`](super::State::next_vouch) named has come: no ping was said for long.
+    /// The time [`State::no_ping_due`](super::State::no_ping_due) named has come: no ping was said for long.
     NoPing {
         /// For how long the unit was able to run since [`State::asked_since`](super::State::asked_since).
         able: Duration,
@@ -31,7 +31,7 @@ pub enum Event {
     /// systemd itself is being reloaded: it forgets for how long the start was extended.
     ManagerReloads,
     /// COMMAND has said something to systemd.
-    Said(Said),
+    Said(Notification),
     /// A signal that asks COMMAND to stop has come.
     StopAsked {
         /// For the status: what it is.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::status::Kind;
 use super::{Actions, Note, Phase, ReportRequest, State};
 use crate::cli::OnHang;
-use crate::systemd::message::{Message, Verdict};
+use crate::systemd::message::{Message, WatchdogWord};
 use crate::words::outcome::Reason;
 
 /// How long systemd is asked for where there is to be no report.
@@ -27,7 +27,7 @@ impl State {
 
     /// It hangs; unless it may be on its way to stop, when systemd's own timer looks after it meanwhile.
     pub(super) fn hangs(&mut self, reason: Reason, now: Instant) -> Actions {
-        let may_stop = self.lenient_until.is_some_and(|until| now < until);
+        let may_stop = self.no_hang_before.is_some_and(|until| now < until);
         if may_stop || !self.watch.call() {
             return self.failed(reason, false, now);
         }
@@ -57,14 +57,14 @@ impl State {
 
     /// Probes cannot be made, and systemd's own timer is about to act: a report, while there is time for one. What it
     /// then kills may be healthy, so nothing is triggered.
-    pub(super) fn blind_report(&mut self, reason: &Reason, now: Instant) -> Option<ReportRequest> {
+    pub(super) fn cannot_probe_report(&mut self, reason: &Reason, now: Instant) -> Option<ReportRequest> {
         let deadline = self.last_call();
         let next = now + self.config.timing.retry_interval;
         let is_due = next + self.config.report_budget >= deadline && now < deadline;
-        if !is_due || self.config.report_budget.is_zero() || self.blind_reported {
+        if !is_due || self.config.report_budget.is_zero() || self.cannot_probe_reported {
             return None;
         }
-        self.blind_reported = true;
+        self.cannot_probe_reported = true;
         let reason = format!("no ping, since it cannot be probed: {reason}; systemd's own timer acts");
         Some(ReportRequest { deadline, reason, is_certain: false })
     }
@@ -107,7 +107,7 @@ impl State {
         let reason = std::mem::take(&mut self.hang);
         Actions {
             abandon_probe: true,
-            message: Message { watchdog: Some(Verdict::Trigger), ..Message::status(reason.clone()) },
+            message: Message { watchdog: Some(WatchdogWord::Trigger), ..Message::status(reason.clone()) },
             note: Some(Note::Triggered { reason }),
             ..Actions::default()
         }

@@ -6,15 +6,15 @@ use super::status::Kind;
 use super::{Actions, State};
 use crate::cli::OnHang;
 use crate::kernel::stalls::Pressure;
-use crate::systemd::message::{Message, Verdict};
+use crate::systemd::message::{Message, WatchdogWord};
 use crate::words::span::rounded;
 
 impl State {
     /// systemd's own timer starts anew.
-    pub(super) fn vouch(&mut self, now: Instant) {
-        self.vouched = now;
+    pub(super) fn restart_timer(&mut self, now: Instant) {
+        self.timer_since = now;
         let watched = self.config.watchdog.filter(|_| self.config.pressure_limit.is_some());
-        self.next_vouch = watched.map(|watchdog| now + watchdog / 2);
+        self.no_ping_due = watched.map(|watchdog| now + watchdog / 2);
     }
 
     /// No ping was said for W/2. The unit was `able` to run for so long since it was asked.
@@ -30,19 +30,19 @@ impl State {
         let is_slow = !self.watch.cannot_probe() && !self.watch.is_called() && able < longest;
         let Some(pressure) = pressure.filter(|_| is_slow) else {
             // The pressure may have just begun: it takes two looks to see it.
-            self.next_vouch = Some(now + watchdog / 8);
+            self.no_ping_due = Some(now + watchdog / 8);
             if !self.in_flight {
                 // It was left in peace for long enough.
                 self.next_probe = Some(now);
             }
             return Actions::default();
         };
-        self.vouch(now);
+        self.restart_timer(now);
         let (since, able) = (rounded(now - self.answered), rounded(able));
         let status = self.status.say(Kind::Unhealthy, now, || {
             format!("slow: no answer for {since}, of which it could run for {able}; waiting for {pressure}")
         });
-        let message = Message { status, watchdog: Some(Verdict::Ping), ..Message::default() };
+        let message = Message { status, watchdog: Some(WatchdogWord::Ping), ..Message::default() };
         Actions { message, slowed: Some(pressure), ..Actions::default() }
     }
 }

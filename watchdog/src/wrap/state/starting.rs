@@ -48,7 +48,7 @@ impl State {
         if is_watched {
             let dice = self.random.f64();
             self.next_probe = Some(self.watch.after_interval(self.probe_started, None, dice, now));
-            self.vouch(now);
+            self.restart_timer(now);
         }
         self.answered = now;
         self.sound_since = Some(now);

@@ -128,7 +128,7 @@ impl Bench {
         self.step(Event::StopAsked { signal: "SIGTERM".to_owned(), announce: true })
     }
 
-    fn said(&mut self, said: Said) -> Actions {
+    fn said(&mut self, said: Notification) -> Actions {
         self.step(Event::Said(said))
     }
 }
@@ -137,8 +137,8 @@ fn sent(actions: &Actions) -> String {
     actions.message.encode().replace('\n', " ")
 }
 
-fn ready() -> Said {
-    Said { ready: true, ..Said::default() }
+fn ready() -> Notification {
+    Notification { ready: true, ..Notification::default() }
 }
 
 const TRIGGERED: &str =
@@ -298,16 +298,16 @@ fn anything() -> impl Strategy<Value = Happens> {
     });
     let said = (any::<bool>(), any::<bool>(), proptest::bool::weighted(0.02), 0_u8..20).prop_map(
         |(ready, reloading, stopping, watchdog)| {
-            Event::Said(Said {
+            Event::Said(Notification {
                 ready,
                 reloading: reloading.then(Reloading::default),
                 stopping,
                 watchdog: match watchdog {
-                    0 => Some(Verdict::Trigger),
-                    1..10 => Some(Verdict::Ping),
+                    0 => Some(WatchdogWord::Trigger),
+                    1..10 => Some(WatchdogWord::Ping),
                     _ => None,
                 },
-                ..Said::default()
+                ..Notification::default()
             })
         },
     );
@@ -470,11 +470,11 @@ proptest! {
                             None
                         }
                         Event::Said(said) if matches!(before, Phase::Starting | Phase::Watching) => {
-                            told |= said.watchdog == Some(Verdict::Trigger);
-                            if said.watchdog == Some(Verdict::Ping) {
+                            told |= said.watchdog == Some(WatchdogWord::Trigger);
+                            if said.watchdog == Some(WatchdogWord::Ping) {
                                 oracle.child_pinged = Some(now);
                             }
-                            if said.stopping && reloading && said.watchdog != Some(Verdict::Trigger) {
+                            if said.stopping && reloading && said.watchdog != Some(WatchdogWord::Trigger) {
                                 oracle.may_stop_until = Some(now + W);
                             }
                             None
@@ -489,10 +489,10 @@ proptest! {
                 started = now;
             }
             // Where there is no time for a report, the trigger follows in the same step.
-            let is_triggered = actions.message.watchdog == Some(Verdict::Trigger) && is_watched;
+            let is_triggered = actions.message.watchdog == Some(WatchdogWord::Trigger) && is_watched;
             let is_called =
                 is_triggered || actions.ask.is_some() || matches!(actions.note, Some(Note::Withholding { .. }));
-            let seen = Expected { ping: actions.message.watchdog == Some(Verdict::Ping), hang: is_called };
+            let seen = Expected { ping: actions.message.watchdog == Some(WatchdogWord::Ping), hang: is_called };
             if let Some(expected) = expected {
                 prop_assert_eq!(&seen, &expected, "{:?} with {:?}", event, oracle);
             } else {
@@ -502,7 +502,7 @@ proptest! {
             if actions.message.ready && before == Phase::Starting {
                 oracle.child_pinged = Some(now);
             }
-            if actions.message.watchdog == Some(Verdict::Trigger) {
+            if actions.message.watchdog == Some(WatchdogWord::Trigger) {
                 prop_assert!(!over && (told || !withhold));
                 prop_assert!(actions.message.status.is_some());
             }
@@ -511,7 +511,7 @@ proptest! {
             prop_assert!(!(reloading && actions.message.stopping && matches!(event, Event::Said(_))));
             reloading = (reloading || actions.message.reloading.is_some()) && !actions.message.ready;
             ready |= actions.message.ready;
-            over |= actions.message.watchdog == Some(Verdict::Trigger) || actions.message.stopping
+            over |= actions.message.watchdog == Some(WatchdogWord::Trigger) || actions.message.stopping
                 || matches!(event, Event::StopAsked { .. } | Event::Ended { .. })
                 || (before == Phase::Reporting && event == Event::Reported { is_stopping: true });
             if over {

@@ -23,7 +23,7 @@ use crate::service::end::End;
 use crate::service::signals::Signals;
 use crate::systemd::barrier::Barrier;
 use crate::systemd::main_process::Standing;
-use crate::systemd::message::{Message, Verdict};
+use crate::systemd::message::{Message, WatchdogWord};
 use crate::systemd::notify::Notifier;
 use crate::systemd::relay::Relay;
 use crate::systemd::reloads::Reloads;
@@ -191,7 +191,7 @@ impl<'a> Supervisor<'a> {
             self.retry_at(),
             state.next_probe(),
             state.next_look(),
-            state.next_vouch(),
+            state.no_ping_due(),
             self.outside.next_look(now),
             self.mainship.next_look(),
         ];
@@ -258,7 +258,7 @@ impl<'a> Supervisor<'a> {
             self.starvation.look(now);
             self.step(Event::Looked { is_progress });
         }
-        if is_due(self.state.next_vouch()) {
+        if is_due(self.state.no_ping_due()) {
             self.starvation.look(now);
             let asked = self.state.asked_since();
             let able = asked.map_or(Duration::ZERO, |since| self.starvation.able(since, now));
@@ -338,7 +338,7 @@ impl<'a> Supervisor<'a> {
 
     /// Where it `is_verdict`, a ping that still waits is worth nothing any more.
     fn send(&mut self, message: Message, is_verdict: bool, now: Instant) {
-        if self.notifier.is_some() && message.watchdog == Some(Verdict::Ping) {
+        if self.notifier.is_some() && message.watchdog == Some(WatchdogWord::Ping) {
             self.metrics.ping();
             if self.mainship.is_ours() {
                 self.metrics.timed_from(now);
@@ -393,13 +393,13 @@ impl<'a> Supervisor<'a> {
         let failures = self.state.failures_in_a_row();
         self.metrics.failures(failures);
         self.metrics.state(match self.state.phase() {
-            Phase::Starting => metrics::State::Starting,
-            Phase::Watching if self.state.cannot_probe() => metrics::State::CannotProbe,
-            Phase::Watching if failures > 0 => metrics::State::Unhealthy,
-            Phase::Watching => metrics::State::Watching,
-            Phase::Unguarded => metrics::State::Unguarded,
-            Phase::Reporting | Phase::Hung => metrics::State::Hung,
-            Phase::Stopping => metrics::State::Stopping,
+            Phase::Starting => metrics::ServiceState::Starting,
+            Phase::Watching if self.state.cannot_probe() => metrics::ServiceState::CannotProbe,
+            Phase::Watching if failures > 0 => metrics::ServiceState::Unhealthy,
+            Phase::Watching => metrics::ServiceState::Watching,
+            Phase::Unguarded => metrics::ServiceState::Unguarded,
+            Phase::Reporting | Phase::Hung => metrics::ServiceState::Hung,
+            Phase::Stopping => metrics::ServiceState::Stopping,
         });
     }
 

@@ -150,7 +150,7 @@ fn what_was_ended_before_this_guard_began_counts_and_every_end_is_kept() {
     let name = ServiceName::new("nginx").expect("a name");
     let ends = vec![now.checked_sub(60 * S).expect("up for a minute")];
     let mut play = Play::watching(rules());
-    play.state = State::new(rules(), name, "http://127.0.0.1/", (ends.clone(), None), now);
+    play.state = GuardState::new(rules(), name, "http://127.0.0.1/", (ends.clone(), None), now);
     play.now = now;
     play.step(Event::Seen(running(7)));
     play.probe(healthy());
@@ -284,7 +284,7 @@ fn a_dry_run_reports_each_hang_once_says_what_it_would_do_and_does_not_do_it() {
         for _ in 0..10 {
             assert_eq!(play.probe(unhealthy()), None);
         }
-        assert_eq!(play.state.figure(), metrics::State::Hung);
+        assert_eq!(play.state.figure(), metrics::ServiceState::Hung);
         play.probe(healthy());
         assert_eq!(play.has(|note| matches!(note, Note::Recovered { failures: 13 })), row);
     }

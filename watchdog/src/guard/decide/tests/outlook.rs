@@ -88,7 +88,8 @@ fn which_life_of_the_unit_was_healthy_is_kept_once_for_the_next_guard() {
     for (before, is_ended) in [(instance(7), true), (instance(8), false)] {
         let name = ServiceName::new("nginx").expect("a name");
         let mut play = Play::new(rules());
-        play.state = State::new(rules(), name, "http://127.0.0.1/", (Vec::new(), Some(before)), play.now);
+        play.state =
+            GuardState::new(rules(), name, "http://127.0.0.1/", (Vec::new(), Some(before)), play.now);
         play.step(Event::Seen(running(7)));
         let began = play.now;
         let mut task = None;
@@ -122,7 +123,7 @@ fn what_nobody_would_start_again_is_said_when_it_is_taken_up_and_not_ended_when_
     assert!(hang.reason.ends_with(&expected), "{}", hang.reason);
     assert_eq!(play.step(Event::Reported), None, "no signal");
     assert_eq!(play.has(|note| matches!(note, Note::LeftAlone { .. })), 1);
-    assert_eq!((play.state.figure(), &play.ends), (metrics::State::Hung, &None));
+    assert_eq!((play.state.figure(), &play.ends), (metrics::ServiceState::Hung, &None));
     let expected = format!("hung, and left alone, since nobody would start it again {why}");
     assert!(play.status().contains(&expected), "{}", play.status());
     for _ in 0..100 {

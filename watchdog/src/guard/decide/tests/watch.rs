@@ -171,7 +171,7 @@ fn systemd_out_of_reach_for_a_while_disturbs_nothing() {
 #[test]
 fn every_probe_and_every_turn_pings_our_own_watchdog() {
     let ping =
-        |play: &Play| play.messages.last().expect("a message").watchdog == Some(message::Verdict::Ping);
+        |play: &Play| play.messages.last().expect("a message").watchdog == Some(message::WatchdogWord::Ping);
     let mut play = Play::watching(rules());
     assert!(ping(&play));
     play.probe(unhealthy());

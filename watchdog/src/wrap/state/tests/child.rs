@@ -2,16 +2,16 @@
 
 use super::*;
 
-fn says(status: &str) -> Said {
-    Said { status: Some(status.to_owned()), ..Said::default() }
+fn says(status: &str) -> Notification {
+    Notification { status: Some(status.to_owned()), ..Notification::default() }
 }
 
-fn ping() -> Said {
-    Said { watchdog: Some(Verdict::Ping), ..Said::default() }
+fn ping() -> Notification {
+    Notification { watchdog: Some(WatchdogWord::Ping), ..Notification::default() }
 }
 
-fn reloading() -> Said {
-    Said { reloading: Some(Reloading { monotonic_usec: Some(9) }), ..Said::default() }
+fn reloading() -> Notification {
+    Notification { reloading: Some(Reloading { monotonic_usec: Some(9) }), ..Notification::default() }
 }
 
 #[test]
@@ -102,7 +102,8 @@ fn its_required_pings_may_be_as_far_apart_as_systemd_itself_lets_them() {
 fn its_own_trigger_is_a_hang_at_once() {
     let mut bench = Bench::watching(&[]);
     bench.step(Event::ProbeDue);
-    let actions = bench.said(Said { watchdog: Some(Verdict::Trigger), ..Said::default() });
+    let actions =
+        bench.said(Notification { watchdog: Some(WatchdogWord::Trigger), ..Notification::default() });
     assert!(actions.abandon_probe && actions.report.is_some());
     let expected = "STATUS=hung: COMMAND itself says so (WATCHDOG=trigger) WATCHDOG=trigger";
     assert_eq!(sent(&bench.step(REPORTED)), expected);
@@ -111,7 +112,7 @@ fn its_own_trigger_is_a_hang_at_once() {
 #[test]
 fn its_stopping_ends_probing_and_is_passed_on() {
     let mut bench = Bench::watching(&[]);
-    let actions = bench.said(Said { stopping: true, ..Said::default() });
+    let actions = bench.said(Notification { stopping: true, ..Notification::default() });
     assert_eq!(sent(&actions), "STOPPING=1 STATUS=stopping: COMMAND says so");
     assert_eq!((bench.state.phase(), bench.next_probe_ms()), (Phase::Stopping, None));
 }
@@ -119,7 +120,7 @@ fn its_stopping_ends_probing_and_is_passed_on() {
 #[test]
 fn its_extension_is_passed_on_while_it_starts_or_stops_but_would_hide_a_hang_between() {
     let mut bench = Bench::new(&[]);
-    let extend = Said { extend: Some(Duration::from_secs(30)), ..Said::default() };
+    let extend = Notification { extend: Some(Duration::from_secs(30)), ..Notification::default() };
     assert_eq!(sent(&bench.said(extend.clone())), "EXTEND_TIMEOUT_USEC=30000000");
     bench.said(ready());
     bench.probe(HEALTHY, 1);
@@ -165,7 +166,7 @@ fn what_it_says_of_stopping_while_it_reloads_is_not_passed_on_and_no_hang_is_cal
             bench.step(Event::ReloadAsked { monotonic_usec: 5 })
         };
         assert!(asked.message.reloading.is_some());
-        let actions = bench.said(Said { stopping: true, ..Said::default() });
+        let actions = bench.said(Notification { stopping: true, ..Notification::default() });
         assert_eq!((sent(&actions), actions.note), (String::new(), Some(Note::StoppingInReload)));
         assert_eq!(bench.state.phase(), Phase::Watching, "it is looked after");
         // Its old self does not answer any more.
@@ -175,7 +176,10 @@ fn what_it_says_of_stopping_while_it_reloads_is_not_passed_on_and_no_hang_is_cal
         // The new one does.
         bench.said(ready());
         assert!(bench.probe(HEALTHY, 1).contains("READY=1"));
-        assert!(bench.said(Said { stopping: true, ..Said::default() }).message.stopping, "it is over");
+        assert!(
+            bench.said(Notification { stopping: true, ..Notification::default() }).message.stopping,
+            "it is over"
+        );
     }
 }
 
@@ -183,7 +187,7 @@ fn what_it_says_of_stopping_while_it_reloads_is_not_passed_on_and_no_hang_is_cal
 fn who_hangs_after_it_said_that_it_stops_in_a_reload_is_found() {
     let mut bench = Bench::watching(&["--failures=1"]);
     bench.said(reloading());
-    bench.said(Said { stopping: true, ..Said::default() });
+    bench.said(Notification { stopping: true, ..Notification::default() });
     bench.now += Duration::from_secs(60);
     bench.act(MUTE, 1);
     assert_ne!(bench.state.phase(), Phase::Watching);
@@ -227,7 +231,7 @@ fn without_a_watchdog_a_reload_is_probed_for_until_it_is_over() {
 
 #[test]
 fn its_own_trigger_is_passed_on_where_pings_are_withheld_and_where_there_is_no_watchdog() {
-    let trigger = || Said { watchdog: Some(Verdict::Trigger), ..Said::default() };
+    let trigger = || Notification { watchdog: Some(WatchdogWord::Trigger), ..Notification::default() };
     let mut bench = Bench::watching(&["--on-hang=withhold"]);
     assert!(bench.said(trigger()).report.is_some());
     assert!(sent(&bench.step(REPORTED)).ends_with("WATCHDOG=trigger"));
@@ -241,7 +245,7 @@ fn its_own_trigger_is_passed_on_where_pings_are_withheld_and_where_there_is_no_w
 #[test]
 fn its_own_trigger_is_reported_once_in_a_dry_run() {
     let mut bench = Bench::watching(&["--dry-run"]);
-    let trigger = || Said { watchdog: Some(Verdict::Trigger), ..Said::default() };
+    let trigger = || Notification { watchdog: Some(WatchdogWord::Trigger), ..Notification::default() };
     bench.step(Event::ProbeDue);
     assert!(bench.said(trigger()).report.is_some());
     assert_eq!(bench.said(trigger()), Actions::default());

@@ -207,7 +207,7 @@ fn a_dry_run_pings_whatever_happens_and_says_what_it_would_have_done_once_a_hang
     let mut said = Vec::new();
     for index in 0..30 {
         let actions = bench.act(index == 15, 100);
-        assert_eq!(actions.message.watchdog, Some(Verdict::Ping));
+        assert_eq!(actions.message.watchdog, Some(WatchdogWord::Ping));
         said.extend(actions.note.filter(|note| matches!(note, Note::WouldTrigger { .. })));
     }
     assert_eq!(said.len(), 2, "{said:?}");
@@ -260,7 +260,7 @@ fn a_starved_unit_that_answers_after_all_is_pinged_for_and_then_left_in_peace_fo
 
 /// So long was it able to run since its last answer, when no ping was said for W/2.
 fn no_ping(bench: &mut Bench, able_ms: u64, pressure: Option<Pressure>) -> Actions {
-    bench.now = bench.state.next_vouch().expect("to look whether it is starved");
+    bench.now = bench.state.no_ping_due().expect("to look whether it is starved");
     bench.step(Event::NoPing { able: Duration::from_millis(able_ms), pressure })
 }
 
@@ -297,7 +297,7 @@ fn without_pressure_nothing_is_pinged_for_and_the_service_is_left_in_peace_no_lo
 #[test]
 fn with_pressure_switched_off_nobody_looks() {
     let bench = Bench::watching(&["--pressure=off"]);
-    assert_eq!(bench.state.next_vouch(), None);
+    assert_eq!(bench.state.no_ping_due(), None);
 }
 
 #[test]
@@ -414,7 +414,7 @@ fn what_cannot_be_probed_is_reported_once_before_systemds_own_timer_acts_and_nev
             bench.step(Event::ProbeDue);
             let blind = Outcome::Unhealthy(Reason::new(Cause::System, "Too many open files"));
             let actions = bench.step(ended(blind));
-            assert_ne!(actions.message.watchdog, Some(Verdict::Trigger));
+            assert_ne!(actions.message.watchdog, Some(WatchdogWord::Trigger));
             assert_eq!(actions.ask, None);
             if let Some(report) = actions.report {
                 assert_eq!(bench.step(REPORTED), Actions::default());

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::Supervisor;
 use crate::cli::ChildPings;
-use crate::systemd::message::Verdict;
+use crate::systemd::message::WatchdogWord;
 use crate::systemd::relay::Received as Heard;
 use crate::wrap::state::Event;
 
@@ -28,7 +28,7 @@ impl Supervisor<'_> {
     pub(super) fn heard(&mut self, heard: Heard) {
         tracing::debug!("process {} says {:?}", heard.pid, heard.said);
         let mut said = heard.said.clone();
-        if said.watchdog == Some(Verdict::Ping) && self.service.children.main_pid() != Some(heard.pid) {
+        if said.watchdog == Some(WatchdogWord::Ping) && self.service.children.main_pid() != Some(heard.pid) {
             // A worker with a thread that pings would hide that the main process hangs.
             said.watchdog = None;
             self.pings_for_another(heard.pid);
@@ -37,7 +37,7 @@ impl Supervisor<'_> {
             // As with NotifyAccess=main: a worker that ends, or thinks that it hangs, is not COMMAND. What it says of
             // itself it may: a daemon says MAINPID= of its own process, and a script has READY=1 said for it.
             said.stopping = false;
-            said.watchdog = said.watchdog.filter(|verdict| *verdict != Verdict::Trigger);
+            said.watchdog = said.watchdog.filter(|verdict| *verdict != WatchdogWord::Trigger);
             said.mainpid = said.mainpid.filter(|pid| i32::try_from(*pid) == Ok(heard.pid));
         }
         if let Some(pid) = said.mainpid.and_then(|pid| i32::try_from(pid).ok()) {

@@ -184,7 +184,7 @@ impl Supervisor<'_> {
             let Some(relay) = self.relay.as_ref().filter(|_| has_room) else { break };
             self.outside.is_deaf = false;
             match relay.take(self.first_pid, self.named) {
-                Ok(Next::Said(heard)) => self.heard(*heard),
+                Ok(Next::Notification(heard)) => self.heard(*heard),
                 Ok(Next::Ignored) => {}
                 Ok(Next::Nothing) => break,
                 Err(error) => {
