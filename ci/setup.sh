@@ -133,6 +133,8 @@ mapfile -t peers < <(missing nginx-light redis-server python3 python3-grpcio dns
 install_cargo_tools
 if command -v rustup >/dev/null; then
     install_oldest_rust
+else
+    say "no rustup here (does sudo take it out of PATH?): the oldest Rust is not installed"
 fi
 
 if ! command -v docker >/dev/null; then

@@ -93,7 +93,7 @@ Examples:
 Built-in scenarios: classic, accept-stall, crash, deadlock, spin, start-limit,
 undisturbed, withhold
 
-Exits with 0 when every verdict is pass; 1: one is fail; 2: the command line, a
+Exits with 0 when every verdict is pass or skip; 1: one is fail; 2: the command line, a
 scenario or its unit is wrong; 3: no machine can be booted here; 4: the machine
 broke; 130: interrupted.";
 

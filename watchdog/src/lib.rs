@@ -15,7 +15,8 @@
 //!
 //! Three rules carry the weight:
 //!
-//! - A ping is sent only because a probe has just ended healthy. There is no timer, thread or retry that pings.
+//! - A ping is sent because a probe has just ended healthy. There are two exceptions: a service that is kept from running,
+//!   for as long as its answer may still come ([`wrap::state`]); and `--dry-run`.
 //! - The service and its manager do not notice that anything stands between them: standard streams, signals and the way
 //!   of ending are as if systemd had started the service itself ([`service`]).
 //! - Nothing may stall the loop: one thread, no blocking send

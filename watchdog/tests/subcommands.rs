@@ -63,6 +63,16 @@ fn check_says_why_it_is_unhealthy_on_standard_output_and_exits_with_1() {
 }
 
 #[test]
+fn check_says_that_it_cannot_tell_and_exits_with_3() {
+    for probe in ["--exec=/nonexistent", "--http=http://nonexistent.invalid/"] {
+        let output = run(&["check", probe, "--timeout=20s"]);
+        let said = text(&output.stdout);
+        assert!(said.starts_with("cannot probe: "), "{said}");
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(3), ""));
+    }
+}
+
+#[test]
 fn check_keeps_its_deadline() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());

@@ -116,6 +116,7 @@ pub const CHECK: Texts = Texts {
         ("0", "healthy"),
         ("1", "unhealthy; standard output says why"),
         ("2", "the command line is wrong; Docker takes that for unhealthy too"),
+        ("3", "the probe could not be made, so nobody can tell"),
         ("70", "the system refused what sd-watchdog needs"),
     ],
     environment: &[],

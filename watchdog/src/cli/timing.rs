@@ -62,8 +62,9 @@ pub struct TimingArgs {
     #[arg(
         long_help = "Starved is not hung. Where others keep the unit from running, deadlines count only the time in which \
         it was able to: from PERCENT of the time on in which all its processes that wanted to run waited for CPU, memory \
-        or I/O (PSI, full). A question then stands for as long as a whole row of probes, and is asked less often. What \
-        takes 2 s to find takes 2 s / (1 - the share of waiting) under pressure [default: 10]"
+        or I/O (PSI, full). A question then stands for as long as a whole row of probes, and is asked less often. Under \
+        pressure a hang is found within (W/2 + a row of failures) / (1 - the share of waiting): 4.1 s / (1 - share) with \
+        W = 5 s [default: 10]"
     )]
     pub pressure: Option<PressureLimit>,
 

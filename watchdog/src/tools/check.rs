@@ -13,14 +13,15 @@ use crate::kernel::runtime::runtime;
 use crate::probe::Probes;
 use crate::service::children::Children;
 use crate::words::error::Error;
-use crate::words::exit_code::UNHEALTHY;
+use crate::words::exit_code::{CANNOT_PROBE, UNHEALTHY};
 use crate::words::outcome::Outcome;
 use crate::words::span::rounded;
 
 /// How long the processes that were killed may take to end. Nothing but the kernel holds them.
 const PARTING: Duration = Duration::from_secs(1);
 
-/// Probes once, for as long as `--timeout`, and prints the outcome. Exits with 0 if healthy, with [`UNHEALTHY`] if not.
+/// Probes once, for as long as `--timeout`, and prints the outcome. Exits with 0 if healthy, with [`UNHEALTHY`] if not, and
+/// with [`CANNOT_PROBE`] if nobody can tell.
 pub fn run(args: &CheckArgs) -> Result<ExitCode, Error> {
     let (children, before) = (Children::new(), Children::all());
     let probes = Probes::new(&args.probes, &children)?.or_refuse_empty()?;
@@ -50,6 +51,7 @@ pub fn run(args: &CheckArgs) -> Result<ExitCode, Error> {
     }
     Ok(match outcome {
         Outcome::Healthy => ExitCode::SUCCESS,
+        Outcome::Unhealthy(reason) if reason.is_ours() => ExitCode::from(CANNOT_PROBE),
         Outcome::Unhealthy(_) => ExitCode::from(UNHEALTHY),
     })
 }
@@ -57,6 +59,7 @@ pub fn run(args: &CheckArgs) -> Result<ExitCode, Error> {
 fn verdict(target: &str, outcome: &Outcome, took: Duration) -> String {
     match outcome {
         Outcome::Healthy => format!("healthy: {target} answered in {}", rounded(took)),
+        Outcome::Unhealthy(reason) if reason.is_ours() => format!("cannot probe: {reason}"),
         Outcome::Unhealthy(reason) => format!("unhealthy: {reason}"),
     }
 }

@@ -6,6 +6,8 @@
 pub const UNHEALTHY: u8 = 1;
 /// The command line, the timing or the environment given by the manager is wrong. A restart will not help.
 pub const USAGE: u8 = 2;
+/// `sd-watchdog check`: the probe could not be made, which says nothing of the service.
+pub const CANNOT_PROBE: u8 = 3;
 /// The system refused something that `sd-watchdog` needs (`EX_SOFTWARE` of sysexits.h).
 pub const SYSTEM: u8 = 70;
 /// COMMAND was found but could not be run; as shells have it.
