@@ -22,6 +22,8 @@ use crate::words::outcome::{Outcome, Reason};
 
 /// Under pressure, probes are at most one question in four of those that the service can answer.
 const BREATH: u32 = 3;
+/// … but it is left in peace for no more than so many P: 3 W, by default.
+const MOST_BREATH: u32 = 30;
 
 /// How a probe ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,11 +43,12 @@ pub struct Ended {
 impl Ended {
     /// One that could take as long as `limit` says.
     pub fn new(outcome: Outcome, limit: Limit, measured: Measured) -> Self {
-        let Measured { able, row, pressure } = measured;
+        let Measured { able, row, pressure, late } = measured;
         let late = match (&outcome, pressure) {
             // Under pressure the question stood for so long that nothing hangs on when exactly we came to look.
             (Outcome::Healthy, _) | (Outcome::Unhealthy(_), Some(_)) => Duration::ZERO,
-            (Outcome::Unhealthy(_), None) => able.saturating_sub(limit.timeout),
+            // A question may have stood for longer on purpose, under a pressure that is over.
+            (Outcome::Unhealthy(_), None) => late.unwrap_or_else(|| able.saturating_sub(limit.timeout)),
         };
         Self { outcome, late, able, row, pressure }
     }
@@ -224,7 +227,8 @@ impl Watch {
     ) -> Instant {
         let jitter = f64::from(self.timing.jitter) / 100.0 * dice.clamp(0.0, 1.0);
         let due = started + self.timing.interval.mul_f64(1.0 - jitter);
-        let breath = pressure.map_or(Duration::ZERO, |_| (now - started) * BREATH);
+        let most = self.timing.interval.saturating_mul(MOST_BREATH);
+        let breath = pressure.map_or(Duration::ZERO, |_| ((now - started) * BREATH).min(most));
         due.max(now + breath)
     }
 

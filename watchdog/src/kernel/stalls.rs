@@ -59,6 +59,16 @@ struct Look {
     share: f64,
 }
 
+impl Look {
+    /// With what the unit waited for since the look before.
+    fn after(self, before: &Self) -> Self {
+        let waited = waited(&before.totals, &self.totals);
+        // The totals of the CPUs are read one after the other, so a short time can seem more than full.
+        let share = stalled(&waited).div_duration_f64(self.at - before.at).min(1.0 - LEAST);
+        Self { waited, share, ..self }
+    }
+}
+
 /// For how long a service was able to answer a probe that has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Measured {
@@ -68,12 +78,14 @@ pub struct Measured {
     pub row: Duration,
     /// What kept the service from running while the probe was under way, where that was `--pressure` or more.
     pub pressure: Option<Pressure>,
+    /// How long after the look that was to be the last this process came to it; [`None`]: after the deadline.
+    pub late: Option<Duration>,
 }
 
 impl Measured {
     /// Where it cannot be known, all time counts. The probe was sent at `started`, in a row that began at `row`.
     pub fn on_the_clock(started: Instant, row: Option<Instant>, now: Instant) -> Self {
-        Self { able: now - started, row: now - row.unwrap_or(started), pressure: None }
+        Self { able: now - started, row: now - row.unwrap_or(started), pressure: None, late: None }
     }
 }
 
@@ -100,18 +112,23 @@ impl Stalls {
     pub fn look(&mut self, at: Instant, totals: Totals) {
         let mut look = Look { at, totals, waited: [Duration::ZERO; RESOURCES.len()], share: 0.0 };
         if let Some(before) = self.looks.back() {
-            let elapsed = at.saturating_duration_since(before.at);
-            if elapsed.is_zero() {
+            if at <= before.at {
                 return;
             }
-            look.waited = waited(&before.totals, &totals);
-            // The totals of the CPUs are read one after the other, so a short time can seem more than full.
-            look.share = stalled(&look.waited).div_duration_f64(elapsed).min(1.0 - LEAST);
-        }
-        if self.looks.len() == LOOKS {
-            self.looks.pop_front();
+            look = look.after(before);
         }
         self.looks.push_back(look);
+        if self.looks.len() > LOOKS {
+            self.join_the_oldest();
+        }
+    }
+
+    /// Makes one span of the first two: what is long ago is known as a whole, and not by a sample.
+    fn join_the_oldest(&mut self) {
+        self.looks.remove(1);
+        if let [first, second, ..] = self.looks.make_contiguous() {
+            *second = second.after(first);
+        }
     }
 
     /// The service has answered in good time: what was seen before is of no use any more.
@@ -283,6 +300,22 @@ mod tests {
             let end = began + 100 * MS;
             assert_eq!(stalls.able(began, end), able * MS);
             assert_eq!(stalls.pressure(began, end).map(|pressure| pressure.percent), percent);
+        }
+    }
+
+    #[test]
+    fn what_is_long_ago_is_known_as_a_whole() {
+        let (mut stalls, began) = (Stalls::new(Some(10)), Instant::now());
+        // Starved for 90 % of each 100 ms, except for some of them.
+        let mut stalled = 0;
+        for step in 0..10 * u32::try_from(LOOKS).expect("few") {
+            let (at, is_free) = (began + step * 100 * MS, step % 10 == 3);
+            stalls.look(at, totals(stalled, 0, 0));
+            if step > 0 {
+                let able = stalls.able(began, at);
+                assert!(able.abs_diff((step * 100 - stalled) * MS) <= step * MS, "{step}: {able:?}");
+            }
+            stalled += if is_free { 0 } else { 90 };
         }
     }
 

@@ -6,7 +6,7 @@
 //! CPUQuota= or MemoryHigh=. Where it does not tell of the CPU, the threads' own queueing does ([`RunQueue`]). What
 //! follows from it is decided by [`Stalls`].
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
 use crate::kernel::cgroup::{Cgroup, Resource};
@@ -22,12 +22,19 @@ pub struct Starvation {
     cgroup: Cgroup,
     stalls: RefCell<Stalls>,
     run_queue: RefCell<RunQueue>,
+    /// The look that is to come next, as far as a probe has asked for one.
+    planned: Cell<Option<Instant>>,
 }
 
 impl Starvation {
     /// Of the unit with this cgroup. `limit` is that of `--pressure`.
     pub fn new(cgroup: Cgroup, limit: Option<u8>) -> Self {
-        Self { cgroup, stalls: RefCell::new(Stalls::new(limit)), run_queue: RefCell::default() }
+        Self {
+            cgroup,
+            stalls: RefCell::new(Stalls::new(limit)),
+            run_queue: RefCell::default(),
+            planned: Cell::new(None),
+        }
     }
 
     /// Reads the kernel's totals, unless nobody asks for them.
@@ -57,7 +64,9 @@ impl Starvation {
         if now >= started + limit.timeout / 2 {
             self.look(now);
         }
-        stalls::next_look(&self.stalls.borrow(), limit, started, now)
+        let next = stalls::next_look(&self.stalls.borrow(), limit, started, now);
+        self.planned.set(self.planned.get().max(next));
+        next
     }
 
     /// How able the unit was to answer a probe that was sent at `started`, could take `timeout`, and has ended; in a row of
@@ -70,7 +79,8 @@ impl Starvation {
         row: Option<Instant>,
         now: Instant,
     ) -> Measured {
-        if is_healthy && now - started < timeout / 2 {
+        // A row that is not over, or a start, is still measured by what was seen before.
+        if is_healthy && row.is_none() && now - started < timeout / 2 {
             self.forget();
         } else {
             self.look(now);
@@ -80,6 +90,7 @@ impl Starvation {
             able: able(started),
             row: able(row.unwrap_or(started)),
             pressure: self.pressure(started, now),
+            late: self.planned.take().map(|planned| now.saturating_duration_since(planned)),
         }
     }
 

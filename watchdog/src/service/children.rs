@@ -47,8 +47,7 @@ pub struct Children {
     registry: RefCell<Registry>,
     /// Nobody reads SIGCHLD and calls [`Children::reap`].
     alone: Cell<bool>,
-    /// Of helpers that were killed, with processes that may not have ended.
-    /// Of helpers that have ended, each with until when it is looked for what they left at least.
+    /// Helpers that have ended, and until when to look for processes that they left behind.
     strays: RefCell<Vec<(Mark, Instant)>>,
     /// Ended children cannot be waited for, and that was logged.
     complained: Cell<bool>,

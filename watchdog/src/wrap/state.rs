@@ -193,7 +193,7 @@ impl State {
             (Event::ProbeDue, Starting | Watching | Unguarded) => self.probe(now),
             (Event::ProbeEnded(ended), Starting | Watching | Unguarded) => self.probed(ended, now),
             (Event::NoPing { able, pressure }, Watching) => self.no_ping(able, pressure, now),
-            (Event::Looked { is_progress }, Starting) => self.looked(is_progress, now),
+            (Event::Looked { is_progress, able }, Starting) => self.looked(is_progress, able, now),
             (Event::ManagerReloads, Starting) => self.manager_reloads(now),
             (Event::Said(said), Starting | Watching | Unguarded) => self.heard(said, now),
             // It asks for more time to stop.

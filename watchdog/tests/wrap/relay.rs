@@ -279,6 +279,25 @@ signal.pause()
 }
 
 #[test]
+fn what_drains_after_it_has_named_another_main_process_stops_nothing() {
+    let (manager, peer) = (Manager::new(), Peer::new(Manner::Healthy));
+    let script = r#"
+say("READY=1")
+pid = os.fork()
+if pid:
+    say("MAINPID=%d" % pid)
+    say("STOPPING=1\nWATCHDOG=trigger\nX_A=1")
+signal.pause()
+"#;
+    let wrapped = wrapped(&manager, &peer, &["--child-ready=require"], script);
+    let mut datagrams = manager.receive_until("X_A=1");
+    datagrams.extend(manager.receive_until("WATCHDOG=1"));
+    let stops = datagrams.iter().any(|said| said.contains("STOPPING=1") || said.contains("WATCHDOG=trigger"));
+    assert!(!stops, "{datagrams:?}");
+    wrapped.signal(Signal::TERM);
+}
+
+#[test]
 fn what_the_command_says_takes_no_ping_back_that_waits() {
     let (manager, peer) = (Manager::new(), Peer::new(Manner::Healthy));
     let script = r#"

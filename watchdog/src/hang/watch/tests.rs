@@ -153,3 +153,24 @@ fn a_hang_is_called_once_in_a_row() {
     play.row("huuu");
     assert!(play.watch.call());
 }
+
+#[test]
+fn a_question_that_stood_for_long_on_purpose_counts_though_the_pressure_is_over() {
+    let limit = Limit { timeout: 100 * MS, under_pressure: 300 * MS };
+    for (late, expected) in [(0, 'f'), (24, 'f'), (200, 'l')] {
+        let mut play = Play::new(Watch::in_front(timing(1)));
+        let (able, row) = (300 * MS, 300 * MS);
+        let measured = Measured { able, row, pressure: None, late: Some(late * MS) };
+        let ended = Ended::new(mute(), limit, measured);
+        let (ruling, _) = play.watch.ended(ended, play.now, 0.0, play.now + able);
+        assert_eq!(letter(&ruling), expected, "{late} ms late: {ruling:?}");
+    }
+}
+
+#[test]
+fn a_starved_service_is_not_left_in_peace_for_long() {
+    for (took, expected) in [(100, 300), (1_000, 3_000), (1_001, 3_000), (60_000, 3_000)] {
+        let (_, gap) = Play::new(Watch::beside(timing(1))).probe(Outcome::Healthy, took, 10, 0);
+        assert_eq!(gap, expected * MS, "after {took} ms");
+    }
+}

@@ -110,8 +110,12 @@ async fn a_deadlock_shows_its_threads_their_calls_and_who_waits_at_the_door() {
     let (patient, address) = Patient::start("deadlock");
     let _waiting = [TcpStream::connect(&address).unwrap(), TcpStream::connect(&address).unwrap()];
     // The test's main thread waits for its test; five wait for the lock; one reads.
-    let snapshot =
-        until(&patient.scope(), |found| in_call(found, "futex") == 6 && in_call(found, "read") == 1).await;
+    let snapshot = until(&patient.scope(), |found| {
+        // The state of the process is read before its threads are.
+        let sleeps = found.processes.first().is_some_and(|process| process.state == 'S');
+        sleeps && in_call(found, "futex") == 6 && in_call(found, "read") == 1
+    })
+    .await;
     let process = &snapshot.processes[0];
     assert_eq!((process.pid, process.state, process.thread_count), (patient.pid(), 'S', 7));
     assert!(process.command_line.as_deref().unwrap().ends_with("--nocapture --test-threads=1"));

@@ -19,9 +19,16 @@ pub(super) struct Child {
     pub(super) is_ready: bool,
     /// The last `WATCHDOG=1`, or READY where none came yet.
     pub(super) pinged: Option<Instant>,
+    /// What it said may wait where it could not be read.
+    pub(super) is_unheard: bool,
 }
 
 impl State {
+    /// Whether all that COMMAND has said until now was read.
+    pub fn hears_child(&mut self, all: bool) {
+        self.child.is_unheard = !all;
+    }
+
     pub(super) fn heard(&mut self, said: Notification, now: Instant) -> Actions {
         self.child.is_heard = true;
         if let Some(status) = said.status {
@@ -89,6 +96,9 @@ impl State {
     /// Where COMMAND's own pings are asked for: that none has come for as long as systemd itself would have waited.
     pub(super) fn child_silence(&self, now: Instant) -> Option<Reason> {
         if self.config.child_pings == ChildPings::Ignore {
+            return None;
+        }
+        if self.child.is_unheard {
             return None;
         }
         let silent = now - self.child.pinged?;

@@ -27,6 +27,8 @@ pub enum Event {
     Looked {
         /// CPU time was used, or something was read or written.
         is_progress: bool,
+        /// For how long the unit was able to run since COMMAND was started.
+        able: Duration,
     },
     /// systemd itself is being reloaded: it forgets for how long the start was extended.
     ManagerReloads,

@@ -62,15 +62,16 @@ impl Start {
         self.next_look
     }
 
-    /// Progress was looked for; how long systemd should wait from now on, if it was made.
+    /// Progress was looked for; how long systemd should wait from now on, if it was made. The unit was `able` to run for so
+    /// long since the start: what others took of the time is not its own.
     ///
     /// systemd takes the value as time from now, and as far as it goes beyond TimeoutStartSec= expects it to be said
     /// again before it is over (sd_notify(3), `EXTEND_TIMEOUT_USEC`). It is never extended beyond the limit by more
     /// than what deciding takes.
-    pub(super) fn looked(&mut self, is_progress: bool, now: Instant) -> Option<Duration> {
+    pub(super) fn looked(&mut self, is_progress: bool, able: Duration, now: Instant) -> Option<Duration> {
         let limit = self.limit?;
         let look = LOOK.min(limit / 3).max(GAP.0);
-        let left = limit.saturating_sub(self.lasted(now));
+        let left = limit.saturating_sub(able);
         self.next_look = Some(now + look.min(left.max(GAP.0)));
         let extension = (is_progress && !left.is_zero()).then(|| EXTENSION.min(left + look))?;
         self.extended = Some(now + extension);

@@ -62,8 +62,8 @@ impl State {
         }
     }
 
-    pub(super) fn looked(&mut self, is_progress: bool, now: Instant) -> Actions {
-        let extend = self.start.looked(is_progress, now);
+    pub(super) fn looked(&mut self, is_progress: bool, able: Duration, now: Instant) -> Actions {
+        let extend = self.start.looked(is_progress, able, now);
         Actions { message: Message { extend, ..Message::default() }, ..Actions::default() }
     }
 

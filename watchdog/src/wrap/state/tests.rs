@@ -52,6 +52,11 @@ impl Bench {
         Self::with(&config(options))
     }
 
+    /// On a host that keeps nothing from running.
+    fn looked(&mut self, is_progress: bool) -> Actions {
+        self.step(Event::Looked { is_progress, able: self.now - self.start })
+    }
+
     fn with(config: &Config) -> Self {
         let now = Instant::now();
         Self {
@@ -319,7 +324,7 @@ fn anything() -> impl Strategy<Value = Happens> {
         10 => prop_oneof![
             6 => said,
             4 => any::<bool>().prop_map(|is_stopping| Event::Reported { is_stopping }),
-            2 => any::<bool>().prop_map(|is_progress| Event::Looked { is_progress }),
+            2 => any::<bool>().prop_map(|is_progress| Event::Looked { is_progress, able: Duration::from_secs(1) }),
             2 => Just(Event::ManagerReloads),
             2 => Just(Event::ReloadAsked { monotonic_usec: 1 }),
             1 => Just(Event::ReloadRefused { signal: "SIGHUP".to_owned(), monotonic_usec: 1 }),

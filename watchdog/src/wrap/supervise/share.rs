@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 const PERIOD: Duration = Duration::from_millis(20);
 /// … one of them gets this much: a tenth of a processor. What COMMAND says waits behind what strangers do, as it would
 /// at systemd, but not for long.
-const QUOTA: Duration = Duration::from_millis(2);
+pub(super) const QUOTA: Duration = Duration::from_millis(2);
 
 /// The share of one of them.
 #[derive(Debug, Clone, Default)]

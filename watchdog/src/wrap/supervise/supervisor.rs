@@ -8,6 +8,7 @@ use self::mainship::Mainship;
 use self::outside::Outside;
 use super::wait::{Boxed, at, end_of, reload_of_manager, was_read, watch_manager};
 use super::{LAST_WORDS, Service, note};
+use crate::cli::ChildPings;
 use crate::hang::flapping::Flapping;
 use crate::hang::watch::Ended;
 use crate::kernel::alarm::Alarm;
@@ -256,7 +257,9 @@ impl<'a> Supervisor<'a> {
         if is_due(self.state.next_look()) {
             let is_progress = self.progress.look(now);
             self.starvation.look(now);
-            self.step(Event::Looked { is_progress });
+            let able =
+                self.state.row_began().map_or(Duration::ZERO, |began| self.starvation.able(began, now));
+            self.step(Event::Looked { is_progress, able });
         }
         if is_due(self.state.no_ping_due()) {
             self.starvation.look(now);
@@ -285,6 +288,10 @@ impl<'a> Supervisor<'a> {
         self.recent.remember(now, took, &outcome);
         note::flapped(&mut self.flapping, now);
         let (is_healthy, row) = (outcome == Outcome::Healthy, self.state.row_began());
+        if is_healthy && self.service.config.child_pings == ChildPings::Require {
+            let is_heard = self.hear_all();
+            self.state.hears_child(is_heard);
+        }
         let measured = self.starvation.measure(is_healthy, limit.timeout, started, row, now);
         self.step(Event::ProbeEnded(Ended::new(outcome, limit, measured)));
     }

@@ -60,7 +60,7 @@ fn a_start_that_makes_progress_is_extended_and_one_that_does_not_is_left_to_syst
     let mut extensions = Vec::new();
     for is_progress in [true, true, false, true] {
         bench.now = bench.state.next_look().expect("a look");
-        extensions.push((bench.ms(), bench.step(Event::Looked { is_progress }).message.extend));
+        extensions.push((bench.ms(), bench.looked(is_progress).message.extend));
     }
     let seconds = |n| Some(Duration::from_secs(n));
     let expected = [(250, seconds(15)), (1_250, seconds(15)), (2_250, None), (3_250, seconds(15))];
@@ -93,14 +93,14 @@ fn what_is_left_of_an_extension_is_said_again_when_systemd_is_reloaded() {
     let mut bench = Bench::new(&["--start-timeout=30s"]);
     let reload = |bench: &mut Bench| bench.step(Event::ManagerReloads).message.extend;
     assert_eq!(reload(&mut bench), None, "nothing was extended yet");
-    bench.step(Event::Looked { is_progress: true });
+    bench.looked(true);
     bench.now += Duration::from_secs(4);
-    bench.step(Event::Looked { is_progress: false });
+    bench.looked(false);
     assert_eq!(reload(&mut bench), Some(Duration::from_secs(11)));
     assert_eq!(reload(&mut bench), Some(Duration::from_secs(11)), "each reload forgets it");
     bench.now += Duration::from_secs(11);
     assert_eq!(reload(&mut bench), None, "it is over");
-    bench.step(Event::Looked { is_progress: true });
+    bench.looked(true);
     bench.probe(HEALTHY, 0);
     assert_eq!(reload(&mut bench), None, "the start is");
 }
@@ -111,11 +111,25 @@ fn a_start_is_not_extended_beyond_its_own_limit_by_more_than_a_look() {
     let mut until = Vec::new();
     while bench.ms() < 12_000 {
         bench.now = bench.state.next_look().expect("a look");
-        let extend = bench.step(Event::Looked { is_progress: true }).message.extend;
+        let extend = bench.looked(true).message.extend;
         until.extend(extend.map(|extend| bench.now - bench.start + extend));
     }
     assert!(until.iter().all(|until| *until <= Duration::from_secs(13)), "{until:?}");
     assert!(until.iter().any(|until| *until > Duration::from_secs(12)), "{until:?}");
+}
+
+#[test]
+fn a_starved_start_is_extended_until_it_was_able_to_run_for_its_limit() {
+    let mut bench = Bench::new(&["--start-timeout=12s"]);
+    let mut last = Duration::ZERO;
+    while bench.ms() < 200_000 {
+        bench.now = bench.state.next_look().expect("a look");
+        let able = (bench.now - bench.start) / 10;
+        if bench.step(Event::Looked { is_progress: true, able }).message.extend.is_some() {
+            last = bench.now - bench.start;
+        }
+    }
+    assert!((118..=120).contains(&last.as_secs()), "10 times 12 s: {last:?}");
 }
 
 #[test]

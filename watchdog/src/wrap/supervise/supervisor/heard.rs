@@ -33,11 +33,14 @@ impl Supervisor<'_> {
             said.watchdog = None;
             self.pings_for_another(heard.pid);
         }
-        if heard.pid != self.first_pid && Some(heard.pid) != self.named {
-            // As with NotifyAccess=main: a worker that ends, or thinks that it hangs, is not COMMAND. What it says of
-            // itself it may: a daemon says MAINPID= of its own process, and a script has READY=1 said for it.
+        if self.service.children.main_pid() != Some(heard.pid) {
+            // As with NotifyAccess=main: a worker that ends, or thinks that it hangs, is not COMMAND; nor is the process
+            // that has named another with MAINPID= and drains now.
             said.stopping = false;
-            said.watchdog = said.watchdog.filter(|verdict| *verdict != WatchdogWord::Trigger);
+            said.watchdog = said.watchdog.filter(|word| *word != WatchdogWord::Trigger);
+        }
+        if heard.pid != self.first_pid && Some(heard.pid) != self.named {
+            // What it says of itself it may: a daemon says MAINPID= of its own process.
             said.mainpid = said.mainpid.filter(|pid| i32::try_from(*pid) == Ok(heard.pid));
         }
         if let Some(pid) = said.mainpid.and_then(|pid| i32::try_from(pid).ok()) {

@@ -62,7 +62,7 @@ impl Supervisor<'_> {
             Ok(standing) => standing,
             Err(error) => {
                 tracing::debug!("systemd cannot be asked whom it takes for the main process: {error}");
-                if self.mainship.heard.is_some() && error.kind() == io::ErrorKind::TimedOut {
+                if is_passing(error.kind()) {
                     self.mainship.next = self.next_question(now);
                 }
                 return;
@@ -120,4 +120,10 @@ impl Supervisor<'_> {
             own_pid()
         );
     }
+}
+
+/// systemd is busy, or executes itself anew: it can be asked again. Where there is no way to it, there will be none.
+fn is_passing(error: io::ErrorKind) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, TimedOut, UnexpectedEof};
+    matches!(error, TimedOut | ConnectionReset | ConnectionAborted | BrokenPipe | UnexpectedEof)
 }

@@ -15,11 +15,13 @@ use crate::service::signals::{self, MOST_PRESSING, Received, Signals};
 use crate::systemd::notify::{Notifier, monotonic_usec};
 use crate::systemd::relay::{Next, Relay};
 use crate::wrap::state::{Event, Phase};
-use crate::wrap::supervise::share::Share;
+use crate::wrap::supervise::share::{QUOTA, Share};
 use crate::wrap::supervise::wait::{signalled, speaks};
 
 /// As many datagrams, or queued signals, are taken at a time.
 const HANDFUL: usize = 16;
+/// Where a verdict depends on it, so many are looked at: more than a queue of the kernel's default length holds.
+const MOST_AT_ONCE: usize = 32;
 /// When a signal for which COMMAND had no room is tried again.
 const NO_ROOM: Duration = Duration::from_millis(5);
 /// When a descriptor is tried again that could not be read: the kernel may have run out of memory for a moment.
@@ -172,6 +174,24 @@ impl Supervisor<'_> {
         self.take_queued(signals);
     }
 
+    /// Reads what waits in the relay, whoever's turn it is: a ping that came in time may lie there. False where there is more
+    /// than that, or it cannot be read: then nobody knows whether there is one.
+    pub(super) fn hear_all(&mut self) -> bool {
+        for _ in 0..MOST_AT_ONCE {
+            if !self.notifier.as_ref().is_some_and(Notifier::has_room) {
+                return false;
+            }
+            let Some(relay) = self.relay.as_ref() else { return true };
+            match relay.take(self.first_pid, self.named) {
+                Ok(Next::Notification(heard)) => self.heard(*heard),
+                Ok(Next::Ignored) => {}
+                Ok(Next::Nothing) => return true,
+                Err(_) => return false,
+            }
+        }
+        false
+    }
+
     /// What COMMAND, and whoever else, says over the relay.
     fn hear(&mut self) {
         let began = Instant::now();
@@ -195,6 +215,10 @@ impl Supervisor<'_> {
                 }
             }
             taken += 1;
+            // One that carries descriptors takes longer than most.
+            if began.elapsed() >= QUOTA {
+                break;
+            }
         }
         self.outside.is_busy |= taken == HANDFUL;
         if taken > 0 {
