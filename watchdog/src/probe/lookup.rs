@@ -206,7 +206,7 @@ impl LookupState {
         }
         self.began = Some(now);
         if Arc::strong_count(&self.threads) > MOST_THREADS {
-            let hang = format_args!("{MOST_THREADS} lookups were given up and have not ended");
+            let hang = format!("{MOST_THREADS} lookups were given up and have not ended");
             self.failed(lookup, &lookup.resolver(hang), now);
             return;
         }
