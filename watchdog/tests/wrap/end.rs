@@ -80,8 +80,12 @@ fn a_death_by_signal_is_died_again_without_a_core() {
                 .env_remove("WATCHDOG_USEC")
                 .current_dir(std::env::temp_dir()),
         );
-        let (status, ..) = wrapped.end();
-        assert_eq!((status.signal(), status.core_dumped()), (Some(number), false), "{name}");
+        let (status, _, log) = wrapped.end();
+        assert_eq!(
+            (status.signal(), status.core_dumped()),
+            (Some(number), false),
+            "{name}: {status}, {log:?}"
+        );
     }
 }
 
