@@ -8,7 +8,7 @@ use harness::machine::Machine;
 use harness::machine::namespace::{self, NamespaceMachine};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::lab::{Backend, eventually, hangproof, root};
+use crate::lab::{Backend, eventually, hangproof, programs, root};
 
 /// Directories of machines that process `owner` made, wherever cgroup2 is mounted.
 fn cgroups(owner: u32) -> Vec<PathBuf> {
@@ -81,9 +81,13 @@ pub fn nothing_is_left_after_a_panic(_: Backend) {
 
 /// Starts `hangproof` in a cgroup (its own parent's unless given) and waits until there is a service in its machine.
 fn hanging(cgroup: Option<&Path>) -> (Child, PathBuf) {
+    // Built already: what cargo is doing is not to be said among what is looked for.
+    let program = programs().path("buggy_server");
     let child = in_cgroup(cgroup)
         .args(["run", "withhold", "--machine", "namespace", "--root"])
         .arg(root())
+        .arg("--programs")
+        .arg(program.parent().expect("it is in a directory"))
         .spawn()
         .expect("hangproof starts");
     eventually("a machine with a service in it", || {
