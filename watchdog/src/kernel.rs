@@ -2,6 +2,7 @@
 
 pub mod alarm;
 pub(crate) mod ancestry;
+pub(crate) mod aside;
 pub(crate) mod cgroup;
 pub(crate) mod disposition;
 pub(crate) mod foreign;

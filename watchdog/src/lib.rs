@@ -40,9 +40,10 @@
 //! | [`probe`] | one health check, with a deadline |
 //! | [`systemd`] | what is said to systemd and asked of it: notifications, COMMAND's own among them, and D-Bus |
 //! | [`service`] | COMMAND and helpers: started, signalled, waited for |
-//! | [`kernel`] | `/proc`, control groups, sockets, pressure, timers; all unsafe code is in [`kernel::raw`] |
 //! | [`words`] | durations, outcomes, errors, log, journal and metrics |
+//! | [`kernel`] | `/proc`, control groups, sockets, pressure, timers, threads; all unsafe code is in [`kernel::raw`] |
 //! | [`cli`] | the command line, as typed |
+//! | [`text`] | what others wrote, on one line |
 
 pub mod cli;
 pub mod config;
@@ -57,6 +58,7 @@ pub mod probe;
 pub(crate) mod report;
 pub mod service;
 pub(crate) mod systemd;
+pub(crate) mod text;
 pub mod tools;
 pub mod words;
 pub mod wrap;

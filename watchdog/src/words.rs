@@ -1,6 +1,5 @@
 //! What everything is said in: text, log, journal, figures, errors and exit codes.
 
-pub(crate) mod aside;
 pub(crate) mod command_line;
 pub mod error;
 pub(crate) mod exit_code;
@@ -10,4 +9,3 @@ pub(crate) mod metrics;
 pub(crate) mod outcome;
 pub(crate) mod remedy;
 pub(crate) mod span;
-pub(crate) mod text;

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::time::timeout;
 
-use crate::words::aside;
+use crate::kernel::aside;
 
 /// How long the loop waits for an answer: much less than anything that it has to be in time for.
 const PATIENCE: Duration = Duration::from_millis(50);

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{FileType, fstat};
 
-use crate::words::aside;
+use crate::kernel::aside;
 
 /// Enough to close descriptors.
 pub(crate) const STACK: usize = 64 << 10;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::words::text::one_line;
+use crate::text::one_line;
 
 /// `USER_HZ`, which is 100 towards user space on every architecture that Rust's std and systemd both run on.
 const TICKS_PER_SECOND: u64 = 100;

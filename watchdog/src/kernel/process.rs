@@ -10,7 +10,7 @@ use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, fstat, openat, readlinkat, sta
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
-use crate::words::text::one_line;
+use crate::text::one_line;
 
 use super::gap::{Field, Gaps};
 use super::proc::{self, Stat, Status};

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use rustix::io::Errno;
 
-use crate::words::text::one_line;
+use crate::text::one_line;
 
 use super::gap::{Field, Gaps, because};
 use super::process::Reader;

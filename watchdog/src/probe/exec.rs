@@ -14,10 +14,10 @@ use crate::service::command;
 use crate::service::command::{CommandError, Finished};
 use crate::service::end::End;
 use crate::service::signals;
+use crate::text;
 use crate::words::command_line;
 use crate::words::command_line::CommandLineError;
 use crate::words::outcome::{Cause, Outcome, Reason};
-use crate::words::text;
 
 /// More than a line for people has, and little enough for a STATUS.
 const LONGEST_LINE: usize = 200;

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::deadline::Waited;
-use crate::words::aside;
+use crate::kernel::aside;
 use crate::words::outcome::{Cause, Reason};
 use crate::words::span::{Span, rounded};
 

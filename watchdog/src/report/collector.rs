@@ -10,10 +10,10 @@ use super::figures::Figures;
 use super::scope::{MAX_PROCESSES, Scope};
 use super::snapshot::{Cut, Event, Glance, Snapshot};
 use super::table::rank;
+use crate::kernel::aside;
 use crate::kernel::gap::{Field, Gaps, because};
 use crate::kernel::process::{Found, Process, Reader, Unseen};
 use crate::kernel::sockets::Listeners;
-use crate::words::aside;
 
 /// It calls nothing that needs more.
 const STACK: usize = 256 << 10;

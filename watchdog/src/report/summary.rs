@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
+use crate::text::shortened;
 use crate::words::span::rounded;
-use crate::words::text::shortened;
 
 use super::figures::Figures;
 use super::snapshot::Snapshot;

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 use std::time::Duration;
 
-use crate::words::text;
+use crate::text;
 
 /// A longer status is cut: the whole datagram must not exceed `PIPE_BUF` (4096 bytes), or systemd ignores it.
 const STATUS_MAX_BYTES: usize = 1024;

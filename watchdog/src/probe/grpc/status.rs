@@ -1,8 +1,8 @@
 //! Judges a gRPC answer: its status, and what it says. Pure.
 
 use super::message::Health;
+use crate::text;
 use crate::words::outcome::{Cause, Reason};
-use crate::words::text;
 
 /// By number, from 0; <https://grpc.github.io/grpc/core/md_doc_statuscodes.html>
 const NAMES: [&str; 17] = [

@@ -13,8 +13,8 @@ use tokio::net::UnixDatagram;
 use tokio::sync::Notify;
 
 use super::receive::{self, Taken};
+use crate::kernel::aside;
 use crate::kernel::foreign::STACK;
-use crate::words::aside;
 
 /// One of them, the next on the socket. Nobody else takes anything off it until this is over.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use rustix::fs::fstat;
 use tracing::Level;
 
 use super::event::LogRecord;
-use crate::words::text;
+use crate::text;
 
 /// pipe(7): a pipe that has room has room for this much, and one write of it is not torn apart. More could block.
 const PIPE_BUF: usize = 4096;

@@ -23,7 +23,7 @@ use tokio::time::timeout;
 pub use self::in_the_way::InTheWay;
 use self::in_the_way::look;
 use super::Metrics;
-use crate::words::aside;
+use crate::kernel::aside;
 
 mod in_the_way;
 

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::fuzz::notify_datagram;
 use crate::systemd::message::Message;
-use crate::words::text::one_line;
+use crate::text::one_line;
 
 fn parse(datagram: &str) -> Notification {
     Notification::parse(datagram.as_bytes(), 0).expect("well formed")
