@@ -13,12 +13,12 @@ use std::time::Duration;
 
 use tokio::net::UnixStream;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::timeout;
 
 use crate::guard::event::Failure;
 use crate::guard::name::ServiceName;
 use crate::guard::settings::{Settings, Whom};
 use crate::guard::unit::Unit;
+use crate::kernel::alarm::timeout;
 use crate::systemd::dbus::names::{
     BUS, BUS_PATH, MANAGER, MANAGER_PATH, PRIVATE_SOCKET, PROPERTIES, SERVICE, SYSTEMD, UNIT, bus_socket,
 };

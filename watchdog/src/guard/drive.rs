@@ -1,5 +1,6 @@
 //! The loop of guard mode: turns what comes in into events for [`GuardState`], and its actions into I/O.
 
+use crate::kernel::alarm::{at, sleep, timeout};
 use crate::kernel::stalls::Limit;
 use std::future::pending;
 use std::io;
@@ -12,7 +13,6 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 use tokio::sync::mpsc::unbounded_channel;
-use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::cli::OutsideArgs;
 use crate::guard::bus::{Bus, BusError, Changes};
@@ -173,7 +173,7 @@ async fn drive(guard: Guard<'_>, bus: (Bus, Changes), signals: &Signals) -> Resu
         tokio::select! {
             // In this order: what systemd says of UNIT comes before what follows from what it said earlier.
             biased;
-            readable = signals.stop.readable() => {
+            readable = raw::ready(&signals.stop) => {
                 drop(readable.map_err(|source| GuardError::System { what: "wait for signals", source })?);
                 driver.step(Event::Stop).await;
                 driver.ledger.forget_health();
@@ -190,7 +190,7 @@ async fn drive(guard: Guard<'_>, bus: (Bus, Changes), signals: &Signals) -> Resu
             () = at(driver.state.due()) => driver.step(Event::Due).await,
             () = at(driver.state.turn()) => driver.step(Event::Turn).await,
             // In every phase: one that was given up while UNIT is stopped ends when nobody asks any more.
-            readable = signals.child.readable() => {
+            readable = raw::ready(&signals.child) => {
                 let readable = readable.map_err(|source| GuardError::System { what: "wait for signals", source })?;
                 reap(readable, children);
             }
@@ -400,13 +400,6 @@ fn reap(mut readable: AsyncFdReadyGuard<'_, SignalFd>, children: &Children) {
     while let Ok(Some(_)) = readable.get_inner().read_signal() {}
     readable.clear_ready();
     while children.reap().has_more {}
-}
-
-async fn at(time: Option<Instant>) {
-    match time {
-        Some(time) => sleep_until(time.into()).await,
-        None => pending().await,
-    }
 }
 
 fn control_group<'a>(line: Option<Rc<Line>>) -> Reading<'a> {

@@ -7,12 +7,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::time::sleep;
 
 use crate::guard::bus::{Bus, BusError, Change, Changes, Handle};
 use crate::guard::name::ServiceName;
 use crate::guard::settings::Settings;
 use crate::guard::unit::{Instance, Standing, Unit};
+use crate::kernel::alarm::sleep;
 
 /// From one attempt to connect to the next: the first, and the longest. Each is twice the one before.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
-use tokio::time::timeout;
 
+use crate::kernel::alarm::timeout;
 use crate::kernel::aside;
 
 /// How long the loop waits for an answer: much less than anything that it has to be in time for.

@@ -8,6 +8,7 @@
 )]
 
 use std::ffi::{CString, c_char};
+use std::future::poll_fn;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr;
@@ -20,7 +21,7 @@ use nix::sys::signalfd::SignalFd;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal};
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 
 use crate::kernel::variable::Variable;
 
@@ -345,4 +346,10 @@ pub(crate) fn readable<T: Steady>(descriptor: T) -> io::Result<AsyncFd<T>> {
     // SAFETY: `descriptor` owns an open descriptor, and is owned by the AsyncFd from here on; see `Steady`.
     let registered = unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) };
     registered.map_err(|error| error.into_parts().1)
+}
+
+/// Ends when there may be something to read. For one at a time: of several that wait, only the last to be polled is woken.
+/// In return none has to be put on a list and taken off again, in every turn of a loop.
+pub(crate) async fn ready<T: Steady>(descriptor: &AsyncFd<T>) -> io::Result<AsyncFdReadyGuard<'_, T>> {
+    poll_fn(|context| descriptor.poll_read_ready(context)).await
 }

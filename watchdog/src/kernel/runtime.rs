@@ -1,10 +1,12 @@
-//! The runtime: one thread, with I/O and time.
+//! The runtime: one thread, with I/O and one timer.
 
 use std::io;
 use std::os::fd::OwnedFd;
 
 use rustix::event::{EventfdFlags, eventfd};
 use tokio::runtime::{Builder, Runtime};
+
+use crate::kernel::alarm;
 
 /// What Tokio opens at most to set up I/O: its poller, its waker, and, in a build where any crate has asked for its feature
 /// `signal`, a pair of sockets and a copy.
@@ -14,5 +16,10 @@ const DESCRIPTORS: usize = 6;
 pub fn runtime() -> io::Result<Runtime> {
     let spare = (0..DESCRIPTORS).map(|_| eventfd(0, EventfdFlags::CLOEXEC));
     drop(spare.collect::<Result<Vec<OwnedFd>, _>>()?);
-    Builder::new_current_thread().enable_io().enable_time().build()
+    let runtime = Builder::new_current_thread().enable_io().build()?;
+    {
+        let _entered = runtime.enter();
+        alarm::prepare()?;
+    }
+    Ok(runtime)
 }

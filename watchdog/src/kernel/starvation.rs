@@ -79,18 +79,20 @@ impl Starvation {
         row: Option<Instant>,
         now: Instant,
     ) -> Measured {
+        let planned = self.planned.take();
+        let late = planned.map(|planned| now.saturating_duration_since(planned));
         // A row that is not over, or a start, is still measured by what was seen before.
         if is_healthy && row.is_none() && now - started < timeout / 2 {
             self.forget();
-        } else {
-            self.look(now);
+            return Measured { late, ..Measured::on_the_clock(started, row, now) };
         }
+        self.look(now);
         let able = |from| self.able(from, now);
         Measured {
             able: able(started),
             row: able(row.unwrap_or(started)),
             pressure: self.pressure(started, now),
-            late: self.planned.take().map(|planned| now.saturating_duration_since(planned)),
+            late,
         }
     }
 

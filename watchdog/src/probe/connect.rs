@@ -12,7 +12,6 @@ use std::pin::{Pin, pin};
 use std::time::{Duration, Instant};
 
 use tokio::net::{TcpStream, UnixStream};
-use tokio::time::sleep;
 
 use super::address::{self, AddressError, Host};
 use super::broken::not_connected;
@@ -23,7 +22,7 @@ use super::lookup::Lookup;
 use super::plain::Plain;
 use super::tcp::{self, Answered};
 use crate::kernel::alarm;
-use crate::kernel::alarm::Elapsed;
+use crate::kernel::alarm::{Elapsed, sleep};
 use crate::words::outcome::{Cause, Outcome, Reason};
 
 /// A Unix socket whose queue is full refuses at once what TCP would let wait: how long until it is asked again.

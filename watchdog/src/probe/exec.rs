@@ -38,7 +38,7 @@ impl ExecProbe {
         Ok(Self { argv, children: Rc::clone(children) })
     }
 
-    /// Probes once, until `deadline` at most. Needs a Tokio runtime with I/O and time.
+    /// Probes once, until `deadline` at most. Needs a Tokio runtime with I/O.
     pub async fn run(&self, deadline: &Deadline) -> Outcome {
         let started = Instant::now();
         let next = |now| deadline.next(started, now);

@@ -57,7 +57,7 @@ impl GrpcProbe {
         self.tls.is_some()
     }
 
-    /// Probes once, until `deadline` at most. Needs a Tokio runtime with I/O and time.
+    /// Probes once, until `deadline` at most. Needs a Tokio runtime with I/O.
     pub async fn run(&self, deadline: &Deadline) -> Outcome {
         let course = Course::new(deadline.timeout());
         let overdue = |waited| self.endpoint.overdue(&course, &waited);

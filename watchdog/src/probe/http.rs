@@ -85,7 +85,7 @@ impl HttpProbe {
         self.tls.is_some()
     }
 
-    /// Probes once, until `deadline` at most. Needs a Tokio runtime with I/O and time.
+    /// Probes once, until `deadline` at most. Needs a Tokio runtime with I/O.
     pub async fn run(&self, deadline: &Deadline) -> Outcome {
         let course = Course::new(deadline.timeout());
         let overdue = |waited| self.endpoint.overdue(&course, &waited);

@@ -37,7 +37,7 @@ impl StreamProbe {
         Self { endpoint, send, expect }
     }
 
-    /// Probes once, until `deadline` at most. Needs a Tokio runtime with I/O and time.
+    /// Probes once, until `deadline` at most. Needs a Tokio runtime with I/O.
     pub async fn run(&self, deadline: &Deadline) -> Outcome {
         let (course, answer) = (Course::new(deadline.timeout()), RefCell::new(Vec::new()));
         let overdue = |waited| match (course.stage(), &self.expect) {

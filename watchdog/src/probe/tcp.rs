@@ -5,13 +5,13 @@ use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep};
 
 use super::broken::not_connected;
 use super::local::When;
+use crate::kernel::alarm::sleep;
 use crate::words::outcome::{Cause, Reason};
 
 /// The address that was connected to last, to tell of several failures that of the service.
@@ -46,7 +46,7 @@ pub async fn staggered(
     let mut rest = addresses.iter().copied();
     let mut under_way: Vec<(SocketAddr, Attempt)> = Vec::new();
     let mut failures = Vec::new();
-    let mut pause = pin!(sleep(head_start));
+    let mut pause = sleep(head_start);
     let connected = poll_fn(|context| {
         loop {
             let mut connected = None;
@@ -64,12 +64,13 @@ pub async fn staggered(
             if connected.is_some() {
                 return Poll::Ready(connected);
             }
-            let is_time = under_way.is_empty() || (rest.len() > 0 && pause.as_mut().poll(context).is_ready());
+            let is_time =
+                under_way.is_empty() || (rest.len() > 0 && Pin::new(&mut pause).poll(context).is_ready());
             let next = if is_time { rest.next() } else { None };
             match next {
                 Some(address) => {
                     under_way.push((address, Box::pin(connect(address))));
-                    pause.as_mut().reset(Instant::now() + head_start);
+                    pause.reset(Instant::now() + head_start);
                 }
                 None if under_way.is_empty() => return Poll::Ready(None),
                 None => return Poll::Pending,

@@ -25,7 +25,7 @@ pub const SHORT: Duration = Duration::from_millis(50);
 pub const LATER: Duration = Duration::from_secs(1);
 
 pub fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().expect("a runtime")
+    tokio::runtime::Builder::new_current_thread().enable_io().build().expect("a runtime")
 }
 
 /// The probes of a command line.

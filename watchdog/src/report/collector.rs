@@ -10,6 +10,7 @@ use super::figures::Figures;
 use super::scope::{MAX_PROCESSES, Scope};
 use super::snapshot::{Cut, Event, Glance, Snapshot};
 use super::table::rank;
+use crate::kernel::alarm;
 use crate::kernel::aside;
 use crate::kernel::gap::{Field, Gaps, because};
 use crate::kernel::process::{Found, Process, Reader, Unseen};
@@ -72,7 +73,7 @@ impl Collector {
     /// It can be dropped and called again: nothing is lost. Called again after it returned, it returns the same.
     pub async fn gather(&mut self, deadline: Instant) -> Snapshot {
         while self.snapshot.cut.is_some() {
-            match tokio::time::timeout_at(deadline.into(), self.events.recv()).await {
+            match alarm::timeout_at(deadline, self.events.recv()).await {
                 Ok(Some(event)) => self.snapshot.take(event),
                 Ok(None) | Err(_) => break,
             }

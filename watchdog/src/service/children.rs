@@ -26,6 +26,7 @@ use self::end_of_process::EndOfProcess;
 pub use self::main_process::FollowError;
 use self::main_process::MainProcess;
 use self::strays::{Mark, is_zombie, own_children, with_descendants};
+use crate::kernel::alarm;
 use crate::kernel::{disposition, raw};
 use crate::service::end::End;
 use crate::service::signals::Received;
@@ -152,10 +153,10 @@ impl Children {
                 if own_children().iter().all(|pid| before.contains(pid)) {
                     break;
                 }
-                tokio::time::sleep(LOOK_AGAIN).await;
+                alarm::sleep(LOOK_AGAIN).await;
             }
         };
-        let _ = tokio::time::timeout(patience, all_ended).await;
+        let _ = alarm::timeout(patience, all_ended).await;
     }
 
     /// How many processes COMMAND has left behind: all that descend from us, except for helpers and what descends from them.
@@ -170,7 +171,7 @@ impl Children {
         own_children()
     }
 
-    /// How an expected child ends. Needs a Tokio runtime with I/O and time; nothing is lost when this is dropped.
+    /// How an expected child ends. Needs a Tokio runtime with I/O; nothing is lost when this is dropped.
     pub async fn end_of(&self, pid: i32) -> End {
         self.sweep();
         if self.registry.borrow().find(pid).is_none() {
@@ -187,7 +188,7 @@ impl Children {
             if let Some(end) = self.settle(pid) {
                 return end;
             }
-            tokio::time::sleep(LOOK_AGAIN).await;
+            alarm::sleep(LOOK_AGAIN).await;
         }
     }
 
@@ -315,7 +316,7 @@ impl Children {
         let is_unclaimed = || self.registry.borrow().main.as_ref().is_some_and(MainProcess::is_unclaimed);
         if is_unclaimed() {
             // Nothing tells when another waits for it.
-            tokio::time::sleep(LOOK_AGAIN).await;
+            alarm::sleep(LOOK_AGAIN).await;
         }
     }
 }

@@ -58,7 +58,7 @@ pub enum CommandError {
 /// Runs `argv`, a program (looked up in `PATH`) and its arguments, until `next` says that its time is up (see
 /// [`alarm::until`]); keeps `limit` bytes of output.
 ///
-/// Needs a Tokio runtime with I/O and time, on the main thread.
+/// Needs a Tokio runtime with I/O, on the main thread.
 pub async fn run(
     argv: &[OsString],
     children: &Rc<Children>,

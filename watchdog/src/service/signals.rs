@@ -81,7 +81,7 @@ impl Inbox {
     /// Ends when there may be something to take. An end of the runtime is waited for in vain.
     pub async fn wait(&self) {
         // The guard is dropped as it is: only an inbox that was found empty is to be waited for again.
-        if self.0.readable().await.is_err() {
+        if raw::ready(&self.0).await.is_err() {
             std::future::pending::<()>().await;
         }
     }

@@ -22,9 +22,10 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
 
 use self::wire::{Argument, Call, FIXED, Frame, Incoming, Kind};
+
+use crate::kernel::alarm::timeout;
 
 pub mod names;
 mod property;

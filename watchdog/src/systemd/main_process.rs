@@ -7,6 +7,7 @@
 use std::io;
 use std::time::Duration;
 
+use crate::kernel::alarm;
 use crate::kernel::proc::own_pid;
 use crate::systemd::dbus::names::SERVICE;
 use crate::systemd::dbus::{CallError, Property};
@@ -30,7 +31,7 @@ pub async fn ask() -> io::Result<Standing> {
         let unit = OwnUnit::find().await?;
         stands(&unit, own_pid().unsigned_abs()).await.map_err(io::Error::other)
     };
-    tokio::time::timeout(PATIENCE, asked).await?
+    alarm::timeout(PATIENCE, asked).await?
 }
 
 async fn stands(unit: &OwnUnit, own_pid: u32) -> Result<Standing, CallError> {

@@ -23,7 +23,7 @@ pub(super) struct OwnUnit {
 }
 
 impl OwnUnit {
-    /// Needs a Tokio runtime with I/O and time. Fails where systemd cannot be asked: it is not known where it listens, or we
+    /// Needs a Tokio runtime with I/O. Fails where systemd cannot be asked: it is not known where it listens, or we
     /// are not let in.
     pub async fn find() -> io::Result<Self> {
         let private = private_socket(std::env::var_os("NOTIFY_SOCKET").as_deref())

@@ -18,6 +18,7 @@
 
 use std::cell::RefCell;
 use std::ffi::OsString;
+use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -120,7 +121,7 @@ impl Relay {
         let errand = self.errand.borrow().as_ref().map(Errand::is_over);
         if let Some(is_over) = errand {
             is_over.notified().await;
-        } else if self.socket.readable().await.is_err() {
+        } else if poll_fn(|context| self.socket.poll_recv_ready(context)).await.is_err() {
             std::future::pending::<()>().await;
         }
     }

@@ -38,7 +38,7 @@ impl Reloads {
     /// Ends when one is under way; a few times for each. Nothing is lost when this is dropped before it ends.
     pub async fn next(&self) -> io::Result<()> {
         loop {
-            let mut ready = self.0.readable().await?;
+            let mut ready = raw::ready(&self.0).await?;
             let is_reload = saw_generated(self.0.get_ref())?;
             ready.clear_ready();
             if is_reload {
@@ -68,7 +68,7 @@ mod tests {
     use std::fs;
     use std::time::Duration;
 
-    use tokio::time::timeout;
+    use crate::kernel::alarm::timeout;
 
     use super::*;
 

@@ -4,6 +4,7 @@
 use std::io;
 use std::time::Instant;
 
+use crate::kernel::alarm;
 use crate::systemd::dbus::names::{MANAGER_PATH, UNIT};
 use crate::systemd::dbus::{CallError, Property};
 use crate::systemd::own_unit::OwnUnit;
@@ -13,7 +14,7 @@ const JOB: &str = "org.freedesktop.systemd1.Job";
 /// Whether systemd is stopping our unit, or has that queued (`restart` stops it first). What cannot be found out until
 /// then counts as no.
 pub async fn is_stopping(until: Instant) -> bool {
-    match tokio::time::timeout_at(until.into(), ask()).await {
+    match alarm::timeout_at(until, ask()).await {
         Ok(Ok(is_stopping)) => is_stopping,
         Ok(Err(error)) => {
             tracing::debug!("systemd cannot be asked whether it is stopping the unit: {error}");

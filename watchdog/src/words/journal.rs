@@ -16,6 +16,8 @@ use rustix::net::{
     SocketType, connect, sendmsg, socket_with, sockopt,
 };
 
+use crate::kernel::alarm;
+
 mod entry;
 
 pub use self::entry::{Entry, Priority};
@@ -86,7 +88,7 @@ impl Journal {
             let socket: std::os::unix::net::UnixDatagram = self.socket.try_clone()?.into();
             tokio::net::UnixDatagram::from_std(socket)?.writable().await
         };
-        tokio::time::timeout_at(deadline.into(), wait).await.is_ok_and(|ready| ready.is_ok())
+        alarm::timeout_at(deadline, wait).await.is_ok_and(|ready| ready.is_ok())
     }
 
     fn try_send(&mut self, entry: &Entry) -> Result<(), Errno> {

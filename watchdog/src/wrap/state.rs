@@ -363,8 +363,8 @@ impl State {
 
     fn healthy(&mut self, failures: u32, now: Instant) -> Actions {
         self.answered = now;
-        let text = self.healthy_text(now);
-        let status = self.status.say(Kind::Healthy, now, || text);
+        let text = self.status.is_due(Kind::Healthy, now).then(|| self.healthy_text(now));
+        let status = text.map(|text| self.status.now(Kind::Healthy, now, &text));
         let reloaded = self.reload.answered(self.probe_started);
         let note = match (reloaded, failures) {
             (Some(asked), _) => Some(Note::Reloaded { after: now - asked }),

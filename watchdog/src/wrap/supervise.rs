@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use self::supervisor::Supervisor;
 use crate::cli::{ChildPings, OutsideArgs};
 use crate::config::Config;
-use crate::kernel::alarm::Alarm;
 use crate::kernel::raw::SigPipe;
 use crate::kernel::runtime::runtime;
 use crate::kernel::variable::Value;
@@ -69,7 +68,6 @@ async fn supervise(service: &Service<'_>, mut notifier: Option<Notifier>) -> Res
     let signals = Signals::block(&named).map_err(|source| Error::cannot("block signals", &source))?;
     let exporter = Exporter::open(service.outside)?;
     service.children.become_subreaper().map_err(|source| Error::cannot("become a subreaper", &source))?;
-    let alarm = Alarm::new().map_err(|source| Error::cannot("make a timer", &source))?;
     let relay = notifier.as_ref().and_then(|_| open_relay());
     let child = match start(service, &signals, relay.as_ref()) {
         Ok(child) => child,
@@ -81,7 +79,7 @@ async fn supervise(service: &Service<'_>, mut notifier: Option<Notifier>) -> Res
         }
     };
     note::started(service, child.pid(), notifier.is_some());
-    let mut supervisor = Supervisor::new(service, alarm, child, notifier, relay);
+    let mut supervisor = Supervisor::new(service, child, notifier, relay);
     let end = {
         let metrics = supervisor.metrics();
         let serving = exporter.serve(&metrics);

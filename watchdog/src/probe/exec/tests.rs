@@ -4,7 +4,7 @@ use super::*;
 use crate::words::span::Span;
 
 fn probe(command: &str, timeout: Duration) -> Outcome {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
     runtime.block_on(ExecProbe::new(command, &Children::new()).unwrap().run(&Deadline::after(timeout)))
 }
 

@@ -1,8 +1,9 @@
 //! An HTTP answer as it comes in: whether it is all there, and whether it is healthy. Pure.
 
 use std::borrow::Cow;
+use std::mem::MaybeUninit;
 
-use httparse::{EMPTY_HEADER, Response, Status};
+use httparse::{ParserConfig, Response, Status};
 
 use super::expected::{Expected, LIMIT};
 use super::redirect::Origin;
@@ -16,6 +17,11 @@ const MAX_HEADERS: usize = 128;
 const SHORT_HEAD: usize = 1024;
 /// The size of a chunk, with extensions, which nobody uses. It is looked at from its start whenever more of it comes in.
 const LONGEST_CHUNK_LINE: usize = 1024;
+
+/// Less than the largest size of which glibc keeps some freed for the next one (tcache, 1032 bytes) …
+const FIRST_PART: usize = 1000;
+/// … and what is read at once of a longer answer.
+const NEXT_PART: usize = 8 * 1024;
 
 /// What is asked, as far as the answer depends on it.
 #[derive(Debug, Clone, Copy)]
@@ -82,8 +88,8 @@ impl<'a> Answer<'a> {
 
     /// Where to append what was read. Call [`progress`](Self::progress) after.
     pub fn buffer(&mut self) -> &mut Vec<u8> {
-        // Most answers to a probe are short: one allocation, one read.
-        self.bytes.reserve(2048);
+        // Most answers to a probe are short: one read, into what the allocator has at hand.
+        self.bytes.reserve(if self.bytes.capacity() == 0 { FIRST_PART } else { NEXT_PART });
         &mut self.bytes
     }
 
@@ -134,9 +140,11 @@ impl<'a> Answer<'a> {
         }
         let mut start = 0;
         let head = loop {
-            let mut headers = [EMPTY_HEADER; MAX_HEADERS];
-            let mut response = Response::new(&mut headers);
-            let length = match response.parse(&self.bytes[start..]) {
+            let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+            let mut response = Response::new(&mut []);
+            let config = ParserConfig::default();
+            let head = &self.bytes[start..];
+            let length = match config.parse_response_with_uninit_headers(&mut response, head, &mut headers) {
                 Ok(Status::Complete(length)) => length,
                 Ok(Status::Partial) => break Head::Partial,
                 Err(error) => {

@@ -19,7 +19,7 @@ impl EndOfProcess {
 
     pub(super) async fn ended(&self) {
         // Stays readable: an end is for good. An error is one of the runtime, which is about to end then.
-        if let Ok(mut guard) = self.0.readable().await {
+        if let Ok(mut guard) = raw::ready(&self.0).await {
             guard.retain_ready();
         }
     }

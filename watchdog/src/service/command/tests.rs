@@ -12,7 +12,7 @@ fn words(words: &[&str]) -> Vec<OsString> {
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().unwrap().block_on(future)
+    tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap().block_on(future)
 }
 
 fn run_for(timeout: Duration, argv: &[&str]) -> Result<Finished, CommandError> {
@@ -33,10 +33,10 @@ fn wait_until_gone(pid: &str, children: &Children) {
     let gone = async {
         while Path::new("/proc").join(pid).exists() {
             children.sweep();
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            alarm::sleep(Duration::from_millis(1)).await;
         }
     };
-    block_on(async { tokio::time::timeout(AMPLE, gone).await })
+    block_on(async { alarm::timeout(AMPLE, gone).await })
         .unwrap_or_else(|_| panic!("{pid} is there: {:?}", fs::read_to_string(format!("/proc/{pid}/stat"))));
 }
 
@@ -47,10 +47,10 @@ async fn line_in(path: &Path) -> String {
             if let Some(line) = fs::read_to_string(path).unwrap_or_default().strip_suffix('\n') {
                 return line.to_owned();
             }
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            alarm::sleep(Duration::from_millis(1)).await;
         }
     };
-    tokio::time::timeout(AMPLE, line).await.unwrap()
+    alarm::timeout(AMPLE, line).await.unwrap()
 }
 
 /// That process has ended, whether anybody waited for it or not: an orphan of a test is not ours to wait for.

@@ -2,6 +2,7 @@ use std::io::Read;
 use std::os::unix::net::UnixDatagram;
 
 use super::*;
+use crate::kernel::alarm;
 use crate::systemd::message::WatchdogWord;
 
 fn receiver() -> (UnixDatagram, Notifier, tempfile::TempDir) {
@@ -117,7 +118,7 @@ async fn a_barrier_is_passed_when_all_before_it_was_read_and_not_before() {
     fill(&mut notifier, now);
     notifier.send(Message::status("last"), now);
     let barrier = notifier.barrier(now).expect("a barrier");
-    let passed = |time| tokio::time::timeout(Duration::from_millis(time), barrier.passed());
+    let passed = |time| alarm::timeout(Duration::from_millis(time), barrier.passed());
     assert!(passed(10).await.is_err(), "it waits in our queue");
     assert_eq!(words(&socket), [""; 0]);
     notifier.flush(now);
@@ -136,7 +137,7 @@ async fn a_barrier_is_passed_when_nobody_comes_to_read() {
     drop(socket);
     let now = Instant::now();
     let barrier = notifier.barrier(now).expect("a barrier");
-    let passed = |time| tokio::time::timeout(Duration::from_millis(time), barrier.passed());
+    let passed = |time| alarm::timeout(Duration::from_millis(time), barrier.passed());
     notifier.flush(now + PATIENCE.saturating_sub(RETRY));
     assert!(passed(10).await.is_err(), "somebody may come yet");
     notifier.flush(now + PATIENCE);

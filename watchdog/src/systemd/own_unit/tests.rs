@@ -55,7 +55,7 @@ async fn answer(server: &Zbus, call: &Message, properties: &Properties<'_>) {
 }
 
 pub(in crate::systemd) fn run<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().expect("a runtime");
     runtime.block_on(future)
 }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::*;
+use crate::kernel::alarm;
 use crate::kernel::foreign::tests::lingering;
 use crate::systemd::message::Message;
 use crate::systemd::notify::{MOST_DESCRIPTORS, Notifier};
@@ -33,7 +34,7 @@ async fn next_of(relay: &Relay, started: i32, named: Option<i32>) -> Received {
             }
         }
     };
-    tokio::time::timeout(AMPLE, said).await.expect("in time")
+    alarm::timeout(AMPLE, said).await.expect("in time")
 }
 
 /// COMMAND's side.
@@ -87,7 +88,7 @@ async fn descriptors_and_barriers_reach_systemd_in_order() {
     say(&relay, "FDSTORE=1\nFDNAME=a", vec![end]);
     let mut command = command(&relay);
     let barrier = command.barrier(Instant::now()).expect("a barrier");
-    let passed = |time| tokio::time::timeout(time, barrier.passed());
+    let passed = |time| alarm::timeout(time, barrier.passed());
     for _ in 0..2 {
         let received = next(&relay).await;
         upstream.pass_on(received.pass_on.expect("for systemd"), Instant::now());
@@ -162,7 +163,7 @@ async fn what_is_too_long_is_dropped_whole() {
 async fn nothing_is_lost_when_waiting_is_given_up() {
     let relay = Relay::open().expect("a relay");
     for _ in 0..3 {
-        assert!(tokio::time::timeout(Duration::ZERO, relay.wait()).await.is_err());
+        assert!(alarm::timeout(Duration::ZERO, relay.wait()).await.is_err());
         assert!(matches!(relay.take(1, None), Ok(Next::Nothing)));
     }
     say(&relay, "STATUS=a", Vec::new());
@@ -241,6 +242,7 @@ async fn what_there_is_no_room_for_is_dropped_whole() {
     let last = ends.pop().expect("an end");
     say(&relay, "FDSTORE=1\nREADY=1", ends);
     say(&relay, "FDSTORE=1", vec![last]);
+    alarm::prepare().expect("a timer");
     let room_for_one = std::fs::File::open("/dev/null").expect("a file").as_raw_fd().unsigned_abs() + 1;
     let limit = Rlimit { current: Some(room_for_one.into()), ..getrlimit(Resource::Nofile) };
     setrlimit(Resource::Nofile, limit).expect("a limit");

@@ -65,7 +65,7 @@ impl Exporter {
         })
     }
 
-    /// Serves `metrics` for as long as it is polled. Needs a Tokio runtime with I/O and time.
+    /// Serves `metrics` for as long as it is polled. Needs a Tokio runtime with I/O.
     pub async fn serve(&self, metrics: &Metrics) -> Infallible {
         match &self.server {
             Some(server) => server.serve(metrics).await,
@@ -80,7 +80,7 @@ impl Exporter {
         }
     }
 
-    /// Removes the file; 100 ms at most. Needs a Tokio runtime with time.
+    /// Removes the file; 100 ms at most. Needs a Tokio runtime with I/O.
     #[expect(clippy::await_holding_refcell_ref, reason = "nothing is updated while all comes to its end")]
     pub async fn close(&self) {
         if let Some(file) = &self.file {

@@ -18,11 +18,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
-use tokio::time::timeout;
 
 pub use self::in_the_way::InTheWay;
 use self::in_the_way::look;
 use super::Metrics;
+use crate::kernel::alarm::timeout;
 use crate::kernel::aside;
 
 mod in_the_way;

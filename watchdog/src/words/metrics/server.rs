@@ -14,10 +14,11 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Sleep, sleep, timeout};
 
 use super::Metrics;
 use super::request::{self, LIMIT};
+
+use crate::kernel::alarm::{At, sleep, timeout};
 
 /// Clients served at a time.
 const CLIENTS: usize = 8;
@@ -51,7 +52,7 @@ impl Server {
         self.listener.local_addr().expect("it is bound")
     }
 
-    /// Serves `metrics` for as long as it is polled. Needs a Tokio runtime with I/O and time.
+    /// Serves `metrics` for as long as it is polled. Needs a Tokio runtime with I/O.
     pub async fn serve(&self, metrics: &Metrics) -> Infallible {
         let listener = self.listener.try_clone().and_then(tokio::net::TcpListener::from_std);
         let listener = match listener {
@@ -78,7 +79,7 @@ struct Door<'a> {
     metrics: &'a Metrics,
     /// In the order in which they came.
     clients: Vec<Boxed<'a>>,
-    back_off: Option<Pin<Box<Sleep>>>,
+    back_off: Option<At>,
     complained: bool,
 }
 
@@ -87,7 +88,7 @@ impl Door<'_> {
         self.clients.retain_mut(|client| client.as_mut().poll(context).is_pending());
         for _ in 0..CLIENTS {
             if let Some(back_off) = &mut self.back_off {
-                if back_off.as_mut().poll(context).is_pending() {
+                if Pin::new(back_off).poll(context).is_pending() {
                     return Poll::Pending;
                 }
                 self.back_off = None;
@@ -107,7 +108,7 @@ impl Door<'_> {
                     if !std::mem::replace(&mut self.complained, true) {
                         tracing::warn!("--metrics cannot accept a connection: {error}; trying again");
                     }
-                    self.back_off = Some(Box::pin(sleep(BACK_OFF)));
+                    self.back_off = Some(sleep(BACK_OFF));
                 }
             }
         }
@@ -167,7 +168,7 @@ mod tests {
         let server = Server { asking, ..Server::bind(address).expect("a port") };
         let metrics = Metrics::new(None, None);
         let address = server.address();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().expect("a runtime");
         runtime.block_on(async {
             let client = tokio::task::spawn_blocking(move || client(address));
             tokio::select! {

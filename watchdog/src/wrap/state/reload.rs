@@ -62,8 +62,7 @@ impl Reload {
 impl State {
     pub(super) fn reload_refused(&mut self, signal: String, monotonic_usec: u64, now: Instant) -> Actions {
         let text = format!("reload refused: COMMAND has no handler for {signal}, and would end");
-        let text = self.status.joined(text);
-        self.status.said(Kind::Unhealthy, now);
+        let text = self.status.now(Kind::Unhealthy, now, &text);
         // One of its own goes on.
         let is_on = self.reload.is_on();
         let message =

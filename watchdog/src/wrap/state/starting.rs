@@ -53,8 +53,8 @@ impl State {
         self.answered = now;
         self.sound_since = Some(now);
         self.child.pinged = Some(now);
-        let text = self.status.joined(self.healthy_text(now));
-        self.status.said(Kind::Healthy, now);
+        let text = self.healthy_text(now);
+        let text = self.status.now(Kind::Healthy, now, &text);
         Actions {
             message: Message { ready: true, ..Message::status(text) },
             note: Some(Note::Ready { after: self.start.lasted(now) }),

@@ -45,27 +45,30 @@ impl Status {
 
     /// With COMMAND's own words in front, if there are any. What it says of systemd shows where that takes the word of any
     /// process for the status, and when it listens to us again.
-    pub(super) fn joined(&self, text: String) -> String {
-        let text = match self.not_ours {
-            None => text,
-            Some(main) => format!("systemd refuses our pings, its main process is {main} | {text}"),
-        };
-        match &self.child {
-            Some(child) => format!("{child} | {text}"),
-            None => text,
-        }
+    fn joined(&self, text: &str) -> String {
+        let refused =
+            self.not_ours.map(|main| format!("systemd refuses our pings, its main process is {main}"));
+        let parts = self.child.as_deref().into_iter().chain(refused.as_deref()).chain([text]);
+        parts.collect::<Vec<_>>().join(" | ")
     }
 
-    /// The text, if it is time to say it. What is held back is made anew at the next probe.
-    pub(super) fn say(&mut self, kind: Kind, now: Instant, text: impl FnOnce() -> String) -> Option<String> {
-        let due = match self.last {
+    /// Whether it is time to say one. What is held back is made anew at the next probe.
+    pub(super) fn is_due(&self, kind: Kind, now: Instant) -> bool {
+        match self.last {
             None => true,
             Some((Kind::Healthy, at)) if kind == Kind::Healthy && !self.is_news => now - at >= REFRESH,
             Some((_, at)) => now - at >= GAP,
-        };
-        due.then(|| {
-            self.said(kind, now);
-            self.joined(text())
-        })
+        }
+    }
+
+    /// The text, if it is time to say it.
+    pub(super) fn say(&mut self, kind: Kind, now: Instant, text: impl FnOnce() -> String) -> Option<String> {
+        self.is_due(kind, now).then(|| self.now(kind, now, &text()))
+    }
+
+    /// The text, which is said at once.
+    pub(super) fn now(&mut self, kind: Kind, now: Instant, text: &str) -> String {
+        self.said(kind, now);
+        self.joined(text)
     }
 }

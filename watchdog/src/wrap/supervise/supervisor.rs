@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use self::mainship::Mainship;
 use self::outside::Outside;
-use super::wait::{Boxed, at, end_of, reload_of_manager, was_read, watch_manager};
+use super::wait::{Boxed, end_of, reload_of_manager, was_read, watch_manager};
 use super::{LAST_WORDS, Service, note};
 use crate::cli::ChildPings;
 use crate::hang::flapping::Flapping;
 use crate::hang::watch::Ended;
-use crate::kernel::alarm::Alarm;
+use crate::kernel::alarm;
 use crate::kernel::cgroup::Cgroup;
 use crate::kernel::memory;
 use crate::kernel::progress::Progress;
@@ -47,7 +47,6 @@ const PINGS_TO_SETTLE: u8 = 3;
 pub(super) struct Supervisor<'a> {
     service: &'a Service<'a>,
     state: State,
-    alarm: Alarm,
     child: Child,
     notifier: Option<Notifier>,
     relay: Option<Relay>,
@@ -104,7 +103,6 @@ impl<'a> Supervisor<'a> {
     /// COMMAND has just been started.
     pub(super) fn new(
         service: &'a Service<'a>,
-        alarm: Alarm,
         child: Child,
         notifier: Option<Notifier>,
         relay: Option<Relay>,
@@ -127,7 +125,6 @@ impl<'a> Supervisor<'a> {
         }
         Self {
             state,
-            alarm,
             first_pid: child.pid(),
             child,
             notifier,
@@ -205,7 +202,7 @@ impl<'a> Supervisor<'a> {
             outcome = end_of(self.flight.as_mut().map(|flight| &mut flight.probe)) => Woken::ProbeEnded(outcome),
             is_stopping = end_of(self.report.as_mut()) => Woken::Reported { is_stopping },
             is_read = was_read(self.barrier.as_ref()) => Woken::ReadyRead(is_read),
-            () = at(&self.alarm, next) => Woken::TimeCame,
+            () = alarm::at(next) => Woken::TimeCame,
             restarts = end_of(self.restarts.as_mut()) => Woken::Restarts(restarts),
             standing = end_of(self.mainship.asking.as_mut()) => Woken::Mainship(standing),
             () = reload_of_manager(&mut self.reloads) => Woken::ManagerReloads,
@@ -432,11 +429,11 @@ impl<'a> Supervisor<'a> {
             loop {
                 tokio::select! {
                     result = barrier.passed() => return result,
-                    () = at(&self.alarm, notifier.retry_at()) => notifier.flush(Instant::now()),
+                    () = alarm::at(notifier.retry_at()) => notifier.flush(Instant::now()),
                 }
             }
         };
-        if !matches!(tokio::time::timeout_at(give_up.into(), read).await, Ok(Ok(()))) {
+        if !matches!(alarm::timeout_at(give_up, read).await, Ok(Ok(()))) {
             tracing::debug!("systemd did not read the last words within {}", Span(LAST_WORDS));
         }
     }

@@ -5,10 +5,8 @@ use std::io;
 use std::pin::Pin;
 use std::time::Instant;
 
-use tokio::time::timeout;
-
 use super::READY_READ_WITHIN;
-use crate::kernel::alarm::Alarm;
+use crate::kernel::alarm::timeout;
 use crate::service::signals::Inbox;
 use crate::systemd::barrier::Barrier;
 use crate::systemd::notify::Notifier;
@@ -17,14 +15,6 @@ use crate::systemd::reloads::Reloads;
 
 /// Something under way.
 pub(super) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
-
-/// That time, by this alarm.
-pub(super) async fn at(alarm: &Alarm, time: Option<Instant>) {
-    match time {
-        Some(time) => alarm.at(time).await,
-        None => pending().await,
-    }
-}
 
 /// The end of something under way, which the caller must take away then.
 pub(super) async fn end_of<T>(under_way: Option<&mut Boxed<'_, T>>) -> T {

@@ -32,7 +32,7 @@ fn wait_until(what: &str, condition: impl Fn() -> bool) {
 }
 
 fn close(file: &MetricsFile) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().expect("a runtime");
     runtime.block_on(file.remove());
 }
 
