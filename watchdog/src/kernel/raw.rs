@@ -343,8 +343,13 @@ impl Steady for SignalFd {}
 
 /// To be waited for until there is something to read. Needs a Tokio runtime with I/O.
 pub(crate) fn readable<T: Steady>(descriptor: T) -> io::Result<AsyncFd<T>> {
+    registered(descriptor, Interest::READABLE)
+}
+
+/// To be waited for. Needs a Tokio runtime with I/O.
+pub(crate) fn registered<T: Steady>(descriptor: T, interest: Interest) -> io::Result<AsyncFd<T>> {
     // SAFETY: `descriptor` owns an open descriptor, and is owned by the AsyncFd from here on; see `Steady`.
-    let registered = unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) };
+    let registered = unsafe { AsyncFd::register_with_interest(descriptor, interest) };
     registered.map_err(|error| error.into_parts().1)
 }
 

@@ -7,19 +7,19 @@
 use std::fmt;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::pin::{Pin, pin};
 use std::time::{Duration, Instant};
 
-use tokio::net::{TcpStream, UnixStream};
+use rustix::net::{AddressFamily, SocketAddrUnix};
 
 use super::address::{self, AddressError, Host};
 use super::broken::not_connected;
 use super::course::{Course, Stage};
 use super::deadline::{Deadline, Waited};
-use super::local::When;
 use super::lookup::Lookup;
-use super::plain::Plain;
+use super::plain::{NotConnected, Plain};
 use super::tcp::{self, Answered};
 use crate::kernel::alarm;
 use crate::kernel::alarm::{Elapsed, sleep};
@@ -112,19 +112,19 @@ impl Endpoint {
         match &self.place {
             Place::Unix(path) => {
                 course.reach(Stage::Connect);
-                connect_unix(path).await.map(Plain::Unix)
+                connect_unix(path).await
             }
             Place::Addresses(addresses) => {
                 course.reach(Stage::Connect);
-                tcp::in_order(addresses, &self.answered).await.map(Plain::Tcp)
+                tcp::in_order(addresses, &self.answered).await
             }
             // Apart, so that the others stay small.
-            Place::Name(lookup) => Box::pin(self.connect_to(lookup, course)).await.map(Plain::Tcp),
+            Place::Name(lookup) => Box::pin(self.connect_to(lookup, course)).await,
         }
     }
 
     /// To what is known of a name; and while that refuses, or is silent, to where the service may have moved.
-    async fn connect_to(&self, lookup: &Lookup, course: &Course) -> Result<TcpStream, Reason> {
+    async fn connect_to(&self, lookup: &Lookup, course: &Course) -> Result<Plain, Reason> {
         course.reach(Stage::Lookup);
         let known = lookup.addresses().await?;
         course.reach(Stage::Connect);
@@ -156,13 +156,19 @@ impl Endpoint {
     }
 }
 
-async fn connect_unix(path: &Path) -> Result<UnixStream, Reason> {
+async fn connect_unix(path: &Path) -> Result<Plain, Reason> {
+    let not_connected = |NotConnected { error, when }| not_connected(&error, when, true);
+    let address = match path.as_os_str().as_bytes() {
+        [0, abstract_name @ ..] => SocketAddrUnix::new_abstract_name(abstract_name),
+        path => SocketAddrUnix::new(path),
+    };
+    let address = address.map_err(|errno| not_connected(NotConnected::at_once(errno)))?;
     loop {
-        match UnixStream::connect(path).await {
+        match Plain::connect(AddressFamily::UNIX, &address).await {
             Ok(stream) => return Ok(stream),
             // The kernel tells nobody when there is room again (unix(7)), so this is a question of asking.
-            Err(error) if error.kind() == ErrorKind::WouldBlock => sleep(FULL_QUEUE_GAP).await,
-            Err(error) => return Err(not_connected(&error, When::AtOnce, true)),
+            Err(none) if none.error.kind() == ErrorKind::WouldBlock => sleep(FULL_QUEUE_GAP).await,
+            Err(none) => return Err(not_connected(none)),
         }
     }
 }

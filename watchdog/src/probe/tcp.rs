@@ -3,14 +3,14 @@
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use tokio::net::TcpStream;
+use rustix::net::AddressFamily;
 
 use super::broken::not_connected;
-use super::local::When;
+use super::plain::{NotConnected, Plain};
 use crate::kernel::alarm::sleep;
 use crate::words::outcome::{Cause, Reason};
 
@@ -18,7 +18,7 @@ use crate::words::outcome::{Cause, Reason};
 pub type Answered = Cell<Option<SocketAddr>>;
 
 /// Tries one after the other.
-pub async fn in_order(addresses: &[SocketAddr], answered: &Answered) -> Result<TcpStream, Reason> {
+pub async fn in_order(addresses: &[SocketAddr], answered: &Answered) -> Result<Plain, Reason> {
     let mut failures = Vec::new();
     for address in addresses {
         match connect(*address).await {
@@ -38,8 +38,8 @@ pub async fn staggered(
     addresses: &[SocketAddr],
     head_start: Duration,
     answered: &Answered,
-) -> Result<TcpStream, Reason> {
-    type Attempt = Pin<Box<dyn Future<Output = Result<TcpStream, Reason>>>>;
+) -> Result<Plain, Reason> {
+    type Attempt = Pin<Box<dyn Future<Output = Result<Plain, Reason>>>>;
     if let [_] = addresses {
         return in_order(addresses, answered).await;
     }
@@ -85,16 +85,10 @@ pub async fn staggered(
     Err(told(failures, answered.get()))
 }
 
-async fn connect(address: SocketAddr) -> Result<TcpStream, Reason> {
-    let (mut connecting, mut when) = (pin!(TcpStream::connect(address)), When::AtOnce);
-    let connected = poll_fn(|context| {
-        let connected = connecting.as_mut().poll(context);
-        if connected.is_pending() {
-            when = When::Later;
-        }
-        connected
-    });
-    connected.await.map_err(|error| not_connected(&error, when, false))
+async fn connect(address: SocketAddr) -> Result<Plain, Reason> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let connected = Plain::connect(family, &address).await;
+    connected.map_err(|NotConnected { error, when }| not_connected(&error, when, false))
 }
 
 /// Which of several failures to tell: that of the address that was connected to last, where one was. Its neighbours may
@@ -160,7 +154,7 @@ mod tests {
             let began = Instant::now();
             let stream = staggered(&[silent, serves], head_start, &answered).await.expect("a connection");
             assert!(began.elapsed() >= head_start, "it was tried first");
-            assert_eq!(stream.peer_addr().expect("an address"), serves);
+            assert_eq!(stream.peer(), serves);
             assert_eq!(answered.take(), Some(serves));
             in_order(&[serves, silent], &answered).await.expect("a connection");
             assert_eq!(answered.take(), Some(serves));
