@@ -1,12 +1,12 @@
 //! The loop itself.
 
-use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use self::mainship::Mainship;
 use self::outside::Outside;
-use super::wait::{Boxed, end_of, reload_of_manager, was_read, watch_manager};
+use self::wake::Woken;
+use super::wait::{Boxed, watch_manager};
 use super::{LAST_WORDS, Service, note};
 use crate::cli::ChildPings;
 use crate::hang::flapping::Flapping;
@@ -23,7 +23,6 @@ use crate::service::child::Child;
 use crate::service::end::End;
 use crate::service::signals::Signals;
 use crate::systemd::barrier::Barrier;
-use crate::systemd::main_process::Standing;
 use crate::systemd::message::{Message, WatchdogWord};
 use crate::systemd::notify::Notifier;
 use crate::systemd::relay::Relay;
@@ -40,6 +39,7 @@ mod heard;
 mod mainship;
 mod outside;
 mod report;
+mod wake;
 
 /// From the third ping on, the loop does little else than to probe.
 const PINGS_TO_SETTLE: u8 = 3;
@@ -81,22 +81,6 @@ struct Flight<'a> {
     started: Instant,
     limit: Limit,
     probe: Boxed<'a, Outcome>,
-}
-
-/// What the loop woke up for.
-enum Woken {
-    ProbeEnded(Outcome),
-    TimeCame,
-    Reported {
-        is_stopping: bool,
-    },
-    ReadyRead(bool),
-    Restarts(Option<u32>),
-    Mainship(io::Result<Standing>),
-    ManagerReloads,
-    FollowedEnded,
-    /// Others may have sent something.
-    Knock,
 }
 
 impl<'a> Supervisor<'a> {
@@ -180,34 +164,6 @@ impl<'a> Supervisor<'a> {
                 // What the probes wait for is only seen when nothing runs.
                 tokio::task::yield_now().await;
             }
-        }
-    }
-
-    async fn wake(&mut self, signals: &Signals) -> Woken {
-        let (now, state) = (Instant::now(), &self.state);
-        let times = [
-            self.retry_at(),
-            state.next_probe(),
-            state.next_look(),
-            state.no_ping_due(),
-            self.outside.next_look(now),
-            self.mainship.next_look(),
-        ];
-        let next = times.into_iter().flatten().min();
-        // What systemd has no room for waits in COMMAND's socket, as it would in systemd's.
-        let relay = self.relay.as_ref().filter(|_| self.notifier.as_ref().is_some_and(Notifier::has_room));
-        tokio::select! {
-            // What others cannot make happen as often as they like comes first: no flood keeps it waiting.
-            biased;
-            outcome = end_of(self.flight.as_mut().map(|flight| &mut flight.probe)) => Woken::ProbeEnded(outcome),
-            is_stopping = end_of(self.report.as_mut()) => Woken::Reported { is_stopping },
-            is_read = was_read(self.barrier.as_ref()) => Woken::ReadyRead(is_read),
-            () = alarm::at(next) => Woken::TimeCame,
-            restarts = end_of(self.restarts.as_mut()) => Woken::Restarts(restarts),
-            standing = end_of(self.mainship.asking.as_mut()) => Woken::Mainship(standing),
-            () = reload_of_manager(&mut self.reloads) => Woken::ManagerReloads,
-            () = self.service.children.followed_ended() => Woken::FollowedEnded,
-            () = self.outside.knock(signals, relay, now) => Woken::Knock,
         }
     }
 

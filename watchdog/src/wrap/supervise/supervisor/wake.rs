@@ -1,0 +1,71 @@
+//! What the loop waits for.
+
+use std::io;
+use std::time::Instant;
+
+use super::Supervisor;
+use crate::kernel::alarm;
+use crate::service::signals::Signals;
+use crate::systemd::main_process::Standing;
+use crate::systemd::notify::Notifier;
+use crate::words::outcome::Outcome;
+use crate::wrap::supervise::wait::{end_of, reload_of_manager, was_read};
+
+/// What the loop woke up for.
+pub(super) enum Woken {
+    ProbeEnded(Outcome),
+    TimeCame,
+    Reported {
+        is_stopping: bool,
+    },
+    ReadyRead(bool),
+    Restarts(Option<u32>),
+    Mainship(io::Result<Standing>),
+    ManagerReloads,
+    FollowedEnded,
+    /// Others may have sent something.
+    Knock,
+}
+
+impl Supervisor<'_> {
+    /// Waits for the next of it.
+    pub(super) async fn wake(&mut self, signals: &Signals) -> Woken {
+        let (now, state) = (Instant::now(), &self.state);
+        let times = [
+            self.retry_at(),
+            state.next_probe(),
+            state.next_look(),
+            state.no_ping_due(),
+            self.outside.next_look(now),
+            self.mainship.next_look(),
+        ];
+        let next = times.into_iter().flatten().min();
+        // What systemd has no room for waits in COMMAND's socket, as it would in systemd's.
+        let relay = self.relay.as_ref().filter(|_| self.notifier.as_ref().is_some_and(Notifier::has_room));
+        let is_asking = self.report.is_some()
+            || self.barrier.is_some()
+            || self.restarts.is_some()
+            || self.mainship.asking.is_some()
+            || self.reloads.is_some();
+        let asked = async {
+            tokio::select! {
+                biased;
+                is_stopping = end_of(self.report.as_mut()) => Woken::Reported { is_stopping },
+                is_read = was_read(self.barrier.as_ref()) => Woken::ReadyRead(is_read),
+                restarts = end_of(self.restarts.as_mut()) => Woken::Restarts(restarts),
+                standing = end_of(self.mainship.asking.as_mut()) => Woken::Mainship(standing),
+                () = reload_of_manager(&mut self.reloads) => Woken::ManagerReloads,
+            }
+        };
+        tokio::select! {
+            // What others cannot make happen as often as they like comes first: no flood keeps it waiting.
+            biased;
+            outcome = end_of(self.flight.as_mut().map(|flight| &mut flight.probe)) => Woken::ProbeEnded(outcome),
+            // Nothing of it is under way for most of a service's life.
+            woken = asked, if is_asking => woken,
+            () = alarm::at(next) => Woken::TimeCame,
+            () = self.service.children.followed_ended() => Woken::FollowedEnded,
+            () = self.outside.knock(signals, relay, now) => Woken::Knock,
+        }
+    }
+}
