@@ -44,6 +44,7 @@ use crate::report;
 use crate::report::{ProbeRecord, Scope};
 use crate::service::children::Children;
 use crate::service::environment::{Environment, EnvironmentError};
+use crate::systemd::ROOTS_DIRECTORY;
 use crate::systemd::notify::{Notifier, NotifierError};
 use crate::words::command_line;
 use crate::words::error::Error;
@@ -74,7 +75,6 @@ pub(crate) mod unit;
 
 /// Where the file is by which an operator keeps us off a unit, and the one that says when we ended it;
 /// `sd-watchdog@.service` makes it (RuntimeDirectory=).
-const DIRECTORY: &str = "/run/sd-watchdog";
 /// As the command line's long help has it.
 const REPORT_BUDGET: Duration = Duration::from_millis(500);
 
@@ -152,7 +152,8 @@ pub fn run(args: &GuardArgs) -> Result<ExitCode, GuardError> {
         move |hang: Hang, probes: Vec<ProbeRecord>| report(hang, probes, exec.clone(), Rc::clone(&helpers));
     let notifier = environment.notify_socket.as_deref().map(Notifier::new).transpose()?;
     let maintenance = Maintenance::new(maintenance_file(args, &name));
-    let ledger = Ledger::new(Path::new(DIRECTORY), name.as_str(), std::env::args_os().collect::<Vec<_>>());
+    let ledger =
+        Ledger::new(Path::new(ROOTS_DIRECTORY), name.as_str(), std::env::args_os().collect::<Vec<_>>());
     drive::run(drive::Guard {
         name,
         rules,
@@ -230,7 +231,7 @@ fn rules(args: &GuardArgs, own_watchdog: Option<Duration>) -> Result<Rules, Guar
 }
 
 fn maintenance_file(args: &GuardArgs, name: &ServiceName) -> PathBuf {
-    let default = || PathBuf::from(format!("{DIRECTORY}/{name}.maintenance"));
+    let default = || PathBuf::from(format!("{ROOTS_DIRECTORY}/{name}.maintenance"));
     args.maintenance_file.clone().unwrap_or_else(default)
 }
 

@@ -12,3 +12,6 @@ pub(crate) mod restarts;
 pub(crate) mod shall_restart;
 pub(crate) mod stopping;
 pub(crate) mod unit_name;
+
+/// Where root's go that are to outlive us, or to be found by others.
+pub(crate) const ROOTS_DIRECTORY: &str = "/run/sd-watchdog";

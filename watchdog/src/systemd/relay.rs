@@ -11,22 +11,19 @@
 //! | BARRIER | passed on in the same line: it tells COMMAND that systemd has read what was passed on before |
 //! | what would come between systemd and us | dropped: [`KEPT_BACK`](said::KEPT_BACK) |
 //!
-//! The socket is abstract, with a name of its own: it works under `ProtectSystem=strict` and `PrivateTmp=` and leaves no
-//! file behind. It ends at the network namespace: a COMMAND that goes into one of its own cannot reach it, nor can
-//! a client that takes every address for a path (the crate sd-notify 0.5). Whom it listens to is told in
-//! `relay/speaker.rs`.
+//! Where it finds the socket is told in `relay/meeting_point.rs`, and whom that listens to in `relay/speaker.rs`.
 
 use std::cell::RefCell;
 use std::ffi::OsString;
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::sockopt::set_socket_passcred;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, socket_with};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use tokio::io::Interest;
 use tokio::net::UnixDatagram;
 
@@ -34,12 +31,14 @@ use crate::kernel::foreign::Foreign;
 use crate::systemd::notify::Datagram;
 
 mod errand;
+mod meeting_point;
 mod receive;
 mod said;
 mod speaker;
 mod strangers;
 
 use self::errand::Errand;
+use self::meeting_point::{MeetingPoint, Surroundings};
 use self::receive::{Envelope, Taken};
 #[cfg(test)]
 pub(crate) use self::said::Reloading;
@@ -58,7 +57,7 @@ const PATIENCE_AT_LAST: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub struct Relay {
     socket: Arc<UnixDatagram>,
-    address: OsString,
+    meeting_point: MeetingPoint,
     home: Home,
     own_uid: u32,
     strangers: RefCell<Strangers>,
@@ -92,18 +91,18 @@ pub enum Next {
 impl Relay {
     /// Opens the socket. Needs a Tokio runtime with I/O.
     pub fn open() -> io::Result<Self> {
-        Self::at_home(Home::find())
+        Self::at_home(Home::find(), &Surroundings::here())
     }
 
-    fn at_home(home: Home) -> io::Result<Self> {
+    fn at_home(home: Home, surroundings: &Surroundings) -> io::Result<Self> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None)?;
         // Before it has a name: nothing comes without its sender's credentials.
         set_socket_passcred(&socket, true)?;
-        let name = bind_anywhere(&socket)?;
+        let meeting_point = MeetingPoint::find(&socket, surroundings)?;
         Ok(Self {
             socket: Arc::new(UnixDatagram::from_std(socket.into())?),
-            address: format!("@{name}").into(),
+            meeting_point,
             home,
             own_uid: rustix::process::getuid().as_raw(),
             strangers: RefCell::default(),
@@ -113,7 +112,7 @@ impl Relay {
 
     /// `NOTIFY_SOCKET` for COMMAND.
     pub fn address(&self) -> &OsString {
-        &self.address
+        self.meeting_point.address()
     }
 
     /// Ends when there may be something to take. An end of the runtime is waited for in vain.
@@ -233,19 +232,6 @@ impl Received {
         };
         tracing::debug!("process {pid} said {said:?}; to be passed on: {pass_on:?}");
         Self { pid, said, pass_on }
-    }
-}
-
-/// Binds the socket to an abstract name that nobody has yet.
-fn bind_anywhere(socket: &OwnedFd) -> io::Result<String> {
-    let mut tries = 8;
-    loop {
-        let name = format!("sd-watchdog/{}/{:016x}", std::process::id(), fastrand::u64(..));
-        match bind(socket, &SocketAddrUnix::new_abstract_name(name.as_bytes())?) {
-            Ok(()) => return Ok(name),
-            Err(Errno::ADDRINUSE) if tries > 0 => tries -= 1,
-            Err(errno) => return Err(errno.into()),
-        }
     }
 }
 

@@ -1,5 +1,5 @@
 use std::io::{BufRead, BufReader, Lines, PipeReader, Read};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixDatagram as StdDatagram;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -302,10 +302,36 @@ async fn every_process_of_our_unit_may_speak() {
     other.end();
 }
 
+/// Speaks as most Rust services do. The address is that of a process.
+#[test]
+fn helper_that_speaks_through_the_crate_sd_notify() {
+    if std::env::var_os("NOTIFY_SOCKET").is_some() {
+        let said = [sd_notify::NotifyState::Ready, sd_notify::NotifyState::Status("at work")];
+        sd_notify::notify(&said).expect("said");
+    }
+}
+
+#[tokio::test]
+async fn the_crate_sd_notify_is_heard_where_there_is_a_place_for_a_path() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let surroundings = Surroundings {
+        unit: Some("a.service".to_owned()),
+        runtime_directory: Some(directory.path().into()),
+        ..Surroundings::default()
+    };
+    let relay = Relay::at_home(Home::find(), &surroundings).expect("a relay");
+    let mut service = this_program("systemd::relay::tests::helper_that_speaks_through_the_crate_sd_notify");
+    let mut child = service.env("NOTIFY_SOCKET", relay.address()).spawn().expect("a process");
+    let said = next(&relay).await.said;
+    assert_eq!((said.ready, said.status.as_deref()), (true, Some("at work")));
+    assert!(child.wait().expect("it ends").success());
+}
+
 #[tokio::test]
 async fn a_stranger_is_not_listened_to_while_it_lives_and_by_its_user_when_it_has_exited() {
     const NOBODY: u32 = 65534;
-    let relay = Relay::at_home(Home::at("0::/system.slice/another.service")).expect("a relay");
+    let relay = Relay::at_home(Home::at("0::/system.slice/another.service"), &Surroundings::default())
+        .expect("a relay");
     let stranger = another_process(&relay, "STATUS=alive", None);
     let (reader, descriptor) = pipe();
     say(&relay, "FDSTORE=1", vec![descriptor]);
