@@ -20,10 +20,10 @@ use crate::guard::settings::{Settings, Whom};
 use crate::guard::unit::Unit;
 use crate::kernel::alarm::timeout;
 use crate::systemd::dbus::names::{
-    BUS, BUS_PATH, MANAGER, MANAGER_PATH, PRIVATE_SOCKET, PROPERTIES, SERVICE, SYSTEMD, UNIT, bus_socket,
+    BUS, MANAGER, PRIVATE_SOCKET, PROPERTIES, SERVICE, SYSTEMD, UNIT, bus_socket,
 };
-use crate::systemd::dbus::wire::{Argument, Call, Incoming};
-use crate::systemd::dbus::{CALL_TIMEOUT, CallError, Connection, Property, Wanted};
+use crate::systemd::dbus::wire::{Argument, Incoming};
+use crate::systemd::dbus::{CallError, Connection, Property, Wanted};
 
 /// What connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -104,7 +104,7 @@ impl Bus {
     pub async fn over(stream: UnixStream) -> io::Result<(Self, Changes)> {
         let (bus, changes) = Self::open(stream).await?;
         // systemd sends its signals here anyway, but a peer that answers is one.
-        bus.manager("Subscribe", &[]).await.map_err(io::Error::other)?;
+        bus.connection.manager("Subscribe", &[]).await.map_err(io::Error::other)?;
         Ok((bus, changes))
     }
 
@@ -122,42 +122,23 @@ impl Bus {
 
     /// A bus passes on nothing that was not asked for, and systemd sends nothing that nobody has asked for.
     async fn subscribe(&self) -> Result<(), CallError> {
-        let ask = async |method, text: &[Argument<'_>]| {
-            let call = Call { destination: BUS, path: BUS_PATH, interface: BUS, method };
-            self.connection.call(call, text, CALL_TIMEOUT).await
-        };
-        ask("Hello", &[]).await?;
+        self.connection.bus("Hello", &[]).await?;
         let moved = format!("type='signal',sender='{BUS}',member='NameOwnerChanged',arg0='{SYSTEMD}'");
-        ask("AddMatch", &[Argument::Text(&moved)]).await?;
-        let owner = ask("GetNameOwner", &[Argument::Text(SYSTEMD)]).await?;
+        self.connection.bus("AddMatch", &[Argument::Text(&moved)]).await?;
+        let owner = self.connection.bus("GetNameOwner", &[Argument::Text(SYSTEMD)]).await?;
         let owner = owner.body().string().map_err(|_| CallError::Malformed)?.to_owned();
         for rule in ["member='Reloading'", "member='JobNew'"] {
             let rule = format!("type='signal',sender='{owner}',interface='{MANAGER}',{rule}");
-            ask("AddMatch", &[Argument::Text(&rule)]).await?;
+            self.connection.bus("AddMatch", &[Argument::Text(&rule)]).await?;
         }
         // Nobody else sets it.
         let _ = self.subject.peer.set(owner);
-        self.manager("Subscribe", &[]).await.map(drop)
-    }
-
-    async fn call(
-        &self,
-        path: &str,
-        interface: &str,
-        method: &str,
-        arguments: &[Argument<'_>],
-    ) -> Result<Incoming, CallError> {
-        let call = Call { destination: SYSTEMD, path, interface, method };
-        self.connection.call(call, arguments, CALL_TIMEOUT).await
-    }
-
-    async fn manager(&self, method: &str, arguments: &[Argument<'_>]) -> Result<Incoming, CallError> {
-        self.call(MANAGER_PATH, MANAGER, method, arguments).await
+        self.connection.manager("Subscribe", &[]).await.map(drop)
     }
 
     /// Has systemd load the unit. One that does not exist is loaded too, as `not-found`.
     pub async fn load(&self, name: &ServiceName) -> Result<Handle, BusError> {
-        let reply = self.manager("LoadUnit", &[Argument::Text(name.as_str())]).await?;
+        let reply = self.connection.manager("LoadUnit", &[Argument::Text(name.as_str())]).await?;
         let path = reply.body().string().map_err(|_| CallError::Malformed)?.to_owned();
         Ok(Handle(path))
     }
@@ -171,8 +152,7 @@ impl Bus {
             let rule = format!(
                 "type='signal',sender='{peer}',path='{path}',interface='{PROPERTIES}',member='PropertiesChanged'"
             );
-            let call = Call { destination: BUS, path: BUS_PATH, interface: BUS, method: "AddMatch" };
-            self.connection.call(call, &[Argument::Text(&rule)], CALL_TIMEOUT).await?;
+            self.connection.bus("AddMatch", &[Argument::Text(&rule)]).await?;
         }
         Ok(())
     }
@@ -199,15 +179,13 @@ impl Bus {
     /// and a main process of after it. As `systemctl show` does it: to systemd no interface means every interface
     /// (`bus_map_all_properties` in its src/shared/bus-map-properties.c).
     async fn properties(&self, Handle(path): &Handle) -> Result<Vec<(String, Property)>, BusError> {
-        let reply = self.call(path, PROPERTIES, "GetAll", &[Argument::Text("")]).await?;
+        let reply = self.connection.systemd(path, PROPERTIES, "GetAll", &[Argument::Text("")]).await?;
         Ok(reply.body().properties().map_err(|_| CallError::Malformed)?)
     }
 
     /// UNIT's control group now, as below the root of the hierarchy; [`None`] where it has none.
     pub async fn control_group(&self, Handle(path): &Handle) -> Result<Option<String>, BusError> {
-        let arguments = [Argument::Text(SERVICE), Argument::Text("ControlGroup")];
-        let reply = self.call(path, PROPERTIES, "Get", &arguments).await?;
-        Ok(match reply.body().value().map_err(|_| CallError::Malformed)? {
+        Ok(match self.connection.property(path, SERVICE, "ControlGroup").await? {
             Some(Property::Text(path)) if !path.is_empty() => Some(path),
             _ => None,
         })
@@ -219,7 +197,7 @@ impl Bus {
         let kill = async |signal| {
             let arguments =
                 [Argument::Text(name.as_str()), Argument::Text(whom.name()), Argument::Signed(signal)];
-            match self.manager("KillUnit", &arguments).await {
+            match self.connection.manager("KillUnit", &arguments).await {
                 Ok(_) => Ok(()),
                 // It has ended in between.
                 Err(CallError::Refused { name, .. }) if name == "org.freedesktop.systemd1.NoSuchProcess" => {
@@ -240,7 +218,7 @@ impl Bus {
     /// Starts UNIT, unless somebody else has queued a job for it that says otherwise (mode `fail`).
     pub async fn start(&self, name: &ServiceName) -> Result<(), Failure> {
         let arguments = [Argument::Text(name.as_str()), Argument::Text("fail")];
-        self.manager("StartUnit", &arguments).await.map(drop).map_err(|error| explain(&error))
+        self.connection.manager("StartUnit", &arguments).await.map(drop).map_err(|error| explain(&error))
     }
 
     /// Why [`Changes`] have ended.

@@ -4,7 +4,7 @@
 //! panics at PID 1's signature on its own socket, `org.freedesktop.systemd1`, which is not a unique name
 //! (`bus_on_connection` in systemd's src/core/dbus.c). The tests have zbus for a peer.
 //!
-//! [`wire`] has the messages, pure; this file the connection.
+//! [`wire`] has the messages, pure; this file the connection, and [`calls`] whom we call over it.
 //!
 //! On a bus anybody can send us signals of up to 128 MiB, and on PID 1's own socket the signals of all units come. So the
 //! header of each is read first. The body of what nobody here asked for, or of what is longer than it can be, is passed over,
@@ -27,6 +27,7 @@ use self::wire::{Argument, Call, FIXED, Frame, Incoming, Kind};
 
 use crate::kernel::alarm::timeout;
 
+mod calls;
 pub mod names;
 mod property;
 pub mod wire;

@@ -10,11 +10,9 @@ use std::path::{Path, PathBuf};
 
 use tokio::net::UnixStream;
 
-use crate::systemd::dbus::names::{
-    BUS, BUS_PATH, MANAGER, MANAGER_PATH, PRIVATE_SOCKET, PROPERTIES, SYSTEMD, bus_socket,
-};
-use crate::systemd::dbus::wire::{Argument, Call, Incoming};
-use crate::systemd::dbus::{CALL_TIMEOUT, CallError, Connection, NoSignals, Property};
+use crate::systemd::dbus::names::{PRIVATE_SOCKET, bus_socket};
+use crate::systemd::dbus::wire::Argument;
+use crate::systemd::dbus::{CallError, Connection, NoSignals, Property};
 
 /// It, and the connection over which it is asked.
 pub(super) struct OwnUnit {
@@ -48,8 +46,7 @@ impl OwnUnit {
 
     pub(super) async fn over_bus(stream: UnixStream) -> io::Result<Self> {
         let (connection, _) = Connection::open(stream, NoSignals).await?;
-        let hello = Call { destination: BUS, path: BUS_PATH, interface: BUS, method: "Hello" };
-        connection.call(hello, &[], CALL_TIMEOUT).await.map_err(io::Error::other)?;
+        connection.bus("Hello", &[]).await.map_err(io::Error::other)?;
         Self::on(connection).await
     }
 
@@ -70,7 +67,7 @@ impl OwnUnit {
     }
 
     async fn path_of(&self, pid: u32) -> Result<String, CallError> {
-        let reply = self.call(MANAGER_PATH, MANAGER, "GetUnitByPID", &[Argument::Unsigned(pid)]).await?;
+        let reply = self.connection.manager("GetUnitByPID", &[Argument::Unsigned(pid)]).await?;
         Ok(reply.body().string().map_err(|_| CallError::Malformed)?.to_owned())
     }
 
@@ -86,20 +83,7 @@ impl OwnUnit {
         interface: &str,
         property: &str,
     ) -> Result<Option<Property>, CallError> {
-        let arguments = [Argument::Text(interface), Argument::Text(property)];
-        let reply = self.call(path, PROPERTIES, "Get", &arguments).await?;
-        reply.body().value().map_err(|_| CallError::Malformed)
-    }
-
-    async fn call(
-        &self,
-        path: &str,
-        interface: &str,
-        method: &str,
-        arguments: &[Argument<'_>],
-    ) -> Result<Incoming, CallError> {
-        let call = Call { destination: SYSTEMD, path, interface, method };
-        self.connection.call(call, arguments, CALL_TIMEOUT).await
+        self.connection.property(path, interface, property).await
     }
 }
 

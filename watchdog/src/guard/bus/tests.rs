@@ -15,6 +15,7 @@ use zbus::zvariant::{DynamicType, ObjectPath, Value};
 
 use super::*;
 use crate::guard::follow::{News, follow};
+use crate::systemd::dbus::names::MANAGER_PATH;
 use crate::systemd::shall_restart::{Restart, Statuses};
 
 const UNIT_PATH: &str = "/org/freedesktop/systemd1/unit/nginx_2eservice";
