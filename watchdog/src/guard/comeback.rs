@@ -16,9 +16,11 @@
 use std::fmt;
 
 use crate::cli::RestartRule;
-use crate::guard::settings::Settings;
+use crate::guard::settings::{Settings, Whom};
 use crate::guard::unit::Unit;
+use crate::service::signals;
 use crate::systemd::shall_restart::Death;
+use crate::words::span::Span;
 
 /// Who starts UNIT again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,6 +92,30 @@ impl Comeback {
     /// Whether UNIT may be ended: it comes back, or else that is what we were told.
     pub fn may_end(&self) -> bool {
         !matches!(self, Self::Nobody(obstacle) if *obstacle != Obstacle::Told)
+    }
+
+    /// What is done about a hang of UNIT, as a dry run says it:
+    /// `sent SIGABRT (all its processes; SIGKILL after 90 s) and started again by systemd (Restart=always)`
+    pub fn plan(&self, settings: &Settings, unit: &Unit) -> String {
+        let signal = signals::name(settings.watchdog_signal);
+        let whom = match settings.whom(unit) {
+            Whom::Main => "its main process",
+            Whom::All => "all its processes",
+        };
+        let kill = match settings.kill_after() {
+            Some(after) => format!("; SIGKILL after {}", Span(after)),
+            None => String::new(),
+        };
+        let restart = &settings.restart.setting;
+        let then = match self {
+            Self::Systemd => format!("started again by systemd (Restart={restart})"),
+            Self::Guard => format!("started again by this guard (Restart={restart})"),
+            Self::Nobody(obstacle @ Obstacle::Told) => format!("not started again ({obstacle})"),
+            Self::Nobody(obstacle) => {
+                return format!("left alone, since nobody would start it again ({obstacle})");
+            }
+        };
+        format!("sent {signal} ({whom}{kill}) and {then}")
     }
 }
 

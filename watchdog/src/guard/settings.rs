@@ -6,12 +6,9 @@
 
 use std::time::Duration;
 
-use crate::guard::comeback::{Comeback, Obstacle};
 use crate::guard::unit::Unit;
-use crate::service::signals;
 use crate::systemd::dbus::Property;
 use crate::systemd::shall_restart::{Restart, Statuses};
-use crate::words::span::Span;
 
 /// Whom a signal goes to, as `KillUnit` of systemd's D-Bus interface takes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,30 +137,6 @@ impl Settings {
     pub fn is_masked(&self) -> bool {
         self.load == "masked" || self.file_state.starts_with("masked")
     }
-
-    /// What is done about a hang of UNIT, as a dry run says it:
-    /// `sent SIGABRT (all its processes; SIGKILL after 90 s) and started again by systemd (Restart=always)`
-    pub fn plan(&self, comeback: &Comeback, unit: &Unit) -> String {
-        let signal = signals::name(self.watchdog_signal);
-        let whom = match self.whom(unit) {
-            Whom::Main => "its main process",
-            Whom::All => "all its processes",
-        };
-        let kill = match self.kill_after() {
-            Some(after) => format!("; SIGKILL after {}", Span(after)),
-            None => String::new(),
-        };
-        let restart = &self.restart.setting;
-        let then = match comeback {
-            Comeback::Systemd => format!("started again by systemd (Restart={restart})"),
-            Comeback::Guard => format!("started again by this guard (Restart={restart})"),
-            Comeback::Nobody(obstacle @ Obstacle::Told) => format!("not started again ({obstacle})"),
-            Comeback::Nobody(obstacle) => {
-                return format!("left alone, since nobody would start it again ({obstacle})");
-            }
-        };
-        format!("sent {signal} ({whom}{kill}) and {then}")
-    }
 }
 
 fn timeout(usec: u64) -> Option<Duration> {
@@ -174,50 +147,6 @@ fn timeout(usec: u64) -> Option<Duration> {
 mod tests {
     use super::*;
     use crate::guard::unit::tests::running;
-
-    #[test]
-    fn a_plan_says_what_is_done_and_what_comes_after() {
-        let settings = |restart: &str| {
-            let restart = Restart { setting: restart.into(), ..Restart::default() };
-            Settings { restart, ..Settings::default() }
-        };
-        let mixed = Settings { kill_mode: "mixed".into(), send_sigkill: false, ..settings("no") };
-        let all = "sent SIGABRT (all its processes; SIGKILL after 90 s) and";
-        for (settings, unit, comeback, expected) in [
-            (
-                settings("always"),
-                running(7),
-                Comeback::Systemd,
-                format!("{all} started again by systemd (Restart=always)"),
-            ),
-            (
-                settings("no"),
-                running(7),
-                Comeback::Guard,
-                format!("{all} started again by this guard (Restart=no)"),
-            ),
-            (
-                mixed.clone(),
-                running(7),
-                Comeback::Nobody(Obstacle::Told),
-                "sent SIGABRT (its main process) and not started again (--restart never)".to_owned(),
-            ),
-            (
-                mixed,
-                running(0),
-                Comeback::Guard,
-                "sent SIGABRT (all its processes) and started again by this guard (Restart=no)".to_owned(),
-            ),
-            (
-                settings("no"),
-                running(7),
-                Comeback::Nobody(Obstacle::Unstartable("masked".into())),
-                "left alone, since nobody would start it again (the unit is masked)".to_owned(),
-            ),
-        ] {
-            assert_eq!(settings.plan(&comeback, &unit), expected);
-        }
-    }
 
     #[test]
     fn signals_go_where_systemds_own_would() {

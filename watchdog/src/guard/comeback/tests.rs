@@ -231,3 +231,43 @@ fn every_obstacle_has_a_remedy_that_removes_it() {
         assert!(obstacle.remedy().contains(expected), "{obstacle:?}: {}", obstacle.remedy());
     }
 }
+
+#[test]
+fn a_plan_says_what_is_done_and_what_comes_after() {
+    let mixed = Settings { kill_mode: "mixed".into(), send_sigkill: false, ..settings("no") };
+    let all = "sent SIGABRT (all its processes; SIGKILL after 90 s) and";
+    for (settings, unit, comeback, expected) in [
+        (
+            settings("always"),
+            running(7),
+            Comeback::Systemd,
+            format!("{all} started again by systemd (Restart=always)"),
+        ),
+        (
+            settings("no"),
+            running(7),
+            Comeback::Guard,
+            format!("{all} started again by this guard (Restart=no)"),
+        ),
+        (
+            mixed.clone(),
+            running(7),
+            Comeback::Nobody(Obstacle::Told),
+            "sent SIGABRT (its main process) and not started again (--restart never)".to_owned(),
+        ),
+        (
+            mixed,
+            running(0),
+            Comeback::Guard,
+            "sent SIGABRT (all its processes) and started again by this guard (Restart=no)".to_owned(),
+        ),
+        (
+            settings("no"),
+            running(7),
+            Comeback::Nobody(Obstacle::Unstartable("masked".into())),
+            "left alone, since nobody would start it again (the unit is masked)".to_owned(),
+        ),
+    ] {
+        assert_eq!(comeback.plan(&settings, &unit), expected);
+    }
+}

@@ -43,7 +43,7 @@ impl GuardState {
     /// What is done about it follows from its settings as they are now.
     fn called_a_hang(&mut self, settings: Settings, at: Moment, actions: &mut Actions) {
         let comeback = Comeback::foreseen(self.rules.restart, &settings, self.before(), &self.unit);
-        let plan = settings.plan(&comeback, &self.unit);
+        let plan = comeback.plan(&settings, &self.unit);
         let is_to_end = !self.rules.dry_run && comeback.may_end();
         let mut reason = self.hang_text();
         if self.rules.dry_run {

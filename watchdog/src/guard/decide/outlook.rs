@@ -28,7 +28,7 @@ impl GuardState {
         let before = self.known.take().filter(|known| known.of == of).map(|known| known.before);
         let known = Known { of, before: before.unwrap_or_else(|| now.clone()), now };
         let comeback = Comeback::foreseen(self.rules.restart, &known.now, Some(&known.before), &self.unit);
-        let plan = known.now.plan(&comeback, &self.unit);
+        let plan = comeback.plan(&known.now, &self.unit);
         // It differs from an instance before in nothing, as a rule.
         if self.outlook.as_ref() != Some(&plan) {
             self.outlook = Some(plan.clone());
