@@ -2,6 +2,7 @@
 
 pub(crate) mod barrier;
 pub(crate) mod dbus;
+pub(crate) mod job;
 pub(crate) mod main_process;
 pub(crate) mod message;
 pub(crate) mod notify;

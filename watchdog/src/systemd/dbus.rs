@@ -82,6 +82,15 @@ pub enum CallError {
     Malformed,
 }
 
+impl CallError {
+    /// Whom we asked has refused. Otherwise there was no answer of theirs, and nobody knows whether it was done: a bus too
+    /// answers with an error where it has not heard from them.
+    pub fn is_refusal(&self) -> bool {
+        let lost = ["NoReply", "Timeout", "TimedOut", "Disconnected"];
+        matches!(self, Self::Refused { name, .. } if !lost.iter().any(|lost| name.ends_with(lost)))
+    }
+}
+
 /// The signals that somebody waits for.
 pub trait Wanted: Send + Sync + 'static {
     /// What is made of them.

@@ -13,6 +13,7 @@ use tokio::net::UnixStream;
 use crate::systemd::dbus::names::{PRIVATE_SOCKET, bus_socket};
 use crate::systemd::dbus::wire::Argument;
 use crate::systemd::dbus::{CallError, Connection, NoSignals, Property};
+use crate::systemd::job::JobType;
 
 /// It, and the connection over which it is asked.
 pub(super) struct OwnUnit {
@@ -73,17 +74,12 @@ impl OwnUnit {
 
     /// A property of it; [`None`] where that is of a type which nothing here has.
     pub async fn get(&self, interface: &str, property: &str) -> Result<Option<Property>, CallError> {
-        self.get_of(&self.path, interface, property).await
+        self.connection.property(&self.path, interface, property).await
     }
 
-    /// The same of another of systemd's objects.
-    pub async fn get_of(
-        &self,
-        path: &str,
-        interface: &str,
-        property: &str,
-    ) -> Result<Option<Property>, CallError> {
-        self.connection.property(path, interface, property).await
+    /// What a job does, of whatever unit; [`None`] where there is no such job any more.
+    pub async fn job_type(&self, id: u32) -> Result<Option<JobType>, CallError> {
+        JobType::ask(&self.connection, id).await
     }
 }
 

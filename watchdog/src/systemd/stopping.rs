@@ -5,11 +5,10 @@ use std::io;
 use std::time::Instant;
 
 use crate::kernel::alarm;
-use crate::systemd::dbus::names::{MANAGER_PATH, UNIT};
+use crate::systemd::dbus::names::UNIT;
 use crate::systemd::dbus::{CallError, Property};
+use crate::systemd::job::JobType;
 use crate::systemd::own_unit::OwnUnit;
-
-const JOB: &str = "org.freedesktop.systemd1.Job";
 
 /// Whether systemd is stopping our unit, or has that queued (`restart` stops it first). What cannot be found out until
 /// then counts as no.
@@ -38,8 +37,8 @@ async fn stands(unit: &OwnUnit) -> Result<bool, CallError> {
         return Ok(true);
     }
     let Some(Property::Unsigned(job @ 1..)) = unit.get(UNIT, "Job").await? else { return Ok(false) };
-    let kind = unit.get_of(&format!("{MANAGER_PATH}/job/{job}"), JOB, "JobType").await?;
-    Ok(matches!(kind, Some(Property::Text(kind)) if matches!(kind.as_str(), "stop" | "restart")))
+    let job = u32::try_from(job).map_err(|_| CallError::Malformed)?;
+    Ok(matches!(unit.job_type(job).await?, Some(JobType::Stop | JobType::Restart)))
 }
 
 #[cfg(test)]
