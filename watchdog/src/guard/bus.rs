@@ -7,7 +7,9 @@
 //!
 //! On the system bus anybody can send us a signal. Only those of the connection that owns systemd's name count.
 
+use std::collections::VecDeque;
 use std::io;
+use std::iter::from_fn;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -24,6 +26,7 @@ use crate::systemd::dbus::names::{
 };
 use crate::systemd::dbus::wire::{Argument, Incoming};
 use crate::systemd::dbus::{CallError, Connection, Property, Wanted};
+use crate::systemd::job::JobType;
 
 /// What connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -72,8 +75,11 @@ pub enum Change {
         /// src/core/dbus-unit.c). In between, a service can be active without a main process.
         complete: bool,
     },
-    /// A job was queued for UNIT.
-    Job,
+    /// A job with this id was queued for UNIT.
+    Job(u32),
+    /// A job of UNIT's is over, and was none that could be done: a reload where it is not active (ENOEXEC of `unit_reload` in
+    /// systemd's src/core/unit.c).
+    JobInvalid(u32),
     /// systemd has read its configuration again: anything may be different.
     Reloaded,
     /// systemd's connection to the bus is another one now.
@@ -81,7 +87,29 @@ pub enum Change {
 }
 
 /// The signals about UNIT. They end with the connection.
-pub type Changes = UnboundedReceiver<Change>;
+#[derive(Debug)]
+pub struct Changes {
+    received: UnboundedReceiver<Change>,
+    /// What was looked at before its turn.
+    ahead: VecDeque<Change>,
+}
+
+impl Changes {
+    /// The next; [`None`] at the end.
+    pub async fn next(&mut self) -> Option<Change> {
+        match self.ahead.pop_front() {
+            Some(change) => Some(change),
+            None => self.received.recv().await,
+        }
+    }
+
+    /// Whether this is among those that have come and whose turn it is not yet. What systemd said before it answered a call has
+    /// come with the answer.
+    pub fn hold(&mut self, change: &Change) -> bool {
+        self.ahead.extend(from_fn(|| self.received.try_recv().ok()));
+        self.ahead.contains(change)
+    }
+}
 
 impl Bus {
     /// Connects, and asks systemd for its signals.
@@ -111,7 +139,7 @@ impl Bus {
     async fn open(stream: UnixStream) -> io::Result<(Self, Changes)> {
         let subject = Arc::<Subject>::default();
         let (connection, changes) = Connection::open(stream, Arc::clone(&subject)).await?;
-        Ok((Self { connection, subject }, changes))
+        Ok((Self { connection, subject }, Changes { received: changes, ahead: VecDeque::new() }))
     }
 
     async fn over_system_bus() -> io::Result<(Self, Changes)> {
@@ -127,7 +155,7 @@ impl Bus {
         self.connection.bus("AddMatch", &[Argument::Text(&moved)]).await?;
         let owner = self.connection.bus("GetNameOwner", &[Argument::Text(SYSTEMD)]).await?;
         let owner = owner.body().string().map_err(|_| CallError::Malformed)?.to_owned();
-        for rule in ["member='Reloading'", "member='JobNew'"] {
+        for rule in ["member='Reloading'", "member='JobNew'", "member='JobRemoved'"] {
             let rule = format!("type='signal',sender='{owner}',interface='{MANAGER}',{rule}");
             self.connection.bus("AddMatch", &[Argument::Text(&rule)]).await?;
         }
@@ -163,7 +191,15 @@ impl Bus {
         for (property, value) in self.properties(handle).await? {
             unit.set(&property, value);
         }
+        if let Some(job) = &mut unit.job {
+            job.kind = self.job_type(job.id).await?;
+        }
         Ok(unit)
+    }
+
+    /// What the job with this id does; [`None`] where there is no such job any more.
+    pub async fn job_type(&self, id: u32) -> Result<Option<JobType>, BusError> {
+        Ok(JobType::ask(&self.connection, id).await?)
     }
 
     /// UNIT's settings now.
@@ -233,6 +269,7 @@ enum Topic {
     Moved,
     Properties,
     Job,
+    JobOver,
     Reloaded,
 }
 
@@ -250,6 +287,7 @@ impl Subject {
         match (header.interface.as_str(), header.member.as_str()) {
             (PROPERTIES, "PropertiesChanged") if header.path == *path => Some(Topic::Properties),
             (MANAGER, "JobNew") => Some(Topic::Job),
+            (MANAGER, "JobRemoved") => Some(Topic::JobOver),
             (MANAGER, "Reloading") => Some(Topic::Reloaded),
             _ => None,
         }
@@ -271,11 +309,17 @@ impl Wanted for Arc<Subject> {
                 let complete = body.string().ok()? == UNIT;
                 Some(Change::Properties { values: body.properties().ok()?, complete })
             }
-            Topic::Job => {
+            topic @ (Topic::Job | Topic::JobOver) => {
                 let (_, id) = self.unit.get()?;
-                body.unsigned().ok()?;
+                let job = body.unsigned().ok()?;
                 body.string().ok()?;
-                (body.string() == Ok(id)).then_some(Change::Job)
+                if body.string() != Ok(id) {
+                    return None;
+                }
+                match topic {
+                    Topic::Job => Some(Change::Job(job)),
+                    _ => (body.string() == Ok("invalid")).then_some(Change::JobInvalid(job)),
+                }
             }
             // Said with true before, and with false after.
             Topic::Reloaded => (body.flag() == Ok(false)).then_some(Change::Reloaded),
@@ -290,21 +334,13 @@ async fn within<T>(connect: impl Future<Output = io::Result<T>>) -> io::Result<T
 /// systemd's own words, with the remedy where it does not let us.
 fn explain(error: &CallError) -> Failure {
     let denied = ["AccessDenied", "InteractiveAuthorizationRequired", "AuthFailed"];
-    let lost = ["NoReply", "Timeout", "TimedOut", "Disconnected"];
-    match error {
-        CallError::Refused { name, words } if denied.iter().any(|denial| name.ends_with(denial)) => Failure {
-            why: format!(
-                "{words}: run the guard as root, or let its user do it (polkit: \
-                 org.freedesktop.systemd1.manage-units)"
-            ),
-            is_refusal: true,
-        },
-        // Of a bus, which did not hear from systemd either.
-        CallError::Refused { name, words } => {
-            Failure { why: words.clone(), is_refusal: !lost.iter().any(|lost| name.ends_with(lost)) }
-        }
-        error => Failure { why: error.to_string(), is_refusal: false },
-    }
+    let why = match error {
+        CallError::Refused { name, words } if denied.iter().any(|denial| name.ends_with(denial)) => format!(
+            "{words}: run the guard as root, or let its user do it (polkit: org.freedesktop.systemd1.manage-units)"
+        ),
+        error => error.to_string(),
+    };
+    Failure { why, is_refusal: error.is_refusal() }
 }
 
 #[cfg(test)]

@@ -14,7 +14,8 @@
 //! What never was healthy under these probes is never ended (`GuardState::has_answered`), nor is what nobody would start again
 //! ([`Comeback`](crate::guard::comeback::Comeback)): a hang of that is only said.
 //!
-//! Whatever somebody else does about UNIT comes first: a job, a new main process or a start ends what we were at.
+//! Whatever somebody else does about UNIT comes first: a job that ends or starts it, a new main process or a start ends what we
+//! were at. A reload does not: systemd's own watchdog acts during one as well (`service_set_state` in its src/core/service.c).
 //!
 //! The pings are for our own watchdog. One is said after every probe, whatever its outcome, and at every turn of a timer
 //! unless something that was begun is overdue. They vouch for this loop, and for nothing about UNIT.
@@ -242,7 +243,6 @@ impl GuardState {
             }
             Event::Seen(unit) => self.seen(unit, at, &mut actions),
             Event::Settings(settings) => self.settings_are(settings, &mut actions),
-            Event::JobQueued => self.give_way(at, &mut actions),
             Event::Lost { why } => self.lost(why, at.now, &mut actions),
             Event::Due => self.is_due(at, &mut actions),
             Event::Turn => self.take_turn(at, &mut actions),

@@ -234,7 +234,6 @@ impl<'a> Driver<'a> {
                 tracing::debug!("{settings:?}");
                 self.step(Event::Settings(settings)).await;
             }
-            News::Job => self.step(Event::JobQueued).await,
             News::Lost(why) => {
                 self.line = None;
                 self.step(Event::Lost { why }).await;

@@ -16,8 +16,6 @@ pub enum Event {
     Seen(Unit),
     /// UNIT, as it was seen last, has these settings.
     Settings(Settings),
-    /// Somebody wants something done to UNIT.
-    JobQueued,
     /// systemd is connected no more.
     Lost {
         /// Why.

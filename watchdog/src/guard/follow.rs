@@ -11,8 +11,9 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::guard::bus::{Bus, BusError, Change, Changes, Handle};
 use crate::guard::name::ServiceName;
 use crate::guard::settings::Settings;
-use crate::guard::unit::{Instance, Standing, Unit};
+use crate::guard::unit::{Instance, Job, Standing, Unit};
 use crate::kernel::alarm::sleep;
+use crate::systemd::job::JobType;
 
 /// From one attempt to connect to the next: the first, and the longest. Each is twice the one before.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
@@ -26,8 +27,6 @@ pub enum News {
     Unit(Unit),
     /// Its settings, each time that it begins to run, and when systemd has read its configuration again.
     Settings(Settings),
-    /// A job was queued for UNIT.
-    Job,
     /// The connection is gone, or could not be had.
     Lost(String),
 }
@@ -85,17 +84,27 @@ async fn attend(
     let mut settings_of = None;
     loop {
         tell_settings(&line, &told, &mut settings_of, news).await?;
-        match changes.recv().await {
+        match changes.next().await {
             Some(Change::Properties { values, complete }) => {
                 for (property, value) in values {
                     unit.set(&property, value);
                 }
-                if complete && unit != told {
-                    told = unit.clone();
-                    tell(news, News::Unit(unit.clone()));
+                if complete {
+                    ask_for_job(&line, &mut changes, &mut unit).await?;
+                    tell_unit(&unit, &mut told, news);
                 }
             }
-            Some(Change::Job) => tell(news, News::Job),
+            // As a rule its id has come already, with the properties.
+            Some(Change::Job(id)) if unit.job.is_none_or(|job| job.id != id) => {
+                let mut with_job = Unit { job: Some(Job { id, kind: None }), ..unit.clone() };
+                ask_for_job(&line, &mut changes, &mut with_job).await?;
+                // UNIT may have a `nop` beside another job.
+                if with_job.job.is_some_and(|job| job.kind != Some(JobType::Neither)) {
+                    unit = with_job;
+                    tell_unit(&unit, &mut told, news);
+                }
+            }
+            Some(Change::Job(_) | Change::JobInvalid(_)) => {}
             Some(Change::Reloaded) => {
                 // An alias may lead elsewhere now. The other object has signals of its own: start over with it.
                 if line.bus.load(name).await? != line.handle {
@@ -108,6 +117,33 @@ async fn attend(
             Some(Change::Moved) => return Ok("it is being executed anew".to_owned()),
             None => return Ok(line.bus.why_closed()),
         }
+    }
+}
+
+/// Asks what UNIT's job does. It may do something else by now than when it was asked for last.
+///
+/// Where it is over, what was known of it still holds. If that is nothing, it was a reload of a unit that is not active; or else
+/// what it has done is to be seen in the unit: the job is kept beside how that stands now.
+async fn ask_for_job(line: &Line, changes: &mut Changes, unit: &mut Unit) -> Result<(), BusError> {
+    let Some(job) = unit.job else { return Ok(()) };
+    match line.bus.job_type(job.id).await? {
+        Some(kind) => unit.job = Some(Job { kind: Some(kind), ..job }),
+        None if job.kind.is_some() => {}
+        None if changes.hold(&Change::JobInvalid(job.id)) => {
+            unit.job = Some(Job { kind: Some(JobType::Neither), ..job });
+        }
+        None => {
+            *unit = line.bus.look(&line.handle).await?;
+            unit.job = unit.job.or(Some(job));
+        }
+    }
+    Ok(())
+}
+
+fn tell_unit(unit: &Unit, told: &mut Unit, news: &UnboundedSender<News>) {
+    if unit != told {
+        told.clone_from(unit);
+        tell(news, News::Unit(unit.clone()));
     }
 }
 

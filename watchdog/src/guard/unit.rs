@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use crate::systemd::dbus::Property;
+use crate::systemd::job::JobType;
 
 /// The properties that follow UNIT's life. systemd announces changes of all of them, but of LoadState.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,12 +25,21 @@ pub struct Unit {
     pub main_pid: u32,
     /// InvocationID: differs from start to start.
     pub invocation: Vec<u8>,
-    /// The id of the job that waits for it; 0 where there is none.
-    pub job: u32,
+    /// Job: what systemd has been told to do about it and has not done yet.
+    pub job: Option<Job>,
     /// Result: `success`, `signal`, `core-dump`, …
     pub result: String,
     /// ExecMainCode and ExecMainStatus: how the last main process ended, as in waitid(2).
     pub exit: (i32, i32),
+}
+
+/// A job of systemd's for UNIT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Job {
+    /// Its number.
+    pub id: u32,
+    /// What it does; [`None`]: it was over before systemd could be asked.
+    pub kind: Option<JobType>,
 }
 
 /// One life of the service. Another main process or another start is another instance.
@@ -87,9 +97,45 @@ impl Unit {
         }
     }
 
-    /// It hangs in there no more: it is on its way down, or up again.
+    /// It is on its way down.
     pub fn is_going(&self) -> bool {
         self.active == "deactivating"
+    }
+
+    /// It is on its way up, or is to be.
+    pub fn is_coming(&self) -> bool {
+        matches!(self.job_type(), Some(JobType::Start | JobType::Restart))
+            || self.standing() == Standing::Between && !self.is_going() && !self.is_paused()
+    }
+
+    /// It is reloading, by `systemctl reload` or by its own word.
+    pub fn is_reloading(&self) -> bool {
+        matches!(self.active.as_str(), "reloading" | "refreshing")
+    }
+
+    /// It runs, and is not to be probed for a while: it is reloading or frozen.
+    pub fn is_paused(&self) -> bool {
+        let is_frozen = self.active == "active" && self.sub == "running";
+        self.standing() == Standing::Between && (self.is_reloading() || is_frozen)
+    }
+
+    /// What becomes of it has been ordered by somebody: systemd ends it, or starts it, for a job. Of a unit that is active, `start`
+    /// makes nothing ([`JobType`]).
+    ///
+    /// Jobs that are over before we can ask are those for which systemd has nothing to do. Where the unit is dead that may have
+    /// been `stop`; where it is not, it was none that matters.
+    pub fn is_ordered(&self) -> bool {
+        let Some(job) = self.job else { return false };
+        match job.kind {
+            Some(JobType::Stop | JobType::Restart | JobType::Strange) => true,
+            Some(JobType::Start) => self.active != "active" && !self.is_reloading(),
+            Some(JobType::Neither) => false,
+            None => self.standing() == Standing::Dead,
+        }
+    }
+
+    fn job_type(&self) -> Option<JobType> {
+        self.job?.kind
     }
 
     /// `active, pid 123`, for people.
@@ -125,7 +171,12 @@ impl Unit {
             ("FreezerState", Property::Text(text)) => self.freezer = text,
             ("Result", Property::Text(text)) => self.result = text,
             ("MainPID", Property::Unsigned(pid)) => self.main_pid = u32::try_from(pid).unwrap_or(0),
-            ("Job", Property::Unsigned(job)) => self.job = u32::try_from(job).unwrap_or(0),
+            ("Job", Property::Unsigned(id)) => {
+                let id = u32::try_from(id).unwrap_or(0);
+                // What is known of it stays known.
+                let job = self.job.filter(|job| job.id == id).unwrap_or(Job { id, kind: None });
+                self.job = Some(job).filter(|_| id > 0);
+            }
             ("InvocationID", Property::Bytes(bytes)) => self.invocation = bytes,
             ("ExecMainCode", Property::Signed(code)) => self.exit.0 = code,
             ("ExecMainStatus", Property::Signed(status)) => self.exit.1 = status,
@@ -195,6 +246,48 @@ pub(crate) mod tests {
             ("active", "running", false),
         ] {
             assert_eq!(unit(active, sub).standing() == Standing::Dead, dead, "{active} {sub}");
+        }
+    }
+
+    #[test]
+    fn a_unit_on_its_way_up_or_down_is_told_from_one_that_runs_on() {
+        let job = |kind| Some(Job { id: 5, kind });
+        for (active, sub, freezer, going, coming, paused) in [
+            ("active", "running", "running", false, false, false),
+            ("active", "running", "frozen", false, false, true),
+            ("active", "exited", "running", false, true, false),
+            ("reloading", "reload", "running", false, false, true),
+            ("reloading", "reload-notify", "frozen", false, false, true),
+            ("refreshing", "refresh-extensions", "running", false, false, true),
+            ("activating", "auto-restart", "running", false, true, false),
+            ("failed", "failed-before-auto-restart", "running", false, true, false),
+            ("deactivating", "stop-sigterm", "running", true, false, false),
+            ("failed", "failed", "running", false, false, false),
+        ] {
+            let unit = Unit { freezer: freezer.into(), ..unit(active, sub) };
+            let is = (unit.is_going(), unit.is_coming(), unit.is_paused());
+            assert_eq!(is, (going, coming, paused), "{active} {sub} {freezer}");
+            for (kind, coming) in [
+                (Some(JobType::Start), true),
+                (Some(JobType::Restart), true),
+                (Some(JobType::Stop), coming),
+                (Some(JobType::Neither), coming),
+                (Some(JobType::Strange), coming),
+                (None, coming),
+            ] {
+                let unit = Unit { job: job(kind), ..unit.clone() };
+                assert_eq!(unit.is_coming(), coming, "{active} {sub} {freezer} {kind:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_known_of_a_job_stays_known_as_long_as_it_is_the_same() {
+        let reload = Some(Job { id: 7, kind: Some(JobType::Neither) });
+        for (id, expected) in [(7, reload), (8, Some(Job { id: 8, kind: None })), (0, None)] {
+            let mut unit = Unit { job: reload, ..Unit::default() };
+            unit.set("Job", Property::Unsigned(id));
+            assert_eq!(unit.job, expected, "{id}");
         }
     }
 
@@ -276,7 +369,7 @@ pub(crate) mod tests {
             active: "active".into(),
             sub: "running".into(),
             main_pid: 42,
-            job: 7,
+            job: Some(Job { id: 7, kind: None }),
             invocation: vec![1, 2],
             exit: (2, 6),
             ..Unit::default()

@@ -6,7 +6,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 
-use tokio::sync::mpsc::unbounded_channel;
+use tokio::sync::Notify;
 use zbus::MessageStream;
 use zbus::connection::{Builder, Connection};
 use zbus::export::futures_core::Stream;
@@ -14,9 +14,10 @@ use zbus::message::{Message, Type};
 use zbus::zvariant::{DynamicType, ObjectPath, Value};
 
 use super::*;
-use crate::guard::follow::{News, follow};
 use crate::systemd::dbus::names::MANAGER_PATH;
 use crate::systemd::shall_restart::{Restart, Statuses};
+
+mod follow;
 
 const UNIT_PATH: &str = "/org/freedesktop/systemd1/unit/nginx_2eservice";
 
@@ -29,7 +30,14 @@ struct Systemd {
     refusal: Option<&'static str>,
     /// Properties that this systemd is too old for.
     unknown: &'static [&'static str],
+    /// What `JobType` says of each job, or the error that is the answer. Where there is nothing yet, the answer waits for it.
+    jobs: Rc<RefCell<HashMap<u32, Result<&'static str, &'static str>>>>,
+    job_known: Rc<Notify>,
+    /// Properties that are other ones by now.
+    now: Rc<RefCell<HashMap<&'static str, Value<'static>>>>,
 }
+
+const NO_SUCH_JOB: &str = "org.freedesktop.DBus.Error.UnknownObject";
 
 impl Systemd {
     /// One that is asked by the [`Bus`].
@@ -39,7 +47,15 @@ impl Systemd {
             let guid = zbus::Guid::generate();
             let builder = Builder::unix_stream(theirs).server(guid).expect("a guid").p2p();
             let connection = builder.build().await.expect("a connection");
-            Self { connection, calls: Rc::default(), refusal: None, unknown: &[] }
+            Self {
+                connection,
+                calls: Rc::default(),
+                refusal: None,
+                unknown: &[],
+                jobs: Rc::default(),
+                job_known: Rc::default(),
+                now: Rc::default(),
+            }
         };
         let (systemd, bus) = tokio::join!(server, Bus::open(ours));
         let (bus, changes) = bus.expect("a connection");
@@ -49,7 +65,28 @@ impl Systemd {
     fn properties(&self) -> HashMap<&'static str, Value<'static>> {
         let mut properties = properties();
         properties.retain(|name, _| !self.unknown.contains(name));
+        for (name, value) in self.now.borrow().iter() {
+            properties.insert(name, value.try_clone().expect("cloned"));
+        }
         properties
+    }
+
+    async fn tell_job_type(&self, call: &zbus::message::Header<'_>) {
+        let (path, connection) = (call.path().expect("a path").to_string(), &self.connection);
+        self.calls.borrow_mut().push(format!("JobType {path}"));
+        let id = path.strip_prefix("/org/freedesktop/systemd1/job/").and_then(|id| id.parse().ok());
+        let id: u32 = id.expect("the path of a job");
+        let answer = loop {
+            let known = self.jobs.borrow().get(&id).copied();
+            match known {
+                Some(answer) => break answer,
+                None => self.job_known.notified().await,
+            }
+        };
+        match answer {
+            Ok(word) => connection.reply(call, &Value::from(word)).await.expect("sent"),
+            Err(error) => connection.reply_error(call, error, &"No.").await.expect("sent"),
+        }
     }
 
     /// Answers calls for ever.
@@ -83,6 +120,9 @@ impl Systemd {
             }
             "Get" => {
                 let asked: (String, String) = body.deserialize().expect("a property");
+                if asked == ("org.freedesktop.systemd1.Job".to_owned(), "JobType".to_owned()) {
+                    return self.tell_job_type(&header).await;
+                }
                 assert_eq!(asked, (SERVICE.to_owned(), "ControlGroup".to_owned()));
                 connection.reply(&header, &self.properties()["ControlGroup"]).await.expect("sent");
                 return;
@@ -162,7 +202,7 @@ fn running() -> Unit {
         freezer: "running".into(),
         main_pid: 42,
         invocation: vec![1, 2, 3],
-        job: 0,
+        job: None,
         result: "success".into(),
         exit: (0, 0),
     }
@@ -263,62 +303,6 @@ async fn a_refusal_is_told_with_the_remedy_and_a_process_that_is_gone_is_none() 
     }
 }
 
-#[tokio::test]
-async fn news_are_of_wholechanges_of_this_unit_and_tell_when_the_connection_ends() {
-    let (systemd, bus, changes) = Systemd::with_bus().await;
-    let (sender, mut news) = unbounded_channel();
-    let name = nginx();
-    let mut next = async || loop {
-        match news.recv().await.expect("the follower lives") {
-            News::Connected(_) => {}
-            News::Settings(settings) => return format!("Restart={}", settings.restart.setting),
-            News::Unit(unit) => return format!("{} {} {}", unit.active, unit.main_pid, unit.job),
-            News::Job => return "job".to_owned(),
-            News::Lost(why) => return why,
-        }
-    };
-    let test = async {
-        assert_eq!(next().await, "active 42 0");
-        assert_eq!(next().await, "Restart=on-failure");
-        // Of another unit, and of another kind.
-        systemd.changed("/org/freedesktop/systemd1/unit/x", UNIT, &[("ActiveState", "failed".into())]).await;
-        systemd.say(MANAGER_PATH, MANAGER, "JobNew", &(7_u32, job_path(), "x.service")).await;
-        systemd.say(MANAGER_PATH, MANAGER, "Reloading", &true).await;
-        // In two parts, the first of which would make a service without a main process of it.
-        systemd.changed(UNIT_PATH, SERVICE, &[("MainPID", 0_u32.into()), ("StatusText", "x".into())]).await;
-        systemd.changed(UNIT_PATH, UNIT, &[("ActiveState", "failed".into())]).await;
-        assert_eq!(next().await, "failed 0 0");
-        systemd.changed(UNIT_PATH, UNIT, &[("Job", Value::from((7_u32, job_path())))]).await;
-        assert_eq!(next().await, "failed 0 7");
-        systemd.say(MANAGER_PATH, MANAGER, "JobNew", &(7_u32, job_path(), "nginx.service")).await;
-        assert_eq!(next().await, "job");
-        // Everything is read again.
-        for _ in 0..2 {
-            systemd.say(MANAGER_PATH, MANAGER, "Reloading", &false).await;
-            assert_eq!(next().await, "active 42 0");
-            assert_eq!(next().await, "Restart=on-failure");
-        }
-        // Of the next life too.
-        systemd.changed(UNIT_PATH, SERVICE, &[("MainPID", 43_u32.into())]).await;
-        systemd.changed(UNIT_PATH, UNIT, &[("InvocationID", vec![9_u8].into())]).await;
-        assert_eq!(next().await, "active 43 0");
-        assert_eq!(next().await, "Restart=on-failure");
-        systemd.connection.clone().close().await.expect("closed");
-        let why = next().await;
-        assert_eq!(why, "the connection was closed");
-    };
-    let followed = async {
-        tokio::select! {
-            () = test => {}
-            () = follow(&name, (bus, changes), &sender) => {}
-        }
-    };
-    tokio::select! {
-        ended = timeout(Duration::from_secs(20), followed) => ended.expect("it ends"),
-        () = async { systemd.serve().await; std::future::pending::<()>().await } => {}
-    }
-}
-
 fn job_path() -> ObjectPath<'static> {
     ObjectPath::try_from("/org/freedesktop/systemd1/job/7").expect("a path")
 }
@@ -334,6 +318,7 @@ fn on_a_bus_only_systemds_own_signals_count_and_only_the_bus_tells_that_it_has_m
         let message = match member {
             "Reloading" => builder.build(&false),
             "JobNew" => builder.build(&(7_u32, job_path(), text)),
+            "JobRemoved" => builder.build(&(7_u32, job_path(), text, "invalid")),
             _ => builder.build(&(text, "", ":1.7")),
         };
         let message = message.expect("a message");
@@ -342,14 +327,15 @@ fn on_a_bus_only_systemds_own_signals_count_and_only_the_bus_tells_that_it_has_m
         assert!(said.is_none() || subject.concerns(&message), "its body would be passed over");
         said
     };
-    for (sender, reloading, job, moved) in [
-        (":1.0", Some(Change::Reloaded), Some(Change::Job), None),
-        (":1.9", None, None, None),
-        (BUS, None, None, Some(Change::Moved)),
+    for (sender, reloading, job, over, moved) in [
+        (":1.0", Some(Change::Reloaded), Some(Change::Job(7)), Some(Change::JobInvalid(7)), None),
+        (":1.9", None, None, None, None),
+        (BUS, None, None, None, Some(Change::Moved)),
     ] {
         assert_eq!(signal(sender, MANAGER, "Reloading", ""), reloading, "{sender}");
         assert_eq!(signal(sender, MANAGER, "JobNew", "nginx.service"), job, "{sender}");
         assert_eq!(signal(sender, MANAGER, "JobNew", "x.service"), None, "{sender}");
+        assert_eq!(signal(sender, MANAGER, "JobRemoved", "nginx.service"), over, "{sender}");
         assert_eq!(signal(sender, BUS, "NameOwnerChanged", SYSTEMD), moved, "{sender}");
         assert_eq!(signal(sender, BUS, "NameOwnerChanged", "org.example"), None, "{sender}");
     }

@@ -11,6 +11,10 @@ use crate::systemd::shall_restart::Death;
 impl GuardState {
     /// It hangs. Where that was called already, it is left alone.
     pub(super) fn hung(&mut self, at: Moment, actions: &mut Actions) {
+        // A job that waits for others, as when the machine goes down.
+        if self.unit.is_ordered() {
+            return;
+        }
         if self.rules.dry_run || self.obstacle().is_some() {
             if !self.watch.call() {
                 return;
@@ -80,8 +84,16 @@ impl GuardState {
             let settings = settings.clone();
             self.signal(settings, at, actions);
         } else {
-            self.phase = Phase::Watching;
             self.no_hurry(at.now);
+            self.go_on_watching(at, actions);
+        }
+    }
+
+    /// From its next probe on, which is due; if it may be probed.
+    fn go_on_watching(&mut self, at: Moment, actions: &mut Actions) {
+        self.phase = Phase::Watching;
+        if !matches!(self.unit.standing(), Standing::Serving(_)) {
+            self.stand(at, actions);
         }
     }
 
@@ -109,7 +121,7 @@ impl GuardState {
                 self.stand(at, actions);
                 // News of the job may come before the answer to the order, or after it.
                 let was_seen = std::mem::replace(&mut self.is_returning, self.was_ended);
-                if was_seen && self.unit.job == 0 && self.unit.standing() == Standing::Dead {
+                if was_seen && self.unit.job.is_none() && self.unit.standing() == Standing::Dead {
                     self.stays_down(actions);
                 }
             }
@@ -139,16 +151,16 @@ impl GuardState {
             actions.notes.push(Note::CannotKill { why: why.clone() });
         }
         self.refusal = Some((why, at.now + self.rules.watchdog));
-        self.phase = Phase::Watching;
         self.no_hurry(at.now);
+        self.go_on_watching(at, actions);
     }
 
     /// It hangs on. The next try comes after as many failures again, as long as the budget lasts.
     fn cannot(&mut self, note: Note, at: Moment, actions: &mut Actions) {
         actions.notes.push(note);
         self.watch.forget();
-        self.phase = Phase::Watching;
         self.due = Some(at.now + self.rules.timing.interval);
+        self.go_on_watching(at, actions);
     }
 
     pub(super) fn died(&mut self, settings: &Settings, at: Moment, actions: &mut Actions) {
@@ -199,7 +211,7 @@ impl GuardState {
         if self.unit.standing() != Standing::Dead {
             return self.stand(at, actions);
         }
-        if self.unit.job != 0 {
+        if self.unit.is_ordered() {
             return self.give_way(at, actions);
         }
         if at.maintenance {

@@ -9,7 +9,7 @@ use crate::guard::unit::{Standing, Unit};
 
 impl GuardState {
     pub(super) fn seen(&mut self, unit: Unit, at: Moment, actions: &mut Actions) {
-        let job = unit.job != 0;
+        let is_ordered = unit.is_ordered();
         // `ready` follows at the end of this very step. Later it may go away, which is for others to know.
         if !self.ready && unit.load == "not-found" {
             actions.notes.push(Note::NotThere);
@@ -23,12 +23,12 @@ impl GuardState {
             };
         }
         match (&self.phase, self.unit.standing()) {
-            (Phase::Resting, Standing::Dead) if !job => self.stays_down(actions),
+            (Phase::Resting, Standing::Dead) if !is_ordered => self.stays_down(actions),
             _ => {}
         }
         match (&self.phase, self.unit.standing()) {
             (Phase::Acting(Act::Starting), Standing::Dead) => {}
-            (Phase::Acting(_), _) if job => self.give_way(at, actions),
+            (Phase::Acting(_), _) if is_ordered => self.give_way(at, actions),
             (Phase::Acting(Act::Dead { .. } | Act::Looking { .. }), Standing::Dead) => {}
             (Phase::Acting(Act::Signalled(settings) | Act::Killed(settings)), Standing::Dead) => {
                 let settings = settings.clone();
@@ -40,11 +40,26 @@ impl GuardState {
                 // TimeoutStopSec= is systemd's to keep now.
                 self.due = None;
             }
+            // The signal was sent, and it dies of that whatever else goes on.
+            (Phase::Acting(Act::Signalled(_) | Act::Killed(_)), Standing::Between)
+                if self.unit.is_paused() && self.is_same_life() => {}
+            // A row of unhealthy probes that was complete before the reload.
+            (Phase::Acting(Act::ReadingSettings | Act::Reporting { .. }), Standing::Between)
+                if self.unit.is_reloading() && self.is_same_life() => {}
             (Phase::Acting(_), Standing::Serving(instance)) if self.instance.as_ref() == Some(&instance) => {}
             _ => self.stand(at, actions),
         }
-        let is_on_its_way = job || self.unit.standing() == Standing::Between;
+        let has_our_job = self.unit.job.is_some() && matches!(self.phase, Phase::Acting(Act::Starting));
+        let is_on_its_way = has_our_job || self.unit.is_coming();
         self.is_returning |= self.was_ended && is_on_its_way && self.is_waiting();
+    }
+
+    /// UNIT is the one that we probed. While it still reloads, its main process may be gone.
+    fn is_same_life(&self) -> bool {
+        self.instance.as_ref().is_some_and(|instance| {
+            instance.invocation == self.unit.invocation
+                && [0, instance.main_pid].contains(&self.unit.main_pid)
+        })
     }
 
     /// For its return, or for the answer to our own order to start it.
@@ -110,7 +125,7 @@ impl GuardState {
         (self.latency, self.pressure, self.slow) = (None, None, None);
     }
 
-    /// Whoever wants something done to UNIT knows more than we do.
+    /// Whoever has UNIT ended or started knows more than we do.
     pub(super) fn give_way(&mut self, at: Moment, actions: &mut Actions) {
         let ours = matches!(self.phase, Phase::Acting(Act::Starting));
         if matches!(self.phase, Phase::Acting(_)) && !ours {

@@ -7,13 +7,15 @@ use crate::cli::RestartRule;
 use crate::guard::comeback::{Comeback, Obstacle};
 use crate::guard::event::{Failure, Hang};
 use crate::guard::settings::Whom;
-use crate::guard::unit::Standing;
 use crate::guard::unit::tests::{running, unit};
+use crate::guard::unit::{Job, Standing};
 use crate::hang::timing::Timing;
+use crate::systemd::job::JobType;
 use crate::systemd::shall_restart::Restart;
 use crate::words::outcome::{Cause, Outcome};
 
 mod hang;
+mod jobs;
 mod lenience;
 mod outlook;
 mod watch;
@@ -208,7 +210,7 @@ impl Play {
             Event::Slow { .. } => return matches!(self.underway, Some(Task::Probe { .. })),
             Event::Due => return self.state.due().is_some(),
             Event::Turn => return self.state.turn().is_some(),
-            Event::Seen(_) | Event::Settings(_) | Event::JobQueued | Event::Lost { .. } | Event::Stop => {
+            Event::Seen(_) | Event::Settings(_) | Event::Lost { .. } | Event::Stop => {
                 return true;
             }
         };
@@ -238,16 +240,37 @@ fn dead() -> Unit {
     Unit { result: "core-dump".into(), exit: (3, 6), ..unit("failed", "failed") }
 }
 
+/// In the middle of it.
+fn reloading(main_pid: u32) -> Unit {
+    Unit { active: "reloading".into(), sub: "reload".into(), ..running(main_pid) }
+}
+
+/// [`None`]: a job that was over before systemd could be asked what it does.
+fn with_job(kind: Option<JobType>, unit: Unit) -> Unit {
+    Unit { job: Some(Job { id: 5, kind }), ..unit }
+}
+
 fn any_event() -> impl Strategy<Value = Event> {
     let units = prop_oneof![
         Just(running(7)),
         Just(running(8)),
-        Just(Unit { job: 5, ..running(7) }),
         Just(unit("inactive", "dead")),
         Just(dead()),
         Just(unit("activating", "auto-restart")),
         Just(unit("deactivating", "stop-sigterm")),
         Just(unit("reloading", "reload")),
+        Just(reloading(7)),
+        Just(Unit { freezer: "frozen".into(), ..running(7) }),
+    ];
+    let kinds = prop_oneof![
+        1 => Just(Some(JobType::Stop)),
+        1 => Just(Some(JobType::Start)),
+        4 => Just(Some(JobType::Neither)),
+        1 => Just(None),
+    ];
+    let units = prop_oneof![
+        3 => units.clone(),
+        1 => (units, kinds).prop_map(|(unit, kind)| with_job(kind, unit)),
     ];
     let restart = prop_oneof![Just("no"), Just("always"), Just("on-watchdog")];
     let file_state = prop_oneof![4 => Just("enabled"), 1 => Just("disabled")];
@@ -263,7 +286,6 @@ fn any_event() -> impl Strategy<Value = Event> {
         1 => Just(healthy()),
         1 => Just(slow()),
         8 => Just(Event::Due),
-        1 => Just(Event::JobQueued),
         1 => Just(Event::Turn),
         1 => Just(Event::Lost { why: "closed".into() }),
         4 => settings.clone().prop_map(|settings| Event::Read(Ok(settings))),
@@ -273,6 +295,13 @@ fn any_event() -> impl Strategy<Value = Event> {
         1 => Just(Event::Called(Err(Failure { why: "no answer".into(), is_refusal: false }))),
         2 => (units, settings).prop_map(|looked| Event::Looked(Ok(looked))),
     ]
+}
+
+/// Of one that reloads as of one that does not.
+fn last_life(unit: &Unit) -> Standing {
+    let active = if unit.is_reloading() { "active" } else { &unit.active };
+    let sub = if unit.is_reloading() { "running" } else { &unit.sub };
+    Unit { active: active.into(), sub: sub.into(), ..unit.clone() }.standing()
 }
 
 proptest! {
@@ -319,7 +348,8 @@ proptest! {
             match task {
                 Some(Task::Kill { signal: 6, .. }) => {
                     prop_assert!(unhealthy_probes >= 3 && !play.maintenance && !dry_run);
-                    prop_assert!(healthy_ones.contains(&last_seen.standing()), "never healthy");
+                    prop_assert!(healthy_ones.contains(&last_life(&last_seen)), "never healthy");
+                    prop_assert!(!last_seen.is_ordered(), "{last_seen:?}");
                     let comes_back = last_read.restart.setting == "always"
                         || last_read.can_start && (rule == RestartRule::Auto || last_read.restart.covers_watchdog());
                     prop_assert!(comes_back, "{last_read:?}");
@@ -329,6 +359,7 @@ proptest! {
                 Some(Task::Start) => {
                     prop_assert!(signals > 0 && !play.maintenance);
                     prop_assert_eq!(last_seen.standing(), Standing::Dead);
+                    prop_assert!(!last_seen.is_ordered(), "{last_seen:?}");
                     prop_assert!(last_read.can_start || last_read.restart.setting == "always");
                 }
                 Some(Task::Probe { .. }) => {

@@ -38,7 +38,7 @@ fn a_unit_that_systemd_leaves_dead_is_started_when_its_restart_sec_is_over() {
         assert_eq!(play.now - died, 3 * S);
         assert_eq!(play.step(looks(dead(), restart)), Some(Task::Start), "{restart}");
         // Our own job.
-        assert_eq!(play.step(Event::JobQueued), None);
+        assert_eq!(play.step(Event::Seen(with_job(Some(JobType::Start), dead()))), None);
         assert_eq!(play.step(Event::Called(Ok(()))), None);
         assert_eq!(play.step(Event::Seen(unit("activating", "start"))), None);
         play.step(Event::Seen(Unit { invocation: vec![2], ..running(8) }));
@@ -82,7 +82,7 @@ fn what_somebody_starts_long_after_its_end_is_no_restart_of_ours() {
     let (waiting, stopped) = (unit("activating", "auto-restart"), unit("inactive", "dead"));
     assert_eq!(restarts(&[]), 1);
     assert_eq!(restarts(std::slice::from_ref(&waiting)), 1);
-    assert_eq!(restarts(&[waiting.clone(), Unit { job: 5, ..stopped.clone() }]), 1);
+    assert_eq!(restarts(&[waiting.clone(), with_job(Some(JobType::Start), stopped.clone())]), 1);
     assert_eq!(restarts(&[waiting, stopped]), 0);
 }
 
@@ -126,11 +126,13 @@ fn the_end_before_a_start_of_ours_is_not_taken_for_its_failure() {
 #[test]
 fn a_start_of_ours_that_is_one_too_many_is_spoken_of_whether_its_job_was_seen_or_not() {
     let called = Event::Called(Ok(()));
-    let (queued, over) = (Event::Seen(Unit { job: 7, ..dead() }), Event::Seen(dead()));
+    let queued = |kind| Event::Seen(with_job(kind, dead()));
+    let over = Event::Seen(dead());
     for events in [
-        [called.clone(), queued.clone(), over.clone()],
-        [queued.clone(), called.clone(), over.clone()],
-        [queued, over.clone(), called.clone()],
+        [called.clone(), queued(Some(JobType::Start)), over.clone()],
+        [queued(Some(JobType::Start)), called.clone(), over.clone()],
+        [queued(Some(JobType::Start)), over.clone(), called.clone()],
+        [queued(None), over.clone(), called.clone()],
         [called, over.clone(), over],
     ] {
         let mut play = Play::signalled(settings("on-watchdog"));
@@ -190,43 +192,6 @@ fn a_unit_that_came_back_by_itself_is_not_started() {
         assert_eq!(play.step(looks(back, "on-watchdog")), None);
         assert_eq!(play.has(|note| *note == Note::Starting), 0);
     }
-}
-
-#[test]
-fn a_job_of_somebody_elses_ends_what_we_were_at() {
-    type Then = fn(&mut Play) -> Option<Task>;
-    let steps: [(&str, Then); 3] = [
-        ("signalled", |_| None),
-        ("dead", |play| play.step(Event::Seen(dead()))),
-        ("looking", |play| {
-            play.step(Event::Seen(dead()));
-            play.due()
-        }),
-    ];
-    let stop = Unit { job: 5, ..unit("deactivating", "stop-sigterm") };
-    for (name, step) in steps {
-        for event in [Event::JobQueued, Event::Seen(stop.clone()), Event::Seen(Unit { job: 5, ..dead() })] {
-            let mut play = Play::signalled(settings("always"));
-            step(&mut play);
-            assert_eq!(play.step(event.clone()), None);
-            assert_eq!(play.has(|note| *note == Note::GaveWay), 1, "{name}, {event:?}");
-            assert_eq!(play.step(Event::Seen(unit("inactive", "dead"))), None);
-            assert_eq!(play.step(looks(dead(), "on-watchdog")), None);
-            if let Some(due) = play.state.due() {
-                // Where it still runs, it is watched like any other.
-                assert_eq!((name, due), ("signalled", play.now));
-            }
-        }
-    }
-}
-
-#[test]
-fn a_stop_before_the_signal_is_respected() {
-    let mut play = Play::watching(rules());
-    play.hang();
-    play.step(Event::Seen(Unit { job: 5, ..unit("deactivating", "stop-sigterm") }));
-    assert_eq!(play.step(Event::Read(Ok(settings("always")))), None);
-    assert_eq!(play.state.due(), None);
 }
 
 #[test]

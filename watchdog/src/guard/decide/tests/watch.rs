@@ -135,7 +135,7 @@ fn what_does_not_matter_changes_nothing() {
     play.probe(unhealthy());
     let due = play.state.due();
     play.step(Event::Seen(Unit { result: "other".into(), ..running(7) }));
-    play.step(Event::JobQueued);
+    play.step(Event::Seen(with_job(Some(JobType::Neither), running(7))));
     assert_eq!(play.state.due(), due);
     assert_eq!(play.probe(unhealthy()), Some(Task::ReadSettings));
 }
