@@ -12,6 +12,7 @@
 //! | | [`stopping`](crate::systemd::stopping): how the unit stands that we ourselves are in |
 //! | [`event`]: the words in which all of these speak | [`note`]: the log |
 //! | | [`ledger`]: what the next guard is to know of UNIT |
+//! | | [`signals`]: what this guard is told by signals |
 //!
 //! What makes a hang is the same as for a service that is wrapped: [`streak`](crate::hang::streak), [`starvation`](crate::kernel::starvation).
 //!
@@ -71,6 +72,7 @@ pub(crate) mod name;
 pub(crate) mod note;
 pub(crate) mod rules;
 pub(crate) mod settings;
+pub(crate) mod signals;
 pub(crate) mod unit;
 
 /// Where the file is by which an operator keeps us off a unit, and the one that says when we ended it;

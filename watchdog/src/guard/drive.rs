@@ -1,17 +1,11 @@
 //! The loop of guard mode: turns what comes in into events for [`GuardState`], and its actions into I/O.
 
-use crate::kernel::alarm::{at, sleep, timeout};
-use crate::kernel::stalls::Limit;
 use std::future::pending;
-use std::io;
 use std::pin::{Pin, pin};
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
-use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 use tokio::sync::mpsc::unbounded_channel;
 
 use crate::cli::OutsideArgs;
@@ -26,11 +20,13 @@ use crate::guard::name::ServiceName;
 use crate::guard::note::Note;
 use crate::guard::rules::Rules;
 use crate::guard::settings::Settings;
+use crate::guard::signals::Signals;
 use crate::guard::unit::Unit;
 use crate::guard::{GuardError, Reporter, note};
 use crate::hang::flapping::Flapping;
-use crate::kernel::raw;
+use crate::kernel::alarm::{at, sleep, timeout};
 use crate::kernel::runtime::runtime;
+use crate::kernel::stalls::Limit;
 use crate::probe::Probes;
 use crate::report::Recent;
 use crate::service::children::Children;
@@ -41,8 +37,6 @@ use crate::words::metrics::{Exporter, Metrics};
 use crate::words::outcome::Outcome;
 use crate::words::span::Span;
 
-/// The signals that end us. All others keep their meaning, so that our own watchdog's SIGABRT dumps core.
-const STOP: [Signal; 3] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP];
 /// How long the last message may wait for room in systemd's queue.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
@@ -81,10 +75,8 @@ pub struct Guard<'a> {
 pub fn run(guard: Guard<'_>) -> Result<ExitCode, GuardError> {
     let runtime = runtime().map_err(|source| GuardError::System { what: "set up I/O", source })?;
     let end = runtime.block_on(async {
-        let block = |signals: &[Signal]| {
-            blocked(signals).map_err(|source| GuardError::System { what: "block signals", source })
-        };
-        let signals = Signals { stop: block(&STOP)?, child: block(&[Signal::SIGCHLD])? };
+        let signals =
+            Signals::block().map_err(|source| GuardError::System { what: "block signals", source })?;
         let bus = first_bus().await?;
         drive(guard, bus, &signals).await
     });
@@ -102,21 +94,6 @@ async fn first_bus() -> Result<(Bus, Changes), BusError> {
             result => return result,
         }
     }
-}
-
-/// What we are told by signals.
-struct Signals {
-    /// [`STOP`]
-    stop: AsyncFd<SignalFd>,
-    /// A helper has ended, or what one has left us.
-    child: AsyncFd<SignalFd>,
-}
-
-fn blocked(signals: &[Signal]) -> io::Result<AsyncFd<SignalFd>> {
-    let set: SigSet = signals.iter().copied().collect();
-    set.thread_block()?;
-    let descriptor = SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
-    raw::readable(descriptor)
 }
 
 type Underway<'a> = Pin<Box<dyn Future<Output = End> + 'a>>;
@@ -173,8 +150,8 @@ async fn drive(guard: Guard<'_>, bus: (Bus, Changes), signals: &Signals) -> Resu
         tokio::select! {
             // In this order: what systemd says of UNIT comes before what follows from what it said earlier.
             biased;
-            readable = raw::ready(&signals.stop) => {
-                drop(readable.map_err(|source| GuardError::System { what: "wait for signals", source })?);
+            told = signals.stop() => {
+                told.map_err(|source| GuardError::System { what: "wait for signals", source })?;
                 driver.step(Event::Stop).await;
                 driver.ledger.forget_health();
                 driver.last_words().await;
@@ -190,9 +167,9 @@ async fn drive(guard: Guard<'_>, bus: (Bus, Changes), signals: &Signals) -> Resu
             () = at(driver.state.due()) => driver.step(Event::Due).await,
             () = at(driver.state.turn()) => driver.step(Event::Turn).await,
             // In every phase: one that was given up while UNIT is stopped ends when nobody asks any more.
-            readable = raw::ready(&signals.child) => {
-                let readable = readable.map_err(|source| GuardError::System { what: "wait for signals", source })?;
-                reap(readable, children);
+            told = signals.child() => {
+                told.map_err(|source| GuardError::System { what: "wait for signals", source })?;
+                while children.reap().has_more {}
             }
             never = &mut serving => match never {},
         }
@@ -391,14 +368,6 @@ fn no_line() -> Failure {
 
 async fn look(line: &Line) -> Result<(Unit, Settings), BusError> {
     Ok((line.bus.look(&line.handle).await?, line.bus.settings(&line.handle).await?))
-}
-
-/// Waits for what has ended.
-fn reap(mut readable: AsyncFdReadyGuard<'_, SignalFd>, children: &Children) {
-    // One signal may stand for several.
-    while let Ok(Some(_)) = readable.get_inner().read_signal() {}
-    readable.clear_ready();
-    while children.reap().has_more {}
 }
 
 fn control_group<'a>(line: Option<Rc<Line>>) -> Reading<'a> {
