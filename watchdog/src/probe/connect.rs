@@ -78,13 +78,17 @@ impl Endpoint {
     ) -> Outcome {
         let started = Instant::now();
         let reason = match alarm::until(|now| deadline.next(started, now), attempt).await {
-            Ok(Ok(())) => return Outcome::Healthy,
+            Ok(Ok(())) => {
+                if let (Place::Name(lookup), Some(address)) = (&self.place, self.answered.get()) {
+                    lookup.healthy(address);
+                }
+                return Outcome::Healthy;
+            }
             Ok(Err(reason)) => reason,
             Err(Elapsed) => overdue(deadline.waited(started)),
         };
         if let Place::Name(lookup) = &self.place {
-            // What answers there may be something else by now.
-            lookup.doubt();
+            lookup.unhealthy();
         }
         Outcome::Unhealthy(reason)
     }

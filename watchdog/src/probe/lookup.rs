@@ -1,7 +1,8 @@
 //! Names and their addresses, looked up beside the probing: how a resolver fares says nothing about the service.
 //!
 //! - The addresses that were found last are kept and used, however long the resolver is away. They are looked up again
-//!   [now and then](AGE), and [at once](DOUBT) when a probe is unhealthy: the service may have moved.
+//!   [now and then](AGE), and [at once](DOUBT) when a probe is unhealthy: the service may have moved. An answer that has
+//!   lost addresses of one family replaces none of them, see `lookup/candidates.rs`.
 //! - Only before the first success is there nothing to use. Such a probe could not be made, and does not count.
 //! - getaddrinfo(3) blocks, 5 s long where one datagram is lost, and cannot be broken off. So it has a thread, one at a
 //!   time. One that takes longer than [`DEADLINE`] is given up; its thread ends when it likes.
@@ -19,10 +20,13 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use self::candidates::Candidates;
 use super::deadline::Waited;
 use crate::kernel::aside;
 use crate::words::outcome::{Cause, Reason};
 use crate::words::span::{Span, rounded};
+
+mod candidates;
 
 /// How old addresses get while all is well. getaddrinfo(3) does not tell how long its answer holds, and a service that has
 /// moved is to be followed though something answers at its old address.
@@ -79,7 +83,7 @@ struct LookupState {
 
 #[derive(Debug)]
 struct Known {
-    addresses: Addresses,
+    addresses: Candidates,
     since: Instant,
     /// It was said that they are old.
     is_stale: bool,
@@ -108,6 +112,21 @@ impl Lookup {
         poll_fn(|context| self.state.borrow_mut().poll(self, context, Instant::now())).await
     }
 
+    /// A probe was healthy at `address`.
+    pub fn healthy(&self, address: SocketAddr) {
+        if let Some(known) = &mut self.state.borrow_mut().known {
+            known.addresses.healthy(address, Instant::now());
+        }
+    }
+
+    /// A probe was unhealthy: what answers there may be something else by now.
+    pub fn unhealthy(&self) {
+        if let Some(known) = &mut self.state.borrow_mut().known {
+            known.addresses.unhealthy();
+        }
+        self.doubt();
+    }
+
     /// What is known may not lead to the service any more.
     pub fn doubt(&self) {
         let mut state = self.state.borrow_mut();
@@ -121,7 +140,7 @@ impl Lookup {
         poll_fn(|context| {
             let mut state = self.state.borrow_mut();
             ready!(state.poll_under_way(self, context, Instant::now()));
-            let known = state.known.iter().flat_map(|known| &*known.addresses);
+            let known = state.known.iter().flat_map(|known| &**known.addresses.in_order());
             let new: Addresses = known.filter(|address| !kept.contains(address)).copied().collect();
             Poll::Ready((!new.is_empty()).then_some(new))
         })
@@ -162,14 +181,14 @@ impl LookupState {
     ) -> Poll<Result<Addresses, Reason>> {
         self.take_in(lookup, now);
         if let Some(known) = &self.known {
-            let addresses = Rc::clone(&known.addresses);
+            let addresses = Rc::clone(known.addresses.in_order());
             self.begin(lookup, Need::Age, now);
             return Poll::Ready(Ok(addresses));
         }
         self.begin(lookup, Need::First, now);
         ready!(self.poll_under_way(lookup, context, now));
         Poll::Ready(match (&self.known, &self.failed) {
-            (Some(known), _) => Ok(Rc::clone(&known.addresses)),
+            (Some(known), _) => Ok(Rc::clone(known.addresses.in_order())),
             (None, Some((reason, _))) => Err(reason.clone()),
             (None, None) => Err(lookup.failed("nothing is known yet")),
         })
@@ -237,7 +256,7 @@ impl LookupState {
 
     fn answered(&mut self, lookup: &Lookup, found: Found, now: Instant) {
         match found {
-            Ok(addresses) if !addresses.is_empty() => self.found(lookup, addresses.into(), now),
+            Ok(addresses) if !addresses.is_empty() => self.found(lookup, addresses, now),
             Ok(_) => self.failed(lookup, &lookup.resolver("it has no address"), now),
             Err(error) => {
                 // In front of what getaddrinfo(3) says, the standard library has words of its own.
@@ -248,14 +267,19 @@ impl LookupState {
         }
     }
 
-    fn found(&mut self, lookup: &Lookup, addresses: Addresses, now: Instant) {
+    fn found(&mut self, lookup: &Lookup, found: Vec<SocketAddr>, now: Instant) {
         let name = &lookup.name;
-        if let Some(Known { is_stale: true, .. }) = self.known {
+        tracing::debug!("{name} is at {found:?}");
+        (self.under_way, self.failed) = (None, None);
+        let Some(known) = &mut self.known else {
+            self.known = Some(Known { addresses: Candidates::new(found, now), since: now, is_stale: false });
+            return;
+        };
+        if std::mem::take(&mut known.is_stale) {
             tracing::info!("{name} can be looked up again");
         }
-        tracing::debug!("{name} is at {addresses:?}");
-        (self.under_way, self.failed) = (None, None);
-        self.known = Some(Known { addresses, since: now, is_stale: false });
+        known.since = now;
+        known.addresses.renew(found, now);
     }
 
     fn failed(&mut self, lookup: &Lookup, problem: &str, now: Instant) {
@@ -266,7 +290,7 @@ impl LookupState {
         {
             tracing::warn!(
                 "{reason}; going on with {:?}, found {} ago",
-                known.addresses,
+                known.addresses.in_order(),
                 rounded(now - known.since)
             );
         }

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 
 use super::*;
 use crate::probe::lookup::Answer;
@@ -60,6 +60,12 @@ fn let_pass(endpoint: &Endpoint, time: Duration) {
     lookup.let_pass(time);
 }
 
+/// In which order the next probe tries what is known.
+fn tried(endpoint: &Endpoint) -> Vec<SocketAddr> {
+    let Place::Name(lookup) = &endpoint.place else { panic!("no name") };
+    runtime().block_on(lookup.addresses()).expect("something is known").to_vec()
+}
+
 const HERE: Ipv4Addr = Ipv4Addr::LOCALHOST;
 const THERE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 const SECOND: Duration = Duration::from_secs(1);
@@ -108,6 +114,24 @@ fn what_answers_as_it_should_not_may_be_another_service_by_now_so_the_next_probe
     assert!(probe_and(&endpoint, AMPLE, status()).is_err());
     drop(old);
     assert_eq!(probe(&endpoint, AMPLE), Ok(()), "at its new address");
+}
+
+#[test]
+fn half_an_answer_of_the_resolver_leads_nobody_away_from_where_the_service_is() {
+    let listener = TcpListener::bind((HERE, 0)).expect("a port");
+    let here = listener.local_addr().expect("an address");
+    // Nobody listens there, whether this host has IPv6 or not.
+    let nowhere = (Ipv6Addr::LOCALHOST, here.port()).into();
+    let endpoint = name([Found::At(here), Found::At(nowhere), Found::At(nowhere)]);
+    assert_eq!(probe(&endpoint, AMPLE), Ok(()));
+    for _ in 0..3 {
+        let_pass(&endpoint, 10 * SECOND);
+        assert_eq!(probe(&endpoint, AMPLE), Ok(()));
+    }
+    assert_eq!(tried(&endpoint), [here, nowhere], "it was healthy here");
+    let status = || Err(Reason::new(Cause::Status, "status 404"));
+    assert!(probe_and(&endpoint, AMPLE, status()).is_err());
+    assert_eq!(tried(&endpoint), [nowhere, here], "here may be another service by now");
 }
 
 #[test]
