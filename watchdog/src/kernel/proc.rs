@@ -21,6 +21,8 @@ pub(crate) struct Stat {
     pub(crate) cpu: Duration,
     /// Of the process; 0 if it was not told.
     pub(crate) threads: usize,
+    /// When it was started, in hundredths of a second since the host was; 0 if it was not told.
+    pub(crate) started: u64,
 }
 
 impl Stat {
@@ -43,7 +45,8 @@ impl Stat {
         let cpu = Duration::from_millis(user.saturating_add(system).saturating_mul(1_000 / TICKS_PER_SECOND));
         let threads = fields.nth(4).and_then(|threads| threads.parse().ok()).unwrap_or(0);
         let is_exiting = flags & EXITING != 0 || matches!(state, 'Z' | 'X' | 'x');
-        Some(Self { comm, state, ppid, is_exiting, cpu, threads })
+        let started = fields.nth(1).and_then(|started| started.parse().ok()).unwrap_or(0);
+        Some(Self { comm, state, ppid, is_exiting, cpu, threads, started })
     }
 }
 
@@ -172,20 +175,20 @@ mod tests {
 
     #[test]
     fn a_name_may_contain_what_comes_behind_it() {
-        let stat = |comm: &str, state, ppid, millis, threads| {
+        let stat = |comm: &str, state, ppid, millis, threads, started| {
             let (comm, is_exiting) = (comm.to_owned(), matches!(state, 'Z' | 'D'));
-            Some(Stat { comm, state, ppid, is_exiting, cpu: Duration::from_millis(millis), threads })
+            Some(Stat { comm, state, ppid, is_exiting, cpu: Duration::from_millis(millis), threads, started })
         };
         for (text, expected) in [
             (
-                "4242 (buggy_server) S 1 4242 4242 0 -1 4194560 1031 0 7 0 12 34 0 0 20 0 9 0 12 0 0\n",
-                stat("buggy_server", 'S', 1, 460, 9),
+                "4242 (buggy_server) S 1 4242 4242 0 -1 4194560 1031 0 7 0 12 34 0 0 20 0 9 0 1234567 0 0\n",
+                stat("buggy_server", 'S', 1, 460, 9, 1_234_567),
             ),
             (
                 "7 (a) R 1 (b) c) D 3 7 7 0 -1 4194564 1 0 0 0 100 0 0 0 20 0 1 0 12 0 0",
-                stat("a) R 1 (b) c", 'D', 3, 1_000, 1),
+                stat("a) R 1 (b) c", 'D', 3, 1_000, 1, 12),
             ),
-            ("7 (a\nb\x1b) Z 3 7 7 0 -1 4 1 0 0 0 0 0 0 0", stat("a b\u{fffd}", 'Z', 3, 0, 0)),
+            ("7 (a\nb\x1b) Z 3 7 7 0 -1 4 1 0 0 0 0 0 0 0", stat("a b\u{fffd}", 'Z', 3, 0, 0, 0)),
             ("7 (a) S 1 7", None),
             ("7 a S 1", None),
             ("", None),

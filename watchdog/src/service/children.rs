@@ -25,7 +25,7 @@ use rustix::process::{
 use self::end_of_process::EndOfProcess;
 pub use self::main_process::FollowError;
 use self::main_process::MainProcess;
-use self::strays::{Mark, is_zombie, own_children, with_descendants};
+use self::strays::{Mark, Strays, is_zombie, own_children, with_descendants};
 use crate::kernel::alarm;
 use crate::kernel::{disposition, raw};
 use crate::service::end::End;
@@ -39,8 +39,6 @@ pub(crate) mod strays;
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// As many are waited for at a time.
 const HANDFUL: usize = 64;
-/// How long a killed process may take to leave its children to us.
-const ENDING: Duration = Duration::from_secs(1);
 
 /// The registry.
 #[derive(Debug)]
@@ -48,8 +46,7 @@ pub struct Children {
     registry: RefCell<Registry>,
     /// Nobody reads SIGCHLD and calls [`Children::reap`].
     alone: Cell<bool>,
-    /// Helpers that have ended, and until when to look for processes that they left behind.
-    strays: RefCell<Vec<(Mark, Instant)>>,
+    strays: RefCell<Strays>,
     /// Ended children cannot be waited for, and that was logged.
     complained: Cell<bool>,
 }
@@ -135,13 +132,20 @@ impl Children {
         self.sweep();
     }
 
-    /// Kills what is left of a helper that has ended, or was killed.
-    ///
-    /// While a process ends its environment is gone already, and its children are not ours yet: so it is looked again.
+    /// Kills what is left of a helper that has ended, or was killed. Does not wait for it.
     pub(crate) fn end_strays(&self, mark: Mark) {
-        mark.kill();
-        self.strays.borrow_mut().push((mark, Instant::now() + ENDING));
+        self.strays.borrow_mut().search(mark, Instant::now());
+        self.look_for_strays();
         self.sweep();
+    }
+
+    fn look_for_strays(&self) {
+        let mut strays = self.strays.borrow_mut();
+        if strays.are_looked_for() {
+            let registry = self.registry.borrow();
+            let is_helper = |pid| registry.find(pid).is_some();
+            strays.look(&own_children().into_iter().collect(), is_helper, Instant::now());
+        }
     }
 
     /// Waits for all children but those that were there `before`, for `patience` at most: for a process whose own end
@@ -199,8 +203,7 @@ impl Children {
             self.complain(&error);
         }
         // What has ended may have left others to us.
-        let now = Instant::now();
-        self.strays.borrow_mut().retain(|(mark, until)| mark.kill() || now < *until);
+        self.look_for_strays();
         let mut registry = self.registry.borrow_mut();
         Reaped { end: registry.main.as_mut().and_then(MainProcess::end), has_more }
     }

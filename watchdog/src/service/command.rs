@@ -110,7 +110,7 @@ impl<'a> Running<'a> {
             .map_err(|error| system("open /dev/null")(errno(error)))?;
         let (output, its_output) =
             pipe_with(PipeFlags::CLOEXEC).map_err(|error| system("open a pipe")(errno(error)))?;
-        let mark = Mark::new();
+        let mut mark = Mark::new();
         let started = Launch {
             command: argv,
             environment: environment::of_helper(
@@ -126,6 +126,7 @@ impl<'a> Running<'a> {
         .start()?;
         let pid = started.pid.as_raw_nonzero().get();
         children.expect_group(pid);
+        mark.started(pid);
         let running = Self { pid, children, mark: Some(mark) };
         let receiver = |pipe: OwnedFd| Receiver::from_owned_fd(pipe).map_err(system("read a pipe"));
         let report = receiver(started.report)?;
