@@ -91,6 +91,19 @@ impl CallError {
     }
 }
 
+/// Its kind tells whether it is worth to ask again.
+impl From<CallError> for io::Error {
+    fn from(error: CallError) -> Self {
+        let kind = match error {
+            CallError::Refused { .. } => ErrorKind::Other,
+            CallError::Timeout(_) => ErrorKind::TimedOut,
+            CallError::Closed(_) => ErrorKind::ConnectionReset,
+            CallError::Malformed => ErrorKind::InvalidData,
+        };
+        Self::new(kind, error)
+    }
+}
+
 /// The signals that somebody waits for.
 pub trait Wanted: Send + Sync + 'static {
     /// What is made of them.

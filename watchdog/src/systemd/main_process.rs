@@ -29,7 +29,7 @@ pub struct Standing {
 pub async fn ask() -> io::Result<Standing> {
     let asked = async {
         let unit = OwnUnit::find().await?;
-        stands(&unit, own_pid().unsigned_abs()).await.map_err(io::Error::other)
+        Ok(stands(&unit, own_pid().unsigned_abs()).await?)
     };
     alarm::timeout(PATIENCE, asked).await?
 }

@@ -47,14 +47,14 @@ impl OwnUnit {
 
     pub(super) async fn over_bus(stream: UnixStream) -> io::Result<Self> {
         let (connection, _) = Connection::open(stream, NoSignals).await?;
-        connection.bus("Hello", &[]).await.map_err(io::Error::other)?;
+        connection.bus("Hello", &[]).await?;
         Self::on(connection).await
     }
 
     async fn on(connection: Connection) -> io::Result<Self> {
         let mut unit = Self { connection, path: String::new() };
         // 0 is the caller, whatever pid namespace it is in.
-        unit.path = unit.path_of(0).await.map_err(io::Error::other)?;
+        unit.path = unit.path_of(0).await?;
         Ok(unit)
     }
 

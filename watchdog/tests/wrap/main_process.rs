@@ -1,6 +1,7 @@
 //! Whom systemd takes for the main process: with NotifyAccess=main it listens to that one alone.
 
 use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -22,16 +23,30 @@ struct Private {
     /// `MainPID=`; that of who asks where it is negative.
     main: AtomicI32,
     asked: AtomicUsize,
+    /// Connections that are still to end before they should.
+    breaks: AtomicUsize,
     pid_file: &'static str,
     access: &'static str,
 }
 
+/// When a connection ends that does before it should, in turn.
+const BREAKS_AT: [&str; 3] = ["", "GetUnitByPID", "Get"];
+
 impl Private {
     fn listen(manager: &Manager, pid_file: &'static str, access: &'static str) -> Arc<Self> {
-        let path = std::path::Path::new(&manager.address).with_file_name("private");
-        let listener = UnixListener::bind(path).unwrap();
+        Self::listen_and_break(manager, pid_file, access, 0)
+    }
+
+    fn listen_and_break(
+        manager: &Manager,
+        pid_file: &'static str,
+        access: &'static str,
+        breaks: usize,
+    ) -> Arc<Self> {
+        let listener = UnixListener::bind(private_path(manager)).unwrap();
         let main = AtomicI32::new(-1);
-        let private = Arc::new(Self { main, asked: AtomicUsize::new(0), pid_file, access });
+        let private =
+            Arc::new(Self { main, asked: AtomicUsize::new(0), breaks: breaks.into(), pid_file, access });
         let served = Arc::clone(&private);
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -45,6 +60,15 @@ impl Private {
     }
 
     async fn serve(&self, stream: UnixStream) {
+        let left = self.breaks.load(Ordering::Relaxed);
+        self.breaks.store(left.saturating_sub(1), Ordering::Relaxed);
+        let breaks_at = (left > 0).then(|| BREAKS_AT[left % BREAKS_AT.len()]);
+        if breaks_at == Some("") {
+            // What is left unread would be a reset.
+            stream.readable().await.unwrap();
+            stream.try_read(&mut [0; 256]).unwrap();
+            return;
+        }
         let peer = stream.peer_cred().unwrap().pid().unwrap();
         let builder = Builder::unix_stream(stream).server(zbus::Guid::generate()).unwrap().p2p();
         // Who asked may be gone already.
@@ -56,7 +80,11 @@ impl Private {
         })
         .await
         {
-            if call.message_type() == Type::MethodCall && self.answer(&server, &call, peer).await.is_err() {
+            if call.message_type() != Type::MethodCall {
+                continue;
+            }
+            let is_break = breaks_at == Some(call.header().member().unwrap().as_str());
+            if is_break || self.answer(&server, &call, peer).await.is_err() {
                 return;
             }
         }
@@ -84,12 +112,21 @@ impl Private {
     }
 }
 
+fn private_path(manager: &Manager) -> PathBuf {
+    Path::new(&manager.address).with_file_name("private")
+}
+
 /// W, in µs.
 const USEC: &str = "4000000";
 
 fn start(manager: &Manager, peer: &Peer) -> Wrapped {
+    start_with(manager, peer, &[])
+}
+
+fn start_with(manager: &Manager, peer: &Peer, options: &[&str]) -> Wrapped {
     let url = format!("--http={}", peer.url());
-    Wrapped::start_within(manager, USEC, &[&url, "--interval=50ms", "--timeout=1s"], &FOREVER)
+    let options = [&[&*url, "--interval=50ms", "--timeout=1s"], options].concat();
+    Wrapped::start_within(manager, USEC, &options, &FOREVER)
 }
 
 #[test]
@@ -148,4 +185,33 @@ fn systemd_is_asked_twice_where_nothing_can_change_and_never_mind_where_all_may_
     wrapped.signal(Signal::TERM);
     let (_, _, log) = wrapped.end();
     assert!(!log.iter().any(|line| line.contains("main process of")), "{log:?}");
+}
+
+#[test]
+fn a_connection_that_breaks_is_no_answer_and_systemd_is_asked_again() {
+    let (manager, peer) = (Manager::new(), Peer::new(Manner::Healthy));
+    // Each way of it more often than it is asked anyhow: after the start, and after READY=1.
+    let private = Private::listen_and_break(&manager, "", "main", 3 * BREAKS_AT.len());
+    private.main.store(42, Ordering::Relaxed);
+    let wrapped = start(&manager, &peer);
+    wrapped.stderr_find("systemd takes process 42 for the main process");
+    assert_eq!(private.breaks.load(Ordering::Relaxed), 0);
+    wrapped.signal(Signal::TERM);
+}
+
+#[test]
+fn systemd_is_asked_again_where_nobody_listened_for_a_moment_as_when_it_executes_itself_anew() {
+    let (manager, peer) = (Manager::new(), Peer::new(Manner::Healthy));
+    drop(UnixListener::bind(private_path(&manager)).unwrap());
+    let wrapped = start_with(&manager, &peer, &["--verbose"]);
+    // Once more often than it is asked anyhow.
+    for _ in 0..3 {
+        wrapped
+            .stderr_until("systemd cannot be asked whom it takes for the main process: Connection refused");
+    }
+    std::fs::remove_file(private_path(&manager)).unwrap();
+    let private = Private::listen(&manager, "", "main");
+    private.main.store(42, Ordering::Relaxed);
+    wrapped.stderr_find("systemd takes process 42 for the main process");
+    wrapped.signal(Signal::TERM);
 }

@@ -124,6 +124,14 @@ impl Supervisor<'_> {
 
 /// systemd is busy, or executes itself anew: it can be asked again. Where there is no way to it, there will be none.
 fn is_passing(error: io::ErrorKind) -> bool {
-    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, TimedOut, UnexpectedEof};
-    matches!(error, TimedOut | ConnectionReset | ConnectionAborted | BrokenPipe | UnexpectedEof)
+    use io::ErrorKind as Is;
+    matches!(
+        error,
+        Is::TimedOut
+            | Is::ConnectionRefused
+            | Is::ConnectionReset
+            | Is::ConnectionAborted
+            | Is::BrokenPipe
+            | Is::UnexpectedEof
+    )
 }
