@@ -16,10 +16,10 @@ use crate::wrapped::Wrapped;
 const PRELUDE: &str = r#"
 import array, os, signal, socket, sys, time
 address = os.environ["NOTIFY_SOCKET"].replace("@", "\0", 1)
-def say(words, descriptors=()):
+def say(words, descriptors=(), flags=0):
     rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))]
     s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    s.sendmsg([words.encode()], rights if descriptors else [], 0, address)
+    s.sendmsg([words.encode()], rights if descriptors else [], flags, address)
 def barrier():
     ours, theirs = os.pipe()
     say("BARRIER=1", [theirs])
@@ -248,6 +248,40 @@ signal.pause()
     let reason = datagrams.last().unwrap();
     assert!(reason.contains("COMMAND: no WATCHDOG=1 of its own for"), "{reason}");
     wrapped.stderr_until("does not count: it is not COMMAND's main process");
+}
+
+#[test]
+fn pings_that_wait_to_be_read_are_read_before_the_silence_is_judged() {
+    let manager = Manager::new();
+    // Some of what it says finds no room while nobody reads.
+    let script = r#"
+say("READY=1")
+while True:
+    try:
+        say("WATCHDOG=1", flags=socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        pass
+    out("said")
+    time.sleep(0.05)
+"#;
+    // Nothing else is asked: a probe ends as soon as it is begun, before anything is heard.
+    let options = ["--child-pings=require", "--failures=1", "--interval=50ms", "--report-budget=0s"];
+    let command = ["/usr/bin/python3", "-c", &format!("{PRELUDE}{script}")];
+    let wrapped = Wrapped::start_within(&manager, "2000000", &options, &command);
+    manager.receive_until("WATCHDOG=1");
+    wrapped.signal(Signal::STOP);
+    let began = Instant::now();
+    // Longer than COMMAND may be silent.
+    while began.elapsed() < Duration::from_millis(2500) {
+        wrapped.stdout_until("said");
+    }
+    manager.drain();
+    wrapped.signal(Signal::CONT);
+    let after = manager.receive_until("WATCHDOG=");
+    assert!(says(&after, "WATCHDOG=1"), "{after:?}");
+    wrapped.signal(Signal::TERM);
+    let (_, _, log) = wrapped.end();
+    assert!(!log.iter().any(|line| line.contains("no WATCHDOG=1 of its own")), "{log:?}");
 }
 
 #[test]

@@ -99,6 +99,19 @@ fn its_required_pings_may_be_as_far_apart_as_systemd_itself_lets_them() {
 }
 
 #[test]
+fn its_silence_is_not_judged_while_what_it_has_said_is_not_read() {
+    let mut bench = Bench::watching(&["--child-pings=require"]);
+    bench.said(ping());
+    bench.now += Duration::from_secs(10);
+    bench.state.hears_child(false);
+    let actions = bench.act(HEALTHY, 1);
+    assert_eq!((sent(&actions).ends_with("WATCHDOG=1"), actions.note), (true, None));
+    bench.state.hears_child(true);
+    let report = bench.act(HEALTHY, 1).report.expect("it hangs");
+    assert!(report.reason.contains("COMMAND: no WATCHDOG=1 of its own for 10"), "{}", report.reason);
+}
+
+#[test]
 fn its_own_trigger_is_a_hang_at_once() {
     let mut bench = Bench::watching(&[]);
     bench.step(Event::ProbeDue);
