@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 const PERIOD: Duration = Duration::from_millis(20);
 /// … one of them gets this much: a tenth of a processor. What COMMAND says waits behind what strangers do, as it would
 /// at systemd, but not for long.
-pub(super) const QUOTA: Duration = Duration::from_millis(2);
+const QUOTA: Duration = Duration::from_millis(2);
+/// As many datagrams, or queued signals, are taken at a time.
+const HANDFUL: usize = 16;
 
 /// The share of one of them.
 #[derive(Debug, Clone, Default)]
@@ -36,6 +38,46 @@ impl Share {
     /// Until when it is not listened to, where that is still to come.
     pub fn rests_until(&self, now: Instant) -> Option<Instant> {
         self.rests_until.filter(|until| now < *until)
+    }
+}
+
+/// What one of them gets at a time.
+#[derive(Debug)]
+pub(super) struct Turn {
+    began: Instant,
+    taken: usize,
+}
+
+impl Turn {
+    pub fn begin(now: Instant) -> Self {
+        Self { began: now, taken: 0 }
+    }
+
+    pub fn began(&self) -> Instant {
+        self.began
+    }
+
+    /// Something was taken, whatever it was.
+    pub fn took_one(&mut self) {
+        self.taken += 1;
+    }
+
+    /// Whether there is to be one more: of a handful, and as long as the quota is not used up. A datagram that carries
+    /// descriptors takes longer than most.
+    pub fn goes_on(&self, now: Instant) -> bool {
+        self.taken == 0 || (self.taken < HANDFUL && now - self.began < QUOTA)
+    }
+
+    /// There may be more of it at once.
+    pub fn is_full(&self) -> bool {
+        self.taken == HANDFUL
+    }
+
+    /// Has it paid for.
+    pub fn end(&self, share: &mut Share, now: Instant) {
+        if self.taken > 0 {
+            share.charge(self.began, now);
+        }
     }
 }
 
@@ -79,6 +121,29 @@ mod tests {
         share.rest_until(start + 50 * US);
         assert_eq!(share.rests_until(start), Some(start + 100 * US));
         assert_eq!(share.rests_until(start + 100 * US), None);
+    }
+
+    #[test]
+    fn a_turn_ends_with_a_handful_or_with_what_uses_up_the_quota() {
+        let start = Instant::now();
+        for (taken, micros, goes_on, is_full, is_paid_for) in [
+            (0, 0, true, false, false),
+            // Kept from running before anything was taken.
+            (0, 5_000, true, false, false),
+            (1, 1_999, true, false, false),
+            (1, 2_000, false, false, true),
+            (15, 100, true, false, false),
+            (16, 100, false, true, false),
+            (16, 5_000, false, true, true),
+        ] {
+            let (mut turn, mut share, now) = (Turn::begin(start), Share::default(), start + US * micros);
+            for _ in 0..taken {
+                turn.took_one();
+            }
+            assert_eq!((turn.goes_on(now), turn.is_full()), (goes_on, is_full), "{taken} in {micros} µs");
+            turn.end(&mut share, now);
+            assert_eq!(share.rests_until(now).is_some(), is_paid_for, "{taken} in {micros} µs");
+        }
     }
 
     proptest! {

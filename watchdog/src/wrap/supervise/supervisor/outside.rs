@@ -15,11 +15,9 @@ use crate::service::signals::{self, MOST_PRESSING, Received, Signals};
 use crate::systemd::notify::{Notifier, monotonic_usec};
 use crate::systemd::relay::{Next, Relay};
 use crate::wrap::state::{Event, Phase};
-use crate::wrap::supervise::share::{QUOTA, Share};
+use crate::wrap::supervise::share::{Share, Turn};
 use crate::wrap::supervise::wait::{signalled, speaks};
 
-/// As many datagrams, or queued signals, are taken at a time.
-const HANDFUL: usize = 16;
 /// Where a verdict depends on it, so many are looked at: more than a queue of the kernel's default length holds.
 const MOST_AT_ONCE: usize = 32;
 /// When a signal for which COMMAND had no room is tried again.
@@ -194,12 +192,11 @@ impl Supervisor<'_> {
 
     /// What COMMAND, and whoever else, says over the relay.
     fn hear(&mut self) {
-        let began = Instant::now();
-        if self.outside.relay.rests_until(began).is_some() {
+        let mut turn = Turn::begin(Instant::now());
+        if self.outside.relay.rests_until(turn.began()).is_some() {
             return;
         }
-        let mut taken = 0;
-        while taken < HANDFUL {
+        while turn.goes_on(Instant::now()) {
             let has_room = self.notifier.as_ref().is_some_and(Notifier::has_room);
             let Some(relay) = self.relay.as_ref().filter(|_| has_room) else { break };
             self.outside.is_deaf = false;
@@ -210,31 +207,24 @@ impl Supervisor<'_> {
                 Err(error) => {
                     self.outside.complain(1, "read what COMMAND says to systemd", &error);
                     self.outside.is_deaf = true;
-                    self.outside.relay.rest_until(began + DEAF);
+                    self.outside.relay.rest_until(turn.began() + DEAF);
                     break;
                 }
             }
-            taken += 1;
-            // One that carries descriptors takes longer than most.
-            if began.elapsed() >= QUOTA {
-                break;
-            }
+            turn.took_one();
         }
-        self.outside.is_busy |= taken == HANDFUL;
-        if taken > 0 {
-            self.outside.relay.charge(began, Instant::now());
-        }
+        self.outside.is_busy |= turn.is_full();
+        turn.end(&mut self.outside.relay, Instant::now());
     }
 
     /// Passes real-time signals on, as long as there is room for them.
     fn take_queued(&mut self, signals: &Signals) {
-        let began = Instant::now();
-        if self.outside.queued.rests_until(began).is_some() {
+        let mut turn = Turn::begin(Instant::now());
+        if self.outside.queued.rests_until(turn.began()).is_some() {
             return;
         }
         self.outside.is_blind = false;
-        let mut taken = 0;
-        while taken < HANDFUL {
+        while turn.goes_on(Instant::now()) {
             let signal =
                 match self.outside.held.take().map_or_else(|| signals.queued.take(), |held| Ok(Some(held))) {
                     Ok(Some(signal)) => signal,
@@ -242,20 +232,18 @@ impl Supervisor<'_> {
                     Err(error) => {
                         self.outside.complain(0, "read the signals that were sent", &error);
                         self.outside.is_blind = true;
-                        self.outside.queued.rest_until(began + DEAF);
+                        self.outside.queued.rest_until(turn.began() + DEAF);
                         break;
                     }
                 };
             if !self.child.pass_on(&signal) {
                 self.outside.held = Some(signal);
-                self.outside.queued.rest_until(began + NO_ROOM);
+                self.outside.queued.rest_until(turn.began() + NO_ROOM);
                 break;
             }
-            taken += 1;
+            turn.took_one();
         }
-        self.outside.is_busy |= taken == HANDFUL;
-        if taken > 0 {
-            self.outside.queued.charge(began, Instant::now());
-        }
+        self.outside.is_busy |= turn.is_full();
+        turn.end(&mut self.outside.queued, Instant::now());
     }
 }
