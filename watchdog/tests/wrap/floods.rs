@@ -33,13 +33,18 @@ struct Flooded {
 /// With room for as many datagrams as systemd makes on a real host: such a queue never runs empty. That takes a network
 /// namespace of its own, where one can be had.
 fn start(variables: &[(&str, &str)], command: &[&str]) -> Flooded {
+    start_with_room_for(20_000, variables, command)
+}
+
+/// The same, with room for so many queued signals.
+fn start_with_room_for(signals: u32, variables: &[(&str, &str)], command: &[&str]) -> Flooded {
     let (manager, directory) = (Manager::new(), tempfile::tempdir().unwrap());
     let socket = directory.path().join("peer");
     Peer::at(&socket, Manner::Healthy);
     let inner = sd_watchdog(&[&format!("--http-unix={}:/", socket.display())], command);
     // The limit of queued signals is per user: it is not to be used up for the rest of the host.
     let roomy = r#"
-        set -- prlimit --sigpending=20000 "$0" "$@"
+        set -- prlimit --sigpending="$TEST_SIGPENDING" "$0" "$@"
         if unshare --map-root-user --net true 2>/dev/null; then
             exec unshare --map-root-user --net sh -c 'echo 512 >/proc/sys/net/unix/max_dgram_qlen; exec "$@"' sh "$@"
         fi
@@ -53,7 +58,7 @@ fn start(variables: &[(&str, &str)], command: &[&str]) -> Flooded {
         };
     }
     program.env("NOTIFY_SOCKET", &manager.address).env("WATCHDOG_USEC", W.as_micros().to_string());
-    program.envs(variables.iter().copied());
+    program.env("TEST_SIGPENDING", signals.to_string()).envs(variables.iter().copied());
     Flooded { wrapped: Wrapped::spawn(&mut program), manager, _directory: directory }
 }
 
@@ -222,28 +227,35 @@ fn pings_go_on_through_standard_signals_that_come_in_a_loop() {
 }
 
 #[test]
-fn queued_signals_reach_the_command_in_their_order() {
+fn queued_signals_reach_the_command_in_their_order_though_there_is_no_room_for_all() {
     const COUNT: u64 = 3000;
     let script = r#"
 import signal
-signal.pthread_sigmask(signal.SIG_BLOCK, [40])
+signal.pthread_sigmask(signal.SIG_BLOCK, [10, 40])
 print("up", flush=True)
+signal.sigwait([10])
 for number in range(3000):
     # si_status is where si_value is.
     value = signal.sigwaitinfo([40]).si_status
     if value != number:
         print("got", value, "instead of", number, flush=True)
+        break
 print("got all", flush=True)
 "#;
-    let flooded = start(&[], &["/usr/bin/python3", "-c", script]);
+    // Those that wait for sd-watchdog, and those that wait for COMMAND, share it: it is the user's.
+    let flooded = start_with_room_for(100, &[], &["/usr/bin/python3", "-c", script]);
     flooded.wrapped.stdout_until("up");
     let process = pidfd::open(flooded.wrapped.raw_pid()).unwrap();
-    let deadline = Instant::now() + AMPLE;
+    let (deadline, mut was_full) = (Instant::now() + AMPLE, false);
     for value in 0..COUNT {
         while !queue(&process, 40, value) {
+            if !std::mem::replace(&mut was_full, true) {
+                flooded.wrapped.signal(Signal::USR1);
+            }
             assert!(Instant::now() < deadline, "no room for signal {value}");
             std::thread::yield_now();
         }
     }
+    assert!(was_full);
     assert_eq!(flooded.wrapped.stdout_until("got all"), Vec::<String>::new());
 }

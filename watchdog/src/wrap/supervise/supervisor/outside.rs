@@ -4,6 +4,7 @@
 //! queues real-time signals. The loop must get to its probes all the same. So each of them gets a handful taken at a time and a
 //! [`Share`] of the time, and what does not depend on others is looked at first. What is not taken waits where it is.
 
+use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,8 @@ use crate::wrap::supervise::wait::{signalled, speaks};
 
 /// Where a verdict depends on it, so many are looked at: more than a queue of the kernel's default length holds.
 const MOST_AT_ONCE: usize = 32;
+/// As many signals for which COMMAND has no room are kept.
+const MOST_HELD: usize = 1024;
 /// When a signal for which COMMAND had no room is tried again.
 const NO_ROOM: Duration = Duration::from_millis(5);
 /// When a descriptor is tried again that could not be read: the kernel may have run out of memory for a moment.
@@ -31,8 +34,8 @@ pub(super) struct Outside {
     pressing: Share,
     queued: Share,
     relay: Share,
-    /// A queued signal that COMMAND has no room for.
-    held: Option<Received>,
+    /// Queued signals that COMMAND has no room for, in their order.
+    held: VecDeque<Received>,
     /// More children have ended than were waited for.
     has_more_ended: bool,
     /// The relay could not be read: whether there is something in it is not known.
@@ -43,6 +46,8 @@ pub(super) struct Outside {
     is_busy: bool,
     /// The relay, or signals, could not be read, and that was logged.
     complained: [bool; 2],
+    /// So was a queued signal that was lost.
+    has_lost: bool,
 }
 
 impl Outside {
@@ -55,7 +60,7 @@ impl Outside {
     /// Ends when somebody may have sent something that there is room and time for. `relay`: if there is room.
     pub async fn knock(&self, signals: &Signals, relay: Option<&Relay>, now: Instant) {
         let is_free = |share: &Share| share.rests_until(now).is_none();
-        let holds = self.held.is_some() || self.is_blind;
+        let holds = !self.held.is_empty() || self.is_blind;
         if self.has_more_ended
             || (holds && is_free(&self.queued))
             || (self.is_deaf && relay.is_some() && is_free(&self.relay))
@@ -225,19 +230,19 @@ impl Supervisor<'_> {
         }
         self.outside.is_blind = false;
         while turn.goes_on(Instant::now()) {
-            let signal =
-                match self.outside.held.take().map_or_else(|| signals.queued.take(), |held| Ok(Some(held))) {
-                    Ok(Some(signal)) => signal,
-                    Ok(None) => break,
-                    Err(error) => {
-                        self.outside.complain(0, "read the signals that were sent", &error);
-                        self.outside.is_blind = true;
-                        self.outside.queued.rest_until(turn.began() + DEAF);
-                        break;
-                    }
-                };
-            if !self.child.pass_on(&signal) {
-                self.outside.held = Some(signal);
+            let held = self.outside.held.pop_front();
+            let signal = match held.map_or_else(|| signals.queued.take(), |held| Ok(Some(held))) {
+                Ok(Some(signal)) => signal,
+                Ok(None) => break,
+                Err(error) => {
+                    self.outside.complain(0, "read the signals that were sent", &error);
+                    self.outside.is_blind = true;
+                    self.outside.queued.rest_until(turn.began() + DEAF);
+                    break;
+                }
+            };
+            if !self.child.pass_on(&signal) && !self.pass_on_in_place_of_another(&signal, signals) {
+                self.outside.held.push_front(signal);
                 self.outside.queued.rest_until(turn.began() + NO_ROOM);
                 break;
             }
@@ -245,5 +250,21 @@ impl Supervisor<'_> {
         }
         self.outside.is_busy |= turn.is_full();
         turn.end(&mut self.outside.queued, Instant::now());
+    }
+
+    /// What waits for us uses up the same room as what waits for COMMAND, the user's (`RLIMIT_SIGPENDING`): to take one of
+    /// ours in makes room for one more.
+    fn pass_on_in_place_of_another(&mut self, signal: &Received, signals: &Signals) -> bool {
+        let Ok(Some(next)) = signals.queued.take() else { return false };
+        let is_passed = self.child.pass_on(signal);
+        if self.outside.held.len() < MOST_HELD {
+            self.outside.held.push_back(next);
+        } else if !std::mem::replace(&mut self.outside.has_lost, true) {
+            tracing::warn!(
+                "{} is lost: COMMAND has no room for it (LimitSIGPENDING=)",
+                signals::name(next.number)
+            );
+        }
+        is_passed
     }
 }
