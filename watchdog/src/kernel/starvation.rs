@@ -101,3 +101,33 @@ impl Starvation {
         self.stalls.borrow_mut().forget();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn late_is_who_comes_after_the_last_look_that_was_planned() {
+        let (ms, start) = (Duration::from_millis(1), Instant::now());
+        let at = |after: u32| start + ms * after;
+        let limit = Limit::of(100 * ms);
+        for (looks, end, late) in [
+            // It ended before anybody looked.
+            (&[][..], 30, None),
+            (&[0], 40, Some(0)),
+            (&[0], 80, Some(30)),
+            (&[0, 50], 100, Some(0)),
+            (&[0, 50, 100], 104, Some(4)),
+            // So late that there was no second look.
+            (&[0, 250], 250, Some(200)),
+        ] {
+            let starvation = Starvation::new(Cgroup::at("/no-such.service"), Some(40));
+            for look in looks {
+                starvation.next_look(limit, start, at(*look));
+            }
+            let measure = || starvation.measure(false, limit.timeout, start, None, at(end)).late;
+            assert_eq!(measure(), late.map(|late| ms * late), "{looks:?} {end}");
+            assert_eq!(measure(), None, "that was another probe");
+        }
+    }
+}

@@ -155,15 +155,25 @@ fn a_hang_is_called_once_in_a_row() {
 }
 
 #[test]
-fn a_question_that_stood_for_long_on_purpose_counts_though_the_pressure_is_over() {
+fn who_comes_later_than_planned_is_late_and_where_nothing_was_planned_after_the_deadline() {
     let limit = Limit { timeout: 100 * MS, under_pressure: 300 * MS };
-    for (late, expected) in [(0, 'f'), (24, 'f'), (200, 'l')] {
+    for (able, planned, pressure, expected) in [
+        // It stood for long on purpose, and the pressure is over.
+        (300, Some(0), None, 'f'),
+        (300, Some(24), None, 'f'),
+        (300, Some(200), None, 'l'),
+        (124, None, None, 'f'),
+        (300, None, None, 'l'),
+        // Under pressure it stood for as long as it takes to be sure.
+        (200, Some(200), Some(STARVED), 'f'),
+        (200, None, Some(STARVED), 'f'),
+    ] {
         let mut play = Play::new(Watch::in_front(timing(1)));
-        let (able, row) = (300 * MS, 300 * MS);
-        let measured = Measured { able, row, pressure: None, late: Some(late * MS) };
+        let able = able * MS;
+        let measured = Measured { able, row: able, pressure, late: planned.map(|late| late * MS) };
         let ended = Ended::new(mute(), limit, measured);
         let (ruling, _) = play.watch.ended(ended, play.now, 0.0, play.now + able);
-        assert_eq!(letter(&ruling), expected, "{late} ms late: {ruling:?}");
+        assert_eq!(letter(&ruling), expected, "{able:?} {planned:?} {pressure:?}: {ruling:?}");
     }
 }
 
