@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use super::*;
 use crate::cli::Cli;
+use crate::hang::watch::Ended;
 use crate::systemd::relay::Reloading;
-use crate::words::outcome::Cause;
+use crate::words::outcome::{Cause, Outcome};
 
 const TARGET: &str = "http://127.0.0.1:1/";
 const MUTE: bool = false;
