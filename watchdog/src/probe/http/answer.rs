@@ -1,22 +1,21 @@
 //! An HTTP answer as it comes in: whether it is all there, and whether it is healthy. Pure.
+//!
+//! Not stricter than the service's own clients: the status line decides. Of the headers those are read that are needed, to
+//! find the end of the body or where a redirect leads; the others are passed over, whatever they are. The tests have curl to
+//! compare with.
 
-use std::borrow::Cow;
-use std::mem::MaybeUninit;
+use std::mem;
 
-use httparse::{ParserConfig, Response, Status};
-
+use self::chunked::Chunked;
+use self::head::{fields, is_line_end, items, line_length, may_begin, number, status};
 use super::expected::{Expected, LIMIT};
 use super::redirect::Origin;
 use crate::probe::broken::closed_early;
 use crate::probe::excerpt::excerpt;
 use crate::words::outcome::{Cause, Reason};
 
-const MAX_HEADERS: usize = 128;
-/// Most heads are shorter, and looked at as they come in. A longer one is looked at line by line, so that one that drips
-/// costs no more than one that does not.
-const SHORT_HEAD: usize = 1024;
-/// The size of a chunk, with extensions, which nobody uses. It is looked at from its start whenever more of it comes in.
-const LONGEST_CHUNK_LINE: usize = 1024;
+mod chunked;
+mod head;
 
 /// Less than the largest size of which glibc keeps some freed for the next one (tcache, 1032 bytes) …
 const FIRST_PART: usize = 1000;
@@ -40,8 +39,10 @@ pub struct Question<'a> {
 pub struct Answer<'a> {
     question: Question<'a>,
     bytes: Vec<u8>,
-    /// How much of `bytes` was looked at.
+    /// How much of `bytes` was looked at, while there is no whole head.
     seen: usize,
+    /// Where in `bytes` the first line begins that is not all there, likewise.
+    line: usize,
     /// How long the interim answers were that are no more in `bytes`.
     interim: usize,
     body: Option<(usize, Body)>,
@@ -66,10 +67,8 @@ enum Body {
     Empty,
     /// When `bytes` has this length.
     At(usize),
-    /// With a chunk of size 0; the next chunk starts here in `bytes`.
-    Chunked {
-        next: usize,
-    },
+    /// With a chunk of size 0.
+    Chunked(Chunked),
     WithConnection,
 }
 
@@ -83,7 +82,7 @@ enum Head {
 impl<'a> Answer<'a> {
     /// Nothing yet.
     pub fn new(question: Question<'a>) -> Self {
-        Self { question, bytes: Vec::new(), seen: 0, interim: 0, body: None }
+        Self { question, bytes: Vec::new(), seen: 0, line: 0, interim: 0, body: None }
     }
 
     /// Where to append what was read. Call [`progress`](Self::progress) after.
@@ -110,14 +109,18 @@ impl<'a> Answer<'a> {
                 Head::Partial => return Ok(Progress::Incomplete),
             }
         }
-        let cut = self.bytes.len() >= self.question.expected.limit();
+        let mut length = self.bytes.len();
         let whole = match &mut self.body {
             Some((_, Body::Empty)) => true,
             Some((_, Body::At(end))) => self.bytes.len() >= *end,
-            Some((_, Body::Chunked { next })) => skip_chunks(&self.bytes, next)?,
+            Some((_, Body::Chunked(chunked))) => {
+                let whole = chunked.take_in(&mut self.bytes)?;
+                length = self.bytes.len() + chunked.framing;
+                whole
+            }
             Some((_, Body::WithConnection)) | None => false,
         };
-        if !whole && !cut {
+        if !whole && length < self.question.expected.limit() {
             return Ok(Progress::Incomplete);
         }
         self.check_body(!whole)?;
@@ -132,124 +135,111 @@ impl<'a> Answer<'a> {
         }
     }
 
-    /// The status decides as soon as it is there: a 503 need not be read to its end.
+    /// The status decides as soon as its head is there: a 503 need not be read to its end.
     fn read_head(&mut self) -> Result<Head, Reason> {
-        let seen = std::mem::replace(&mut self.seen, self.bytes.len());
-        if seen > 0 && self.bytes.len() > SHORT_HEAD && !self.bytes[seen..].contains(&b'\n') {
-            return Ok(Head::Partial);
-        }
-        let mut start = 0;
-        let head = loop {
-            let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
-            let mut response = Response::new(&mut []);
-            let config = ParserConfig::default();
-            let head = &self.bytes[start..];
-            let length = match config.parse_response_with_uninit_headers(&mut response, head, &mut headers) {
-                Ok(Status::Complete(length)) => length,
-                Ok(Status::Partial) => break Head::Partial,
-                Err(error) => {
-                    return Err(not_http(&format!("{error}: {}", excerpt(&self.bytes[start..]))));
-                }
-            };
-            match response.code.unwrap_or_default() {
+        while let Some(length) = self.head_length() {
+            match status(&self.bytes).map_err(|problem| self.strange(problem))? {
                 // 100 Continue, 103 Early Hints: the answer follows.
-                100 | 102..=199 => start += length,
-                status => break self.judge_head(status, response.headers, length)?,
+                100 | 102..=199 => self.take_away(length),
+                status => return self.judge_head(status, length),
             }
-        };
-        self.bytes.drain(..start);
-        self.seen = self.bytes.len();
-        self.interim += start;
+        }
         if self.interim > LIMIT {
             return Err(not_http("only interim answers, and no end of them"));
         }
-        Ok(head)
+        // What begins otherwise may never get to the end of a line.
+        if !may_begin(&self.bytes) {
+            return Err(self.strange("invalid HTTP version"));
+        }
+        if self.line > 0 {
+            status(&self.bytes).map_err(|problem| self.strange(problem))?;
+        }
+        Ok(Head::Partial)
     }
 
-    fn judge_head(
-        &self,
-        status: u16,
-        headers: &[httparse::Header<'_>],
-        length: usize,
-    ) -> Result<Head, Reason> {
+    /// Looks for the next head from the beginning.
+    fn take_away(&mut self, length: usize) {
+        self.bytes.drain(..length);
+        self.interim += length;
+        (self.seen, self.line) = (0, 0);
+    }
+
+    fn strange(&self, problem: &str) -> Reason {
+        not_http(&format!("{problem}: {}", excerpt(&self.bytes)))
+    }
+
+    /// The length of the head with the empty line behind it, if it is all there; empty lines in front are taken away.
+    /// Of a head that drips, what was looked at is not looked at again.
+    fn head_length(&mut self) -> Option<usize> {
+        if self.bytes.first().copied().is_some_and(is_line_end) {
+            self.take_away(self.bytes.iter().take_while(|byte| is_line_end(**byte)).count());
+        }
+        while let Some(length) = line_length(&self.bytes[self.seen..]) {
+            self.seen += length;
+            let line = mem::replace(&mut self.line, self.seen);
+            if is_line_end(self.bytes[line]) {
+                return Some(self.seen);
+            }
+        }
+        self.seen = self.bytes.len();
+        None
+    }
+
+    fn judge_head(&self, status: u16, length: usize) -> Result<Head, Reason> {
         let Question { expected, follow, method, path } = self.question;
+        let head = &self.bytes[..length];
         if let (301..=303 | 307 | 308, Some(origin)) = (status, follow)
-            && let Some(location) = find(headers, "location")
+            && let Some((_, location)) = fields(head).find(|(name, _)| name.eq_ignore_ascii_case(b"location"))
             && let Some(path) = origin.resolve(path, location)
         {
             return Ok(Head::Redirect { status, path });
         }
         expected.check_status(status)?;
         let empty = method == "HEAD" || matches!(status, 101 | 204 | 304);
-        let body = if empty { Body::Empty } else { body(headers, length)? };
+        let body = if empty { Body::Empty } else { body(head)? };
         Ok(Head::Final { length, body })
     }
 
     fn check_body(&self, cut: bool) -> Result<(), Reason> {
         let expected = self.question.expected;
-        if expected.wants_body() { expected.check_body(&self.content(), cut) } else { Ok(()) }
+        if expected.wants_body() { expected.check_body(self.content(), cut) } else { Ok(()) }
     }
 
     /// The body, as far as it is there.
-    fn content(&self) -> Cow<'_, [u8]> {
-        match self.body {
-            None | Some((_, Body::Empty)) => Cow::Borrowed(&[]),
-            Some((start, Body::At(end))) => Cow::Borrowed(&self.bytes[start..end.min(self.bytes.len())]),
-            Some((start, Body::Chunked { .. })) => Cow::Owned(join_chunks(&self.bytes[start..])),
-            Some((start, Body::WithConnection)) => Cow::Borrowed(&self.bytes[start..]),
+    fn content(&self) -> &[u8] {
+        match &self.body {
+            None | Some((_, Body::Empty)) => &[],
+            Some((start, Body::At(end))) => &self.bytes[*start..(*end).min(self.bytes.len())],
+            Some((start, Body::Chunked(chunked))) => &self.bytes[*start..chunked.end],
+            Some((start, Body::WithConnection)) => &self.bytes[*start..],
         }
     }
 }
 
-fn find<'h>(headers: &'h [httparse::Header<'_>], name: &str) -> Option<&'h [u8]> {
-    headers.iter().find(|header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value)
-}
-
-fn body(headers: &[httparse::Header<'_>], start: usize) -> Result<Body, Reason> {
-    if let Some(coding) = find(headers, "transfer-encoding") {
-        let chunked = coding.to_ascii_lowercase().ends_with(b"chunked");
-        return Ok(if chunked { Body::Chunked { next: start } } else { Body::WithConnection });
-    }
-    let Some(length) = find(headers, "content-length") else { return Ok(Body::WithConnection) };
-    let digits = std::str::from_utf8(length.trim_ascii())
-        .ok()
-        .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
-    let length: Option<u64> = digits.and_then(|digits| digits.parse().ok());
-    let length = length.ok_or_else(|| not_http("its Content-Length is not a number"))?;
-    Ok(Body::At(start.saturating_add(usize::try_from(length).unwrap_or(usize::MAX))))
-}
-
-/// Moves `next` over the chunks that are all there. True at the last one; trailers do not matter.
-fn skip_chunks(bytes: &[u8], next: &mut usize) -> Result<bool, Reason> {
-    let broken = || not_http("its body has a broken chunk");
-    loop {
-        let Some(rest) = bytes.get(*next..) else { return Ok(false) };
-        match httparse::parse_chunk_size(rest) {
-            Ok(Status::Complete((line, _))) if line > LONGEST_CHUNK_LINE => return Err(broken()),
-            Ok(Status::Complete((_, 0))) => return Ok(true),
-            Ok(Status::Complete((line, size))) => {
-                let size = usize::try_from(size).unwrap_or(usize::MAX);
-                *next = next.saturating_add(line).saturating_add(size).saturating_add(b"\r\n".len());
+/// Where the body ends. Of several lengths that are the same, each is right (RFC 9112, section 6.3).
+fn body(head: &[u8]) -> Result<Body, Reason> {
+    let (mut chunked, mut length, mut is_one) = (false, None, true);
+    for (name, value) in fields(head) {
+        if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            chunked |= items(value).any(|coding| coding.eq_ignore_ascii_case(b"chunked"));
+        } else if name.eq_ignore_ascii_case(b"content-length") {
+            for item in items(value) {
+                let number = number(item);
+                is_one &= *length.get_or_insert(number) == number;
             }
-            Ok(Status::Partial) if rest.len() < LONGEST_CHUNK_LINE => return Ok(false),
-            Ok(Status::Partial) | Err(_) => return Err(broken()),
         }
     }
-}
-
-/// What is in the chunks, the last of which need not be all there.
-fn join_chunks(mut rest: &[u8]) -> Vec<u8> {
-    let mut content = Vec::new();
-    while let Ok(Status::Complete((line, size))) = httparse::parse_chunk_size(rest) {
-        let chunk = &rest[line..];
-        let size = usize::try_from(size).unwrap_or(usize::MAX);
-        content.extend_from_slice(&chunk[..size.min(chunk.len())]);
-        match chunk.get(size.saturating_add(b"\r\n".len())..) {
-            Some(next) if size > 0 => rest = next,
-            _ => break,
-        }
+    // A length beside it means nothing.
+    if chunked {
+        return Ok(Body::Chunked(Chunked::new(head.len())));
     }
-    content
+    let Some(length) = length else { return Ok(Body::WithConnection) };
+    let length = length.ok_or_else(|| not_http("its Content-Length is not a number"))?;
+    if !is_one {
+        return Err(not_http("its Content-Length is not one number"));
+    }
+    // No body is as long as the largest number: that is to say, there is no end of it.
+    Ok(head.len().checked_add(length).map_or(Body::WithConnection, Body::At))
 }
 
 fn not_http(problem: &str) -> Reason {

@@ -2,6 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod against_curl;
+
 /// Feeds `parts` one by one, then closes the connection; says after how many parts it was decided, and what.
 fn outcome(parts: &[&[u8]]) -> (usize, Result<(), String>) {
     judge(&Expected::default(), "GET", parts)
@@ -75,7 +77,7 @@ fn anything_else_is_unhealthy_with_a_reason() {
         ),
         (
             "not an HTTP answer: its Content-Length is not a number",
-            &[b"HTTP/1.1 200 OK\r\nContent-Length: +0\r\n\r\n"],
+            &[b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n"],
         ),
         (
             "not an HTTP answer: its body has a broken chunk",
@@ -92,6 +94,42 @@ fn anything_else_is_unhealthy_with_a_reason() {
         ("not an HTTP answer: its head is longer than 64 KiB", &[b"HTTP/1.1 200 OK\r\nX: ", LONG]),
     ] {
         assert_eq!(outcome(parts).1, Err(expected.to_owned()));
+    }
+}
+
+#[test]
+fn the_status_line_decides_and_what_is_not_needed_is_passed_over() {
+    let many = "X: y\r\n".repeat(129);
+    for head in [
+        "HTTP/1.1 200 OK\r\nX-Long: a\r\n b\r\n\tContent-Length: 99",
+        "HTTP/1.1 200 OK\r\nSet-Cookie : x",
+        "HTTP/1.1 200 OK\r\nX Name: x\r\nnonsense\r\n: x\r\n(: x",
+        "HTTP/1.1 200 OK\r\nX: a\0b\u{1}\u{7f}",
+        "HTTP/1.1 200 OK\nX: y",
+        "HTTP/1.1 200",
+        "HTTP/1.0  200  OK",
+        "\r\nHTTP/1.9\t200\r\n\u{e9}: \u{e9}",
+        "HTTP/1.1 200 OK\r\nContent-Length: 2,2",
+        "HTTP/1.1 200 OK\r\ncontent-length : 2",
+        &format!("HTTP/1.1 200 OK\r\n{many}X: y"),
+    ] {
+        let answer = format!("{head}\r\nContent-Length: 2\r\n\r\nok");
+        assert_eq!(outcome(&[answer.as_bytes()]), (1, Ok(())), "{head:?}");
+        // Also where every byte comes alone.
+        let bytes: Vec<&[u8]> = answer.as_bytes().chunks(1).collect();
+        assert_eq!(outcome(&bytes), (bytes.len(), Ok(())), "{head:?}");
+    }
+    let chunks = b"HTTP/1.1 200 OK\nTransfer-Encoding: x, Chunked\nContent-Length: two\n\n2 ;x\nok\n0\n";
+    assert_eq!(outcome(&[chunks]), (1, Ok(())));
+    for status_line in ["HTTP/1.1 20", "HTTP/1.1 2000 OK", "HTTP/1.1 OK", "HTTP/4.0 200 OK", "HTTP 200 OK"] {
+        let (_, outcome) = outcome(&[format!("{status_line}\r\n").as_bytes()]);
+        let reason = outcome.expect_err(status_line);
+        assert!(reason.starts_with("not an HTTP answer: invalid HTTP "), "{status_line}: {reason}");
+    }
+    for lengths in ["2, 3", "2\r\nContent-Length: 3"] {
+        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {lengths}\r\n\r\nok");
+        let reason = "not an HTTP answer: its Content-Length is not one number";
+        assert_eq!(outcome(&[answer.as_bytes()]).1, Err(reason.to_owned()));
     }
 }
 
