@@ -97,7 +97,8 @@ pub struct ProbeArgs {
     )]
     pub status: Option<String>,
 
-    /// With --http and --http-unix: text that the answer's body must contain, in its first MiB
+    /// With --http and --http-unix: text that the answer's body must contain, in its first MiB; once it is there, the
+    /// rest is not waited for
     #[arg(
         long,
         value_name = "TEXT",
@@ -106,7 +107,8 @@ pub struct ProbeArgs {
     )]
     pub body: Option<String>,
 
-    /// With --http and --http-unix: a regular expression that the answer's body must match, in its first 64 KiB
+    /// With --http and --http-unix: a regular expression that the answer's body must match, in its first 64 KiB, when
+    /// these or all of it are there
     #[cfg(feature = "regex")]
     #[arg(
         long,

@@ -2,7 +2,8 @@
 //!
 //! - Every probe makes its own connection. A kept one would go on working where new clients are no longer let in, and
 //!   that a connection was accepted proves nothing: the kernel accepts for a process that is stuck. Only an answer does.
-//! - The deadline covers connecting, TLS, the request, and the whole answer, redirects included.
+//! - The deadline covers connecting, TLS, the request, and the whole answer, redirects included; where a text in the body
+//!   decides, the answer up to that.
 //! - Redirects are an answer (status 200–399 is healthy). Those that stay on scheme, host and port are followed if
 //!   asked. Proxy variables are not read.
 

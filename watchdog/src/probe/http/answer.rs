@@ -8,7 +8,7 @@ use std::mem;
 
 use self::chunked::Chunked;
 use self::head::{fields, is_line_end, items, line_length, may_begin, number, status};
-use super::expected::{Expected, LIMIT};
+use super::expected::{Expected, LIMIT, contains};
 use super::redirect::Origin;
 use crate::probe::broken::closed_early;
 use crate::probe::excerpt::excerpt;
@@ -46,6 +46,8 @@ pub struct Answer<'a> {
     /// How long the interim answers were that are no more in `bytes`.
     interim: usize,
     body: Option<(usize, Body)>,
+    /// How much of the body was searched for a text.
+    searched: usize,
 }
 
 /// More to come?
@@ -82,7 +84,7 @@ enum Head {
 impl<'a> Answer<'a> {
     /// Nothing yet.
     pub fn new(question: Question<'a>) -> Self {
-        Self { question, bytes: Vec::new(), seen: 0, line: 0, interim: 0, body: None }
+        Self { question, bytes: Vec::new(), seen: 0, line: 0, interim: 0, body: None, searched: 0 }
     }
 
     /// Where to append what was read. Call [`progress`](Self::progress) after.
@@ -111,15 +113,20 @@ impl<'a> Answer<'a> {
         }
         let mut length = self.bytes.len();
         let whole = match &mut self.body {
-            Some((_, Body::Empty)) => true,
-            Some((_, Body::At(end))) => self.bytes.len() >= *end,
+            Some((_, Body::Empty)) => Ok(true),
+            Some((_, Body::At(end))) => Ok(self.bytes.len() >= *end),
             Some((_, Body::Chunked(chunked))) => {
-                let whole = chunked.take_in(&mut self.bytes)?;
+                let whole = chunked.take_in(&mut self.bytes);
                 length = self.bytes.len() + chunked.framing;
                 whole
             }
-            Some((_, Body::WithConnection)) | None => false,
+            Some((_, Body::WithConnection)) | None => Ok(false),
         };
+        // Whatever follows, and be it broken.
+        if self.has_text() {
+            return Ok(Progress::Complete);
+        }
+        let whole = whole?;
         if !whole && length < self.question.expected.limit() {
             return Ok(Progress::Incomplete);
         }
@@ -198,6 +205,16 @@ impl<'a> Answer<'a> {
         let empty = method == "HEAD" || matches!(status, 101 | 204 | 304);
         let body = if empty { Body::Empty } else { body(head)? };
         Ok(Head::Final { length, body })
+    }
+
+    /// The text that is all that the body needs is there. What was searched is not searched again.
+    fn has_text(&mut self) -> bool {
+        let Some(wanted) = self.question.expected.decisive_text() else { return false };
+        let content = self.content();
+        let (start, searched) = (self.searched.saturating_sub(wanted.len()), content.len());
+        let found = contains(&content[start..], wanted);
+        self.searched = searched;
+        found
     }
 
     fn check_body(&self, cut: bool) -> Result<(), Reason> {

@@ -43,6 +43,16 @@ impl Expected {
         self.text.is_some()
     }
 
+    /// The text that the body must contain, if that is all: once it is there, nothing that follows changes that. A pattern
+    /// has to wait for the whole body: `up$` may match what is there so far, and not what will be.
+    pub fn decisive_text(&self) -> Option<&str> {
+        #[cfg(feature = "regex")]
+        if self.pattern.is_some() {
+            return None;
+        }
+        self.text.as_deref()
+    }
+
     /// How much of an answer is read, in bytes.
     pub fn limit(&self) -> usize {
         if self.text.is_some() { TEXT_LIMIT } else { LIMIT }
@@ -63,8 +73,7 @@ impl Expected {
     /// Decides by the body; `cut` if there was more of it than is read.
     pub fn check_body(&self, body: &[u8], cut: bool) -> Result<(), Reason> {
         if let Some(wanted) = &self.text
-            // What is not UTF-8 is in no --body either.
-            && !String::from_utf8_lossy(body).contains(wanted.as_str())
+            && !contains(body, wanted)
         {
             return Err(mismatch("contain", wanted, body, cut.then_some("1 MiB")));
         }
@@ -78,6 +87,11 @@ impl Expected {
         }
         Ok(())
     }
+}
+
+/// What is not UTF-8 is in no `text` either.
+pub fn contains(body: &[u8], text: &str) -> bool {
+    String::from_utf8_lossy(body).contains(text)
 }
 
 fn mismatch(verb: &str, wanted: &str, body: &[u8], cut: Option<&str>) -> Reason {

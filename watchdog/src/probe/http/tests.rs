@@ -226,6 +226,30 @@ fn a_body_that_never_ends_is_read_to_its_first_mebibyte() {
 }
 
 #[test]
+fn a_stream_of_events_is_healthy_as_soon_as_the_text_is_there() {
+    let stream = |options: &[&str], timeout| {
+        probe_peer(options, timeout, |mut stream| {
+            stream.set_nodelay(true).expect("no delay");
+            for part in [
+                "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n",
+                "Transfer-Encoding: chunked\r\n\r\n9\r\n: hello\n\n\r\n",
+                "9\r\nda",
+                "ta: 1\n\n\r\n",
+            ] {
+                stream.write_all(part.as_bytes()).expect("to answer");
+            }
+            until_closed(stream);
+        })
+    };
+    assert_eq!(stream(&["--body", "data"], AMPLE), HEALTHY);
+    // The whole is waited for where the whole decides.
+    assert_eq!(stream(&[], LATER), "answer incomplete after 1 s");
+    if cfg!(feature = "regex") {
+        assert_eq!(stream(&["--body-regex", "data"], LATER), "answer incomplete after 1 s");
+    }
+}
+
+#[test]
 fn redirects_are_answers_and_are_not_followed_unless_asked() {
     // Nothing listens where this leads: to follow it would be to be refused.
     let head = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n";

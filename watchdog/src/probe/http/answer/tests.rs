@@ -140,11 +140,16 @@ fn wanting(text: &str) -> Expected {
 }
 
 #[test]
-fn the_body_is_judged_when_it_is_all_there() {
+fn the_body_is_judged_when_it_is_all_there_or_the_text_is() {
     for (decided_after, expected, parts) in [
         (2, "", &[&b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nall"[..], b"ok"][..]),
         (1, "does not contain \"allok\" (\"all\")", &[b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nallok"]),
-        (3, "", &[b"HTTP/1.0 200 OK\r\n\r\nal", b"lok"]),
+        (2, "", &[b"HTTP/1.0 200 OK\r\n\r\nal", b"lok"]),
+        (3, "", &[b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", b"\xffa", b"llok\xff", b"never read"]),
+        (3, "", &[CHUNKED, b"9\r\nal", b"lok", b"never read"]),
+        (3, "", &[CHUNKED, b"1\r\na\r\n1\r\nl\r\n5\r\nl", b"ok\r\nno size"]),
+        (1, "", &[b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nallok\r\nno size"]),
+        (2, "not an HTTP answer: its body has a broken chunk", &[CHUNKED, b"4\r\nallo\r\nk"]),
         (3, "does not contain \"allok\" (\"allo\")", &[b"HTTP/1.0 200 OK\r\n\r\nal", b"lo"]),
         (3, "", &[CHUNKED, b"3\r\nall\r\n2;x=y\r\no", b"k\r\n0\r\n\r\n"]),
         (2, "does not contain \"allok\" (\"al\")", &[CHUNKED, b"2\r\nal\r\n0\r\nTrailer: allok\r\n\r\n"]),
@@ -166,7 +171,7 @@ fn a_long_body_is_read_to_1_mib_where_it_decides() {
         judge(&wanting("ok"), "GET", &parts),
         (17, Err("body does not contain \"ok\" in its first 1 MiB".to_owned()))
     );
-    assert_eq!(judge(&wanting("xx"), "GET", &parts), (17, Ok(())));
+    assert_eq!(judge(&wanting("xx"), "GET", &parts), (2, Ok(())));
     assert_eq!(judge(&Expected::default(), "GET", &parts), (2, Ok(())));
 }
 
@@ -179,6 +184,11 @@ fn a_regular_expression_looks_at_the_first_64_kib_of_the_body() {
     let not_found = Err("body does not match \"o+k\" in its first 64 KiB".to_owned());
     assert_eq!(judge(&pattern("o+k"), "GET", &[head, LONG, b"ok"]), (2, not_found.clone()));
     assert_eq!(judge(&pattern("^x"), "GET", &[head, LONG]), (2, Ok(())));
+    // What matches so far may not match in the end.
+    let parts = [&b"HTTP/1.0 200 OK\r\n\r\n"[..], b"up", b" and down"];
+    assert_eq!(judge(&pattern("^up"), "GET", &parts), (4, Ok(())));
+    let (after, outcome) = judge(&pattern("^up$"), "GET", &parts);
+    assert_eq!((after, outcome.is_err()), (4, true));
     // Also where a text lets more be read.
     let both = Expected { text: Some("ok".to_owned()), ..pattern("o+k") };
     let short = b"HTTP/1.0 200 OK\r\n\r\n";
