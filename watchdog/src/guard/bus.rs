@@ -21,11 +21,9 @@ use crate::guard::name::ServiceName;
 use crate::guard::settings::{Settings, Whom};
 use crate::guard::unit::Unit;
 use crate::kernel::alarm::timeout;
-use crate::systemd::dbus::names::{
-    BUS, MANAGER, PRIVATE_SOCKET, PROPERTIES, SERVICE, SYSTEMD, UNIT, bus_socket,
-};
+use crate::systemd::dbus::names::{BUS, MANAGER, PRIVATE_SOCKET, PROPERTIES, SERVICE, SYSTEMD, UNIT};
 use crate::systemd::dbus::wire::{Argument, Incoming};
-use crate::systemd::dbus::{CallError, Connection, Property, Wanted};
+use crate::systemd::dbus::{CallError, Connection, Property, Wanted, connect_to_bus};
 use crate::systemd::job::JobType;
 
 /// What connecting may take.
@@ -143,7 +141,7 @@ impl Bus {
     }
 
     async fn over_system_bus() -> io::Result<(Self, Changes)> {
-        let (bus, changes) = Self::open(UnixStream::connect(bus_socket()?).await?).await?;
+        let (bus, changes) = Self::open(connect_to_bus().await?).await?;
         bus.subscribe().await.map_err(io::Error::other)?;
         Ok((bus, changes))
     }

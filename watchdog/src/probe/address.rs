@@ -7,13 +7,27 @@ use std::path::PathBuf;
 /// The longest path that fits a Unix socket's address, in bytes; unix(7).
 const LONGEST_PATH: usize = 107;
 
+/// The longest name of an interface, in bytes: IFNAMSIZ, less the zero byte; netdevice(7).
+const LONGEST_INTERFACE: usize = 15;
+
 /// Where to connect to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Host {
     /// Known without a lookup, in order of preference.
     Addresses(Vec<SocketAddr>),
+    /// Known, but on an interface the number of which may change.
+    Scoped(Scoped),
     /// To be looked up.
     Name(String),
+}
+
+/// An IPv6 address that means something on one interface only: fe80::1%eth0, RFC 4007.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scoped {
+    pub address: Ipv6Addr,
+    pub port: u16,
+    /// Its name, or its number.
+    pub interface: String,
 }
 
 /// An address that cannot be connected to.
@@ -40,6 +54,9 @@ pub enum AddressError {
 impl Host {
     /// An address or a name, without brackets.
     pub fn new(host: &str, port: u16) -> Self {
+        if let Some((address, interface)) = scoped(host) {
+            return Self::Scoped(Scoped { address, port, interface: interface.to_owned() });
+        }
         let addresses: Vec<IpAddr> = match host.parse() {
             Ok(address) => vec![address],
             Err(_) if host.eq_ignore_ascii_case("localhost") => {
@@ -55,6 +72,7 @@ impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Addresses(addresses) => write!(f, "{addresses:?}"),
+            Self::Scoped(Scoped { address, interface, .. }) => write!(f, "{address}%{interface}"),
             Self::Name(name) => f.write_str(name),
         }
     }
@@ -72,12 +90,37 @@ pub fn host_and_port(text: &str) -> Result<(&str, u16), AddressError> {
     Ok((bare_host(host)?, self::port(port)?))
 }
 
+/// The address, and the interface behind the percent sign. In a URL that is written %25 (RFC 6874), and curl takes both;
+/// as there, an interface 25x is written %2525x.
+fn scoped(host: &str) -> Option<(Ipv6Addr, &str)> {
+    let (address, interface) = host.split_once('%')?;
+    let interface = interface.strip_prefix("25").filter(|rest| !rest.is_empty()).unwrap_or(interface);
+    let fits = |byte: u8| byte.is_ascii_graphic() && !b"/%".contains(&byte);
+    let is_name = (1..=LONGEST_INTERFACE).contains(&interface.len()) && interface.bytes().all(fits);
+    address.parse().ok().filter(|_| is_name).map(|address| (address, interface))
+}
+
+/// HOST or HOST:PORT, for others to see: to them an interface of ours means nothing.
+pub fn without_interface(authority: &str) -> String {
+    match authority.split_once('%') {
+        Some((address, rest)) => {
+            let bracket = rest.find(']').map_or("", |end| &rest[end..]);
+            format!("{address}{bracket}")
+        }
+        None => authority.to_owned(),
+    }
+}
+
 /// Without brackets.
 pub fn bare_host(host: &str) -> Result<&str, AddressError> {
     let wrong = || AddressError::Host { host: host.to_owned() };
     if let Some(rest) = host.strip_prefix('[') {
         let bare = rest.strip_suffix(']').ok_or_else(wrong)?;
-        return if bare.parse::<Ipv6Addr>().is_ok() { Ok(bare) } else { Err(wrong()) };
+        return if bare.parse::<Ipv6Addr>().is_ok() || scoped(bare).is_some() {
+            Ok(bare)
+        } else {
+            Err(wrong())
+        };
     }
     match host {
         "" => Err(AddressError::NoHost),
@@ -114,8 +157,33 @@ mod tests {
             ("[::1]:80", "::1", 80),
             ("localhost:65535", "localhost", 65535),
             ("my_db.example.org:1", "my_db.example.org", 1),
+            ("[fe80::1%eth0]:80", "fe80::1%eth0", 80),
+            ("[fe80::1%25eth0]:80", "fe80::1%25eth0", 80),
         ] {
             assert_eq!(host_and_port(text), Ok((host, port)), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_may_name_its_interface() {
+        for (host, interface) in [
+            ("fe80::1%eth0", "eth0"),
+            ("fe80::1%25eth0", "eth0"),
+            ("fe80::1%3", "3"),
+            ("fe80::1%25", "25"),
+            ("fe80::1%2525x", "25x"),
+            ("fe80::1%br-0.7@x", "br-0.7@x"),
+        ] {
+            let (address, interface) = (Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1), interface.to_owned());
+            assert_eq!(Host::new(host, 80), Host::Scoped(Scoped { address, port: 80, interface }), "{host}");
+        }
+        for (authority, shown) in [
+            ("[fe80::1%25eth0]:8080", "[fe80::1]:8080"),
+            ("[fe80::1%eth0]", "[fe80::1]"),
+            ("fe80::1%eth0", "fe80::1"),
+            ("[::1]:80", "[::1]:80"),
+        ] {
+            assert_eq!(without_interface(authority), shown);
         }
     }
 
@@ -136,6 +204,11 @@ mod tests {
             ("::1", "goes in brackets"),
             ("[localhost]:80", "\"[localhost]\" is neither"),
             ("[::1:80", "\"[::1\" is neither"),
+            ("[fe80::1%]:80", "is neither"),
+            ("[fe80::1%a b]:80", "is neither"),
+            ("[fe80::1%interface-0123456]:80", "is neither"),
+            ("[127.0.0.1%eth0]:80", "is neither"),
+            ("fe80::1%eth0:80", "is neither"),
             ("a b:80", "\"a b\" is neither an IP address nor a host name"),
             ("me@host:80", "is neither"),
             ("host/path:80", "is neither"),

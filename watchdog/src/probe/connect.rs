@@ -1,23 +1,27 @@
 //! Where a probe connects to, and how far it got when its deadline came.
 //!
-//! - IP addresses and `localhost` need no lookup; for other names see the module `lookup`.
+//! - IP addresses and `localhost` need no lookup; for other names see the module `lookup`. The interface in `fe80::1%eth0`
+//!   is looked up for every probe.
 //! - The connection is closed in the ordinary way, not reset: some servers log every reset. On loopback the kernel
 //!   reuses ports in TIME_WAIT (`net.ipv4.tcp_tw_reuse`).
 
 use std::fmt;
 use std::io::ErrorKind;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, SocketAddrV6};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::pin::{Pin, pin};
 use std::time::{Duration, Instant};
 
-use rustix::net::{AddressFamily, SocketAddrUnix};
+use rustix::io::Errno;
+use rustix::net::netdevice::name_to_index;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, socket};
 
-use super::address::{self, AddressError, Host};
+use super::address::{self, AddressError, Host, Scoped};
 use super::broken::not_connected;
 use super::course::{Course, Stage};
 use super::deadline::{Deadline, Waited};
+use super::local;
 use super::lookup::Lookup;
 use super::plain::{NotConnected, Plain};
 use super::tcp::{self, Answered};
@@ -40,6 +44,7 @@ pub struct Endpoint {
 #[derive(Debug)]
 enum Place {
     Addresses(Vec<SocketAddr>),
+    Scoped(Box<Scoped>),
     Name(Box<Lookup>),
     Unix(PathBuf),
 }
@@ -49,6 +54,7 @@ impl Endpoint {
     pub fn tcp(host: &str, port: u16) -> Self {
         Self::at(match Host::new(host, port) {
             Host::Addresses(addresses) => Place::Addresses(addresses),
+            Host::Scoped(scoped) => Place::Scoped(Box::new(scoped)),
             Host::Name(name) => Place::Name(Box::new(Lookup::new(&name, port))),
         })
     }
@@ -122,6 +128,10 @@ impl Endpoint {
                 course.reach(Stage::Connect);
                 tcp::in_order(addresses, &self.answered).await
             }
+            Place::Scoped(scoped) => {
+                course.reach(Stage::Connect);
+                Box::pin(tcp::in_order(&[numbered(scoped)?], &self.answered)).await
+            }
             // Apart, so that the others stay small.
             Place::Name(lookup) => Box::pin(self.connect_to(lookup, course)).await,
         }
@@ -160,6 +170,23 @@ impl Endpoint {
     }
 }
 
+/// With the number that the interface has now: it may have come, or come anew, since the last probe.
+fn numbered(Scoped { address, port, interface }: &Scoped) -> Result<SocketAddr, Reason> {
+    let number = match interface.parse() {
+        Ok(number) => number,
+        Err(_) => socket(AddressFamily::INET6, SocketType::DGRAM, None)
+            .and_then(|socket| name_to_index(socket, interface))
+            .map_err(|errno| match errno {
+                Errno::NODEV => Reason::new(
+                    Cause::System,
+                    format!("there is no interface {interface}; look at `ip link`"),
+                ),
+                errno => local::reason("look up the interface", &errno.into(), false),
+            })?,
+    };
+    Ok(SocketAddrV6::new(*address, *port, 0, number).into())
+}
+
 async fn connect_unix(path: &Path) -> Result<Plain, Reason> {
     let not_connected = |NotConnected { error, when }| not_connected(&error, when, true);
     let address = match path.as_os_str().as_bytes() {
@@ -182,6 +209,9 @@ impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {
             Place::Addresses(addresses) => write!(f, "addresses {addresses:?}"),
+            Place::Scoped(scoped) => {
+                write!(f, "address {} port {} on {}", scoped.address, scoped.port, scoped.interface)
+            }
             Place::Name(lookup) => write!(f, "name {} port {}", lookup.name(), lookup.port()),
             Place::Unix(path) => write!(f, "socket {}", path.display().to_string().replace('\0', "@")),
         }

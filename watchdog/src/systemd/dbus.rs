@@ -27,11 +27,13 @@ use self::wire::{Argument, Call, FIXED, Frame, Incoming, Kind};
 
 use crate::kernel::alarm::timeout;
 
+mod address;
 mod calls;
 pub mod names;
 mod property;
 pub mod wire;
 
+pub(crate) use self::address::connect_to_bus;
 pub use self::property::Property;
 
 /// What a call to systemd may take. During `daemon-reload` on a big host it does not answer for seconds.

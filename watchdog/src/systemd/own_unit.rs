@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 
 use tokio::net::UnixStream;
 
-use crate::systemd::dbus::names::{PRIVATE_SOCKET, bus_socket};
+use crate::systemd::dbus::names::PRIVATE_SOCKET;
 use crate::systemd::dbus::wire::Argument;
-use crate::systemd::dbus::{CallError, Connection, NoSignals, Property};
+use crate::systemd::dbus::{CallError, Connection, NoSignals, Property, connect_to_bus};
 use crate::systemd::job::JobType;
 
 /// It, and the connection over which it is asked.
@@ -28,9 +28,7 @@ impl OwnUnit {
         let private = private_socket(std::env::var_os("NOTIFY_SOCKET").as_deref())
             .ok_or_else(|| io::Error::other("it is not known where it listens"))?;
         match Self::over_private_socket(&private).await {
-            Err(_) if private == Path::new(PRIVATE_SOCKET) => {
-                Self::over_bus(UnixStream::connect(bus_socket()?).await?).await
-            }
+            Err(_) if private == Path::new(PRIVATE_SOCKET) => Self::over_bus(connect_to_bus().await?).await,
             unit => unit,
         }
     }

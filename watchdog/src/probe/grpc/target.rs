@@ -50,8 +50,8 @@ impl Target {
         let (host, port) = address::host_and_port(authority)?;
         Ok(Self {
             endpoint: Endpoint::tcp(host, port),
-            tls_host: tls.then(|| host.to_owned()),
-            authority: authority.to_owned(),
+            tls_host: tls.then(|| address::without_interface(host)),
+            authority: address::without_interface(authority),
             service: self::service(service)?,
         })
     }
@@ -91,6 +91,7 @@ mod tests {
             ("127.0.0.1:50051/", "addresses [127.0.0.1:50051]", false, "127.0.0.1:50051", ""),
             ("a.example:1/my.Service", "name a.example port 1", false, "a.example:1", "my.Service"),
             ("http://[::1]:2/x", "addresses [[::1]:2]", false, "[::1]:2", "x"),
+            ("https://[fe80::1%eth0]:2", "address fe80::1 port 2 on eth0", true, "[fe80::1]:2", ""),
             ("HTTPS://127.0.0.1:3/x", "addresses [127.0.0.1:3]", true, "127.0.0.1:3", "x"),
             ("unix:/run/my.sock", "socket /run/my.sock", false, "localhost", ""),
             ("unix:/run/my.sock:my.Service", "socket /run/my.sock", false, "localhost", "my.Service"),

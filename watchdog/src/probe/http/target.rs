@@ -70,11 +70,12 @@ impl Target {
             None => return Err(AddressError::Port.into()),
         };
         let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+        let known_as = address::without_interface(host);
         Ok(Self {
             endpoint: Endpoint::tcp(host, port),
-            origin: Origin::new(scheme, host, port),
-            tls_host: (scheme == "https").then(|| host.to_owned()),
-            authority: authority.to_string(),
+            origin: Origin::new(scheme, &known_as, port),
+            tls_host: (scheme == "https").then_some(known_as),
+            authority: address::without_interface(authority.as_str()),
             path: if path.starts_with('/') { path.to_owned() } else { format!("/{path}") },
         })
     }
@@ -109,6 +110,8 @@ mod tests {
             ("http://127.0.0.1/a#part", "127.0.0.1", "/a", "addresses [127.0.0.1:80]"),
             ("http://[::1]:8080/", "[::1]:8080", "/", "addresses [[::1]:8080]"),
             ("http://[::1]/", "[::1]", "/", "addresses [[::1]:80]"),
+            ("http://[fe80::1%25eth0]:8080/", "[fe80::1]:8080", "/", "address fe80::1 port 8080 on eth0"),
+            ("https://[fe80::1%eth0]/", "[fe80::1]", "/", "address fe80::1 port 443 on eth0"),
             ("http://localhost:1/", "localhost:1", "/", "addresses [127.0.0.1:1, [::1]:1]"),
             ("HTTP://Example.org/a", "Example.org", "/a", "name Example.org port 80"),
             ("https://Example.org/a", "Example.org", "/a", "name Example.org port 443"),
@@ -117,6 +120,7 @@ mod tests {
             let got = (target.authority.as_str(), target.path.as_str(), target.endpoint.to_string());
             assert_eq!(got, (authority, path, connects_to.to_owned()), "{url}");
             assert_eq!(target.tls_host.is_some(), url.starts_with("https"), "{url}");
+            assert!(!target.tls_host().is_some_and(|host| host.contains('%')), "{url}");
         }
     }
 

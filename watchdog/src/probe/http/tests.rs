@@ -150,6 +150,26 @@ fn localhost_is_also_found_on_ipv6() {
 }
 
 #[test]
+fn an_interface_is_looked_up_for_the_probe_and_is_not_in_the_host_that_is_sent() {
+    let gone = "http://[fe80::1%25no-such-if]:80/";
+    let Outcome::Unhealthy(missing) = run(&["--http", gone], AMPLE) else { panic!("healthy") };
+    assert_eq!(missing.to_string(), format!("{gone}: there is no interface no-such-if; look at `ip link`"));
+    assert!(!missing.cause().counts(), "the service was not asked");
+    let Ok(listener) = TcpListener::bind("[::1]:0") else {
+        eprintln!("skipped: this host has no IPv6 loopback");
+        return;
+    };
+    let port = listener.local_addr().expect("an address").port();
+    let peer = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        answer_http(&mut stream, b"HTTP/1.1 204 No Content\r\n\r\n")
+    });
+    assert_eq!(reason(&["--http", &format!("http://[::1%25lo]:{port}/")], AMPLE), HEALTHY);
+    let request = peer.join().expect("the peer's part");
+    assert!(request.contains(&format!("\r\nHost: [::1]:{port}\r\n")), "{request}");
+}
+
+#[test]
 fn a_name_that_does_not_exist_is_unhealthy_with_the_name() {
     let reason = reason(&["--http", "http://no-such-host.invalid/"], AMPLE);
     assert!(reason.starts_with("cannot look up no-such-host.invalid: "), "{reason}");
