@@ -134,6 +134,18 @@ pub struct ProbeArgs {
     )]
     pub ca_file: Option<std::path::PathBuf>,
 
+    /// With https:// : the name that the service goes by, where it is not the one in the address
+    #[cfg(feature = "tls")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        hide_short_help = true,
+        help_heading = "What the probes send and expect",
+        long_help = "With https:// : the name that the service goes by, where it is not the one in the address. It is told \
+        to the service (SNI), and the certificate must be for it. The Host of a request is another matter: --header 'Host: NAME'"
+    )]
+    pub server_name: Option<String>,
+
     /// With https:// : accept any certificate
     #[cfg(feature = "tls")]
     #[arg(long, hide_short_help = true, help_heading = "What the probes send and expect")]

@@ -231,6 +231,7 @@ fn refuse_trust_alone(args: &ProbeArgs, probes: &[Named]) -> Result<(), ProbeErr
     if !probes.iter().any(|named| named.probe.is_over_tls()) {
         refuse("--ca-file", args.ca_file.is_some(), "a probe of https://")?;
         refuse("--insecure", args.insecure, "a probe of https://")?;
+        refuse("--server-name", args.server_name.is_some(), "a probe of https://")?;
     }
     Ok(())
 }

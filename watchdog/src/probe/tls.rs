@@ -35,6 +35,8 @@ const LARGEST_FILE: u64 = 8 << 20;
 #[derive(Debug)]
 pub struct Trust {
     whom: Whom,
+    /// `--server-name`
+    server_name: Option<String>,
     config: Option<ClientConfig>,
 }
 
@@ -82,11 +84,13 @@ impl Trust {
             Some(path) => Whom::File(path.clone()),
             None => Whom::System,
         };
-        Self { whom, config: None }
+        Self { whom, server_name: args.server_name.clone(), config: None }
     }
 
-    /// TLS with `host`, an address or a name without brackets, to speak `protocol` (as ALPN spells it) over.
+    /// TLS with `host`, an address or a name without brackets, to speak `protocol` (as ALPN spells it) over. With
+    /// `--server-name`, the service is spoken to by that.
     pub fn with(&mut self, host: &str, protocol: &str) -> Result<Tls, TlsError> {
+        let host = self.server_name.as_deref().unwrap_or(host);
         let name =
             ServerName::try_from(host.to_owned()).map_err(|_| TlsError::Name { host: host.to_owned() })?;
         let mut config = match &self.config {

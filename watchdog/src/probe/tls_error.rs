@@ -43,6 +43,9 @@ fn explain(error: &rustls::Error) -> String {
         rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => {
             "the service wants a certificate of its clients, which probes have not".to_owned()
         }
+        rustls::Error::AlertReceived(AlertDescription::UnrecognisedName) => {
+            "the service goes by another name; give that with --server-name".to_owned()
+        }
         rustls::Error::AlertReceived(alert) => format!("the service refuses: {alert:?}"),
         error => error.to_string(),
     }

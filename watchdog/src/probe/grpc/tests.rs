@@ -206,11 +206,12 @@ fn the_service_may_speak_tls() {
     use crate::probe::testing::authority::{Authority, VALID};
 
     let authority = Authority::new();
-    for (protocols, name, expected) in [
-        (&["h2"][..], "127.0.0.1", HEALTHY),
-        (&[], "127.0.0.1", HEALTHY),
-        (&["http/1.1"], "127.0.0.1", "TLS: the service refuses: NoApplicationProtocol"),
-        (&["h2"], "example.org", "TLS: certificate is for example.org, not for 127.0.0.1"),
+    for (protocols, name, options, expected) in [
+        (&["h2"][..], "127.0.0.1", &[][..], HEALTHY),
+        (&[], "127.0.0.1", &[], HEALTHY),
+        (&["http/1.1"], "127.0.0.1", &[], "TLS: the service refuses: NoApplicationProtocol"),
+        (&["h2"], "example.org", &[], "TLS: certificate is for example.org, not for 127.0.0.1"),
+        (&["h2"], "example.org", &["--server-name", "example.org"], HEALTHY),
     ] {
         let mut config = authority.server(&[name], VALID);
         config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
@@ -228,7 +229,8 @@ fn the_service_may_speak_tls() {
                 .await;
             });
         });
-        let options = ["--grpc", &format!("https://{}", peer.address), "--ca-file", authority.path()];
+        let url = format!("https://{}", peer.address);
+        let options = [&["--grpc", &url, "--ca-file", authority.path()], options].concat();
         assert_eq!(reason(&options, AMPLE), expected, "{protocols:?} {name}");
     }
 }

@@ -94,6 +94,14 @@ fn options_of_tls_go_with_https() {
     for (options, expected) in [
         (&["--http", "http://127.0.0.1/", "--insecure"][..], "--insecure goes with a probe of https://"),
         (&["--http", "http://127.0.0.1/", "--ca-file", "/x"], "--ca-file goes with a probe of https://"),
+        (
+            &["--http", "http://127.0.0.1/", "--server-name", "x"],
+            "--server-name goes with a probe of https://",
+        ),
+        (
+            &["--http", "https://127.0.0.1/", "--server-name", "a b", "--insecure"],
+            "--http https://127.0.0.1/: no certificate can be issued for a b; give the IP address, or the name",
+        ),
         (&["--tcp", "127.0.0.1:1", "--insecure"], "--insecure goes with a probe of https://"),
         (
             &["--http", "https://127.0.0.1/", "--insecure", "--ca-file", "/x"],

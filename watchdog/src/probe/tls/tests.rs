@@ -130,6 +130,38 @@ fn a_certificate_that_does_not_hold_is_unhealthy_with_the_reason() {
 }
 
 #[test]
+fn a_service_is_spoken_to_by_the_name_that_is_given() {
+    let authority = Authority::new();
+    let config = authority.server(&["example.org"], VALID);
+    let peer = Peer::listening(move |listener| {
+        for expected in [Some("example.org"), None] {
+            let mut stream = accept(config.clone(), listener.accept().expect("a connection").0);
+            let request = answer_http(&mut stream, OK);
+            assert!(request.contains("\r\nHost: 127.0.0.1:"), "{request}");
+            assert_eq!(stream.conn.server_name(), expected);
+        }
+    });
+    let url = format!("https://{}/", peer.address);
+    let options = ["--http", &url, "--ca-file", authority.path(), "--server-name", "example.org"];
+    assert_eq!(reason(&options, AMPLE), HEALTHY);
+    assert_eq!(reason(&["--http", &url, "--insecure"], AMPLE), HEALTHY);
+}
+
+#[test]
+fn a_service_that_wants_another_name_is_unhealthy_with_the_option() {
+    let peer = Peer::new(|mut stream| {
+        let _ = std::io::Read::read(&mut stream, &mut [0; 4096]);
+        // A fatal alert: unrecognized_name (RFC 6066, section 9).
+        let _ = stream.write_all(&[21, 3, 3, 0, 2, 2, 112]);
+        until_closed(stream);
+    });
+    assert_eq!(
+        reason(&["--http", &format!("https://{}/", peer.address), "--insecure"], AMPLE),
+        "TLS: the service goes by another name; give that with --server-name"
+    );
+}
+
+#[test]
 fn insecure_takes_any_certificate() {
     let authority = Authority::new();
     for config in [authority.server(&["example.org"], (2020, 2021)), its_own_authority(&["example.org"]).0] {
