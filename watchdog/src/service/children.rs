@@ -25,6 +25,7 @@ use rustix::process::{
 use self::end_of_process::EndOfProcess;
 pub use self::main_process::FollowError;
 use self::main_process::MainProcess;
+use self::registry::{Expected, Registry};
 use self::strays::{Mark, Strays, is_zombie, own_children, with_descendants};
 use crate::kernel::alarm;
 use crate::kernel::{disposition, raw};
@@ -33,6 +34,7 @@ use crate::service::signals::Received;
 
 mod end_of_process;
 mod main_process;
+mod registry;
 pub(crate) mod strays;
 
 /// How often to look for an end where no pidfd can be had: no descriptor is left, or a filter forbids it.
@@ -58,22 +60,6 @@ pub struct Reaped {
     pub end: Option<End>,
     /// There may be more who have ended: it is to be called again.
     pub has_more: bool,
-}
-
-/// What is known of each, without the waiting: what a status means is decided here.
-#[derive(Debug, Default)]
-struct Registry {
-    expected: Vec<Expected>,
-    main: Option<MainProcess>,
-}
-
-#[derive(Debug)]
-struct Expected {
-    pid: i32,
-    leads_group: bool,
-    /// Nobody asks for its end any more.
-    abandoned: bool,
-    end: Option<End>,
 }
 
 impl Children {
@@ -321,54 +307,6 @@ impl Children {
             // Nothing tells when another waits for it.
             alarm::sleep(LOOK_AGAIN).await;
         }
-    }
-}
-
-impl Registry {
-    fn expect(&mut self, pid: i32, leads_group: bool) {
-        self.forget(pid);
-        self.expected.push(Expected { pid, leads_group, abandoned: false, end: None });
-    }
-
-    fn find(&self, pid: i32) -> Option<&Expected> {
-        self.expected.iter().find(|child| child.pid == pid)
-    }
-
-    fn forget(&mut self, pid: i32) {
-        self.expected.retain(|child| child.pid != pid);
-    }
-
-    fn abandon(&mut self, pid: i32) {
-        self.expected.retain(|child| child.pid != pid || child.end.is_none());
-        for child in &mut self.expected {
-            child.abandoned |= child.pid == pid;
-        }
-    }
-
-    fn abandoned(&self) -> Vec<(i32, bool)> {
-        let abandoned = self.expected.iter().filter(|child| child.abandoned);
-        abandoned.map(|child| (child.pid, child.leads_group)).collect()
-    }
-
-    /// A child was waited for.
-    fn record(&mut self, pid: i32, end: End) {
-        if let Some(main) = &mut self.main
-            && main.record(pid, end)
-        {
-            return;
-        }
-        match self.expected.iter_mut().find(|child| child.pid == pid) {
-            Some(Expected { abandoned: true, .. }) => self.forget(pid),
-            Some(expected) => expected.end = Some(end),
-            None => tracing::debug!("process {pid}, not COMMAND's main process, {}", end.verb()),
-        }
-    }
-
-    /// The end of an expected child, for the one who asks for it.
-    fn collect(&mut self, pid: i32) -> Option<End> {
-        let end = self.find(pid)?.end?;
-        self.forget(pid);
-        Some(end)
     }
 }
 
