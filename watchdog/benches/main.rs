@@ -40,6 +40,9 @@ fn main() -> ExitCode {
     if let Some(status) = soak::role::play() {
         return status;
     }
+    if let Some(status) = probing::play() {
+        return status;
+    }
     let options = CommandLine::parse();
     if let Some(length) = options.soak.length() {
         return soak::run(&options.soak, length);

@@ -14,13 +14,12 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::Timespec;
-use rustix::net::RecvFlags;
 use tempfile::TempDir;
 
 use crate::common::program;
@@ -55,29 +54,25 @@ fn cpu(probes: u64, shell_probes: u64) {
         "\nCPU time of a healthy probe and its ping ({probes} each in {ROUNDS} rounds, of the shell {shell_probes})"
     );
     let peer = Peer::new();
-    let mut bare = Bare::new(&peer);
-    let mut guarded = Guarded::start(&peer, &["--interval=1ms", "--timeout=4s", "--retry-interval=1ms"]);
-    bare.probes(many_first(probes));
+    let mut bare_prober = Prober::bare(&peer);
+    let mut guarded = Prober::start(&peer, &["--interval=1ms", "--timeout=4s", "--retry-interval=1ms"]);
+    bare_prober.pings(many_first(probes));
     guarded.pings(many_first(probes));
     let each = (probes / u64::from(ROUNDS)).max(1);
     let (mut bares, mut ours, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     let mut wakes = 0;
     for _ in 0..ROUNDS {
-        let bare = guarded.paused(|| bare.cpu_of(each));
-        // What waited meanwhile is not of this round.
-        guarded.pings(1);
-        let (cpu, switches) = (guarded.cpu(), guarded.switches());
-        guarded.pings(each);
-        wakes += guarded.switches() - switches;
-        let cpu = guarded.cpu().saturating_sub(cpu) / u32::try_from(each).unwrap_or(u32::MAX);
+        let (bare, _) = guarded.paused(|| bare_prober.round(each));
+        let (cpu, switches) = bare_prober.paused(|| guarded.round(each));
+        wakes += switches;
         bares.push(bare);
         ours.push(cpu);
         ratios.push(ratio(cpu, bare));
     }
-    drop(guarded);
+    drop((guarded, bare_prober));
     let (bare, ours, wakes) = (median(bares), median(ours), wakes as f64 / (each * u64::from(ROUNDS)) as f64);
     ratios.sort_by(f64::total_cmp);
-    println!("  {:<44} {:>9.1} µs", "bare sockets: connect, request, answer, ping", micros(bare));
+    println!("  {:<44} {:>9.1} µs", "bare sockets, in a process of their own", micros(bare));
     println!(
         "  {:<44} {:>9.1} µs   {:.2} × the bare sockets ({:.2} to {:.2}), {wakes:.1} wake-ups a probe",
         "sd-watchdog",
@@ -110,7 +105,7 @@ fn many_first(probes: u64) -> u64 {
 fn memory(probes: u64) {
     println!("\nMemory and descriptors, in steady state and after {probes} more probes");
     let peer = Peer::new();
-    let mut guarded = Guarded::start(&peer, &["--interval=100us", "--timeout=4s", "--retry-interval=1ms"]);
+    let mut guarded = Prober::start(&peer, &["--interval=100us", "--timeout=4s", "--retry-interval=1ms"]);
     guarded.pings(many_first(probes).min(1_000));
     let before = guarded.memory();
     guarded.pings(probes);
@@ -143,7 +138,7 @@ fn hang(budget: &str) -> Duration {
     const TIMEOUT: Duration = Duration::from_millis(20);
     let peer = Peer::new();
     let budget = format!("--report-budget={budget}");
-    let mut guarded = Guarded::start(
+    let mut guarded = Prober::start(
         &peer,
         &[
             "--failures=1",
@@ -170,51 +165,35 @@ fn ratio(one: Duration, other: Duration) -> f64 {
     one.as_secs_f64() / other.as_secs_f64()
 }
 
-/// What any prober has to do, and nothing else.
-struct Bare<'a> {
-    peer: &'a Peer,
-    manager: Manager,
-    request: String,
-    socket: UnixDatagram,
-    schedstat: PathBuf,
-}
+/// Whom a process of this program is to probe, and whom to tell: it is [`bare`] then.
+const BARE: [&str; 2] = ["GUARDING_BARE_ADDRESS", "GUARDING_BARE_MANAGER"];
 
-impl<'a> Bare<'a> {
-    /// To be measured on this thread.
-    fn new(peer: &'a Peer) -> Self {
-        let request = format!(
-            "GET / HTTP/1.1\r\nHost: {}\r\nUser-Agent: bare\r\nAccept: */*\r\nConnection: close\r\n\r\n",
-            peer.address
-        );
-        let thread = fs::read_link("/proc/thread-self").expect("a thread");
-        let schedstat = Path::new("/proc").join(thread).join("schedstat");
-        let socket = UnixDatagram::unbound().expect("a socket");
-        Self { peer, manager: Manager::new(), request, socket, schedstat }
-    }
-
-    fn probes(&mut self, count: u64) {
-        let mut buffer = [0; 2048];
-        for _ in 0..count {
-            // As often as sd-watchdog does: what is done without a pause costs a fifth, for the caches are warm.
-            let _ = rustix::event::poll(&mut [], Some(&Timespec { tv_sec: 0, tv_nsec: 1_000_000 }));
-            let mut stream = TcpStream::connect(self.peer.address).expect("a connection");
-            stream.write_all(self.request.as_bytes()).expect("sent");
-            let mut length = 0;
-            while length < ANSWER.len() {
-                length += stream.read(&mut buffer[length..]).expect("an answer");
-            }
-            assert!(buffer.starts_with(b"HTTP/1.1 200"));
-            drop(stream);
-            self.socket.send_to(b"WATCHDOG=1", self.manager.socket.path()).expect("a ping");
-            rustix::net::recv(&self.manager.socket, &mut buffer, RecvFlags::empty()).expect("a ping");
+/// What any prober has to do, and nothing else, where this process was started for that. In a process of its own as
+/// `sd-watchdog` is: who shares one with the service finds its caches warm.
+pub fn play() -> Option<ExitCode> {
+    let [address, manager] = BARE.map(|name| std::env::var(name).ok());
+    let address: SocketAddr = address?.parse().expect("an address");
+    let manager = manager?;
+    let request = format!(
+        "GET / HTTP/1.1\r\nHost: {address}\r\nUser-Agent: bare\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+    );
+    let socket = UnixDatagram::unbound().expect("a socket");
+    socket.send_to(b"READY=1", &manager).expect("said");
+    let mut buffer = [0; 2048];
+    loop {
+        // As often as sd-watchdog does.
+        let _ = rustix::event::poll(&mut [], Some(&Timespec { tv_sec: 0, tv_nsec: 1_000_000 }));
+        let mut stream = TcpStream::connect(address).expect("a connection");
+        stream.write_all(request.as_bytes()).expect("sent");
+        let mut length = 0;
+        while length < ANSWER.len() {
+            length += stream.read(&mut buffer[length..]).expect("an answer");
         }
-    }
-
-    /// Of each of them.
-    fn cpu_of(&mut self, probes: u64) -> Duration {
-        let before = on_cpu(&self.schedstat);
-        self.probes(probes);
-        on_cpu(&self.schedstat).saturating_sub(before) / u32::try_from(probes).unwrap_or(u32::MAX)
+        assert!(buffer.starts_with(b"HTTP/1.1 200"));
+        drop(stream);
+        if socket.send_to(b"WATCHDOG=1", &manager).is_err() {
+            return Some(ExitCode::SUCCESS);
+        }
     }
 }
 
@@ -319,12 +298,12 @@ impl Manager {
 }
 
 /// `sd-watchdog` in front of a service that does nothing, while the peer answers for it.
-struct Guarded {
+struct Prober {
     manager: Manager,
     child: Child,
 }
 
-impl Guarded {
+impl Prober {
     fn start(peer: &Peer, options: &[&str]) -> Self {
         let manager = Manager::new();
         let mut guard = Command::new(program());
@@ -355,7 +334,28 @@ impl Guarded {
         count
     }
 
-    /// Does this while `sd-watchdog` stands still.
+    /// [`play`]
+    fn bare(peer: &Peer) -> Self {
+        let manager = Manager::new();
+        let mut bare = Command::new("/proc/self/exe");
+        let told = [peer.address.to_string().into(), manager.socket.path().as_os_str().to_owned()];
+        let child = bare.envs(BARE.into_iter().zip(told)).spawn().expect("it starts");
+        let prober = Self { manager, child };
+        prober.until("READY=1");
+        prober
+    }
+
+    /// The CPU time of each of so many probes, and how often it slept in all of them.
+    fn round(&mut self, probes: u64) -> (Duration, u64) {
+        // What waited meanwhile is not of this round.
+        self.pings(1);
+        let (cpu, switches) = (self.cpu(), self.switches());
+        self.pings(probes);
+        let cpu = self.cpu().saturating_sub(cpu) / u32::try_from(probes).unwrap_or(u32::MAX);
+        (cpu, self.switches() - switches)
+    }
+
+    /// Does this while the prober stands still.
     fn paused<T>(&self, work: impl FnOnce() -> T) -> T {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::STOP).expect("it is stopped");
@@ -383,7 +383,7 @@ impl Guarded {
     }
 }
 
-impl Drop for Guarded {
+impl Drop for Prober {
     fn drop(&mut self) {
         // COMMAND gets the signal when its parent ends.
         let pid = rustix::process::Pid::from_child(&self.child);
