@@ -35,7 +35,10 @@ async fn systemd(stream: UnixStream, properties: &Properties<'_>) {
 
 async fn answer(server: &Zbus, call: &Message, properties: &Properties<'_>) {
     let (header, body) = (call.header(), call.body());
-    match header.member().expect("a method").as_str() {
+    let method = header.member().expect("a method").as_str();
+    let whom = if method == "Hello" { "org.freedesktop.DBus" } else { "org.freedesktop.systemd1" };
+    assert_eq!(header.destination().expect("somebody").as_str(), whom, "where there is a bus, it is to know");
+    match method {
         "Hello" => server.reply(&header, &":1.7").await.expect("sent"),
         "GetUnitByPID" => match body.deserialize::<u32>().expect("a pid") {
             0 | 17 => server.reply(&header, &object(UNIT_PATH)).await.expect("sent"),

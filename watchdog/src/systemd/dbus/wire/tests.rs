@@ -88,11 +88,11 @@ fn values_are_read_or_passed_over_whatever_their_types() {
         (5_u16.into(), None),
         (5_i64.into(), None),
         (0.5_f64.into(), None),
-        (vec!["a", "bc"].into(), None),
         (Value::from(vec![("a", 1_u64)]), None),
         (Value::from((1_u8, ("x", 2_u64), Value::from("v"))), None),
         (Value::from(nested), None),
         (Value::new(Value::from(7_u32)), None),
+        (vec!["a", "bc"].into(), None),
     ];
     // Names of all lengths, so that values begin at all offsets.
     for extra in 0..8 {
@@ -121,12 +121,46 @@ fn an_array_that_goes_on_beyond_the_message_is_refused() {
     assert_eq!(Incoming::decode(bytes).expect("its header is whole").body().value(), Err(Malformed));
 }
 
+/// What is read of a variant at the beginning of a message.
+fn value(signature: &str, body: &[u8]) -> Result<Option<Property>, Malformed> {
+    let length = u8::try_from(signature.len()).expect("short");
+    let bytes = [&[b'l', length], signature.as_bytes(), &[0], body].concat();
+    Reader::new(&bytes, 1).expect("a byte order").value()
+}
+
 #[test]
-fn values_within_values_without_end_are_refused() {
-    let nested = [&[b'l'][..], &b"\x01v\0".repeat(1_000_000)].concat();
-    let mut reader = Reader::new(&nested, 1).expect("a byte order");
-    assert_eq!(reader.value(), Err(Malformed));
-    assert_eq!(after(&[b'('; 255], 0), Err(Malformed));
+fn what_is_not_made_as_the_specification_says_is_refused() {
+    for (signature, good, bad) in [
+        // Each ends with a zero.
+        ("s", &[1, 0, 0, 0, b'x', 0][..], &[1, 0, 0, 0, b'x', b'y'][..]),
+        ("g", b"\x01y\0", b"\x01yy"),
+        // One type in each variant.
+        ("v", b"\x01y\0\0", b"\x02yy\0\0\0"),
+        ("v", b"\x01y\0\0", b"\0\0\0\0"),
+        ("(y)", &[0; 20], &[]),
+    ] {
+        assert!(value(signature, good).is_ok(), "{signature} {good:?}");
+        assert_eq!(value(signature, bad), Err(Malformed), "{signature} {bad:?}");
+    }
+    for signature in ["", "yy", "(y", "(", "a", "z", "(z)", "az"] {
+        assert_eq!(value(signature, &[0; 40]), Err(Malformed), "{signature}");
+    }
+}
+
+#[test]
+fn values_within_values_are_read_32_deep_and_refused_where_they_are_deeper() {
+    // A byte within so many variants, structures and arrays; what is in the latter is not looked at.
+    let variants = |depth: usize| value("v", &[&b"\x01v\0".repeat(depth - 1)[..], b"\x01y\0\0"].concat());
+    let structures = |depth: usize| value(&format!("{}y{}", "(".repeat(depth), ")".repeat(depth)), &[0; 300]);
+    let arrays = |depth: usize| value(&format!("{}y", "a".repeat(depth)), &[0; 300]);
+    for (what, at) in [
+        ("variants", &variants as &dyn Fn(usize) -> Result<Option<Property>, Malformed>),
+        ("structures", &structures),
+        ("arrays", &arrays),
+    ] {
+        assert_eq!((at(32), at(33)), (Ok(None), Err(Malformed)), "{what}");
+    }
+    assert_eq!(variants(1_000_000), Err(Malformed));
 }
 
 /// Any string of bytes, mostly ones that begin as messages do.
