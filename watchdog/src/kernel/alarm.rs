@@ -115,7 +115,7 @@ pub struct At {
 impl At {
     /// Waits for another moment from now on.
     pub fn reset(&mut self, moment: Instant) {
-        self.moment = Some(moment);
+        *self = at(moment);
     }
 }
 
@@ -268,8 +268,16 @@ impl Wake for Sleepers {
         self.wake_by_ref();
     }
 
+    /// Wakes all. Those whose time has come are forgotten: one that nobody polls any more would have the timer go off for ever.
+    /// Who is polled is over then, or comes in anew.
     fn wake_by_ref(self: &Arc<Self>) {
-        self.with(|sleepers| sleepers.iter().for_each(|sleeper| sleeper.waker.wake_by_ref()));
+        let now = Instant::now();
+        self.with(|sleepers| {
+            sleepers.retain(|sleeper| {
+                sleeper.waker.wake_by_ref();
+                sleeper.moment > now
+            });
+        });
     }
 }
 
@@ -348,6 +356,22 @@ mod tests {
             alarm.reset(moment);
             alarm.await;
             assert!(Instant::now() >= moment);
+        });
+    }
+
+    #[test]
+    fn a_moment_that_has_passed_and_that_nobody_looks_at_wakes_once() {
+        run(async {
+            let mut unseen = sleep(MS);
+            assert!(poll_fn(|context| Poll::Ready(Pin::new(&mut unseen).poll(context))).await.is_pending());
+            let (mut seen, mut polls) = (sleep(30 * MS), 0);
+            poll_fn(|context| {
+                polls += 1;
+                Pin::new(&mut seen).poll(context)
+            })
+            .await;
+            assert!(polls <= 5, "{polls}");
+            unseen.await;
         });
     }
 
