@@ -95,8 +95,12 @@ pub const WRAP: Texts = Texts {
         ("LISTEN_FDS", "sockets of socket activation, passed on to COMMAND"),
         ("INVOCATION_ID", "systemd runs this: hang reports go to the journal"),
         ("JOURNAL_STREAM", "whether the log goes to the journal, as structured entries"),
+        ("RUNTIME_DIRECTORY", "a place for COMMAND's NOTIFY_SOCKET; so is XDG_RUNTIME_DIR"),
     ],
-    files: &[("/run/systemd/journal/socket", "where log entries and hang reports go")],
+    files: &[
+        ("/run/sd-watchdog/UNIT.notify", "COMMAND's NOTIFY_SOCKET, if root runs this"),
+        ("/run/systemd/journal/socket", "where log entries and hang reports go"),
+    ],
 };
 
 /// `sd-watchdog check`

@@ -11,13 +11,14 @@
 //! | `/tmp` | the unit's, with `PrivateTmp=` |
 //!
 //! Where there is none, as under `ProtectSystem=strict` alone, it is an abstract name, which needs no place. Neither can be
-//! reached everywhere: a path ends at a chroot, as systemd's does, and an abstract name at the network namespace.
+//! reached everywhere: a path ends at a chroot, as systemd's does, and an abstract name at the network namespace. A directory
+//! that is not for all to enter is passed over for root, whose COMMAND may become another user.
 
 use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
@@ -79,7 +80,8 @@ fn has_own_tmp(mountinfo: &str) -> bool {
 #[derive(Debug)]
 pub(super) struct MeetingPoint {
     address: OsString,
-    path: Option<PathBuf>,
+    /// And which file it is.
+    path: Option<(PathBuf, (u64, u64))>,
 }
 
 impl MeetingPoint {
@@ -87,7 +89,7 @@ impl MeetingPoint {
     pub fn find(socket: &OwnedFd, surroundings: &Surroundings) -> io::Result<Self> {
         for (path, is_made) in surroundings.paths() {
             match bind_at(socket, &path, is_made, surroundings.is_root) {
-                Ok(()) => return Ok(Self { address: path.clone().into(), path: Some(path) }),
+                Ok(file) => return Ok(Self { address: path.clone().into(), path: Some((path, file)) }),
                 Err(error) => tracing::debug!("no socket at {}: {error}", path.display()),
             }
         }
@@ -103,22 +105,33 @@ impl MeetingPoint {
 
 impl Drop for MeetingPoint {
     fn drop(&mut self) {
-        if let Some(path) = &self.path {
+        // A service may have cleared its directory, and a successor be there.
+        if let Some((path, file)) = &self.path
+            && identity(path).is_ok_and(|is| is == *file)
+        {
             let _ = fs::remove_file(path);
         }
     }
 }
 
-fn bind_at(socket: &OwnedFd, path: &Path, is_made: bool, is_root: bool) -> io::Result<()> {
+/// Which file it is then.
+fn bind_at(socket: &OwnedFd, path: &Path, is_made: bool, is_root: bool) -> io::Result<(u64, u64)> {
     let address = SocketAddrUnix::new(path)?;
     let directory = path.parent().ok_or(Errno::NOENT)?;
     if is_made {
-        fs::DirBuilder::new().recursive(true).mode(0o755).create(directory)?;
+        match fs::create_dir(directory) {
+            // Whatever UMask= says: it is for every service of this user.
+            Ok(()) => fs::set_permissions(directory, fs::Permissions::from_mode(0o755))?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
     }
-    // COMMAND may become another user, who is to find it.
-    let is_open = fs::metadata(directory)?.permissions().mode() & 0o001 != 0;
-    if is_root && !is_open {
+    let metadata = fs::metadata(directory)?;
+    if is_root && metadata.permissions().mode() & 0o001 == 0 {
         return Err(io::Error::other("other users cannot get there"));
+    }
+    if is_root && metadata.uid() != 0 {
+        return Err(io::Error::other("its owner could put something else there"));
     }
     if fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket()) {
         let prober = socket_with(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
@@ -129,8 +142,16 @@ fn bind_at(socket: &OwnedFd, path: &Path, is_made: bool, is_root: bool) -> io::R
         }
     }
     bind(socket, &address)?;
-    // As systemd's: who may speak is told from the sender.
-    fs::set_permissions(path, fs::Permissions::from_mode(0o777))
+    // As systemd's: who may speak is told from the sender. COMMAND as the same user finds it without.
+    if let Err(error) = fs::set_permissions(path, fs::Permissions::from_mode(0o777)) {
+        tracing::debug!("{} is not open to all: {error}", path.display());
+    }
+    identity(path)
+}
+
+/// Which file it is.
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    fs::symlink_metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
 /// Binds the socket to an abstract name that nobody has yet.
@@ -148,7 +169,6 @@ fn bind_anywhere(socket: &OwnedFd) -> io::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::MetadataExt;
     use std::os::unix::net::UnixDatagram;
 
     use super::*;
@@ -227,6 +247,34 @@ mod tests {
         assert!(abstract_one.path.is_none(), "one that is in use is nobody else's");
         drop(point);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_a_successor_has_put_there_is_left_to_it() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join(".a@b.service.notify");
+        let here = Surroundings { runtime_directory: Some(directory.path().into()), ..surroundings() };
+        let socket = socket();
+        let point = MeetingPoint::find(&socket, &here).expect("an address");
+        fs::remove_file(&path).expect("cleared");
+        let _successor = UnixDatagram::bind(&path).expect("a successor");
+        drop(point);
+        assert!(path.exists());
+    }
+
+    #[test]
+    fn a_directory_that_is_made_is_open_to_all_and_one_of_another_user_is_not_root_s() {
+        let parent = tempfile::tempdir().expect("a directory");
+        let made = parent.path().join("made");
+        let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+        let bound = bind_at(&socket(), &made.join("a"), true, false);
+        rustix::process::umask(before);
+        bound.expect("a socket");
+        assert_eq!(fs::metadata(&made).expect("made").mode() & 0o777, 0o755);
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(&made, Some(65534), None).expect("another owner");
+            assert!(bind_at(&socket(), &made.join("b"), false, true).is_err());
+        }
     }
 
     #[test]

@@ -20,6 +20,11 @@ fn own_pid() -> i32 {
     std::process::id().cast_signed()
 }
 
+/// At an abstract name, wherever the tests run.
+fn relay() -> Relay {
+    Relay::at_home(Home::find(), &Surroundings::default()).expect("a relay")
+}
+
 /// What COMMAND says next, where this process is COMMAND.
 async fn next(relay: &Relay) -> Received {
     next_of(relay, own_pid(), None).await
@@ -66,7 +71,7 @@ fn status(words: &str) -> Notification {
 
 #[tokio::test]
 async fn what_is_for_us_and_what_is_for_systemd_go_their_ways() {
-    let relay = Relay::open().expect("a relay");
+    let relay = relay();
     say(&relay, "READY=1\nERRNO=2\nSTATUS=up\nX_A=1", Vec::new());
     say(&relay, "MAINPID=17", Vec::new());
     let received = next(&relay).await;
@@ -81,8 +86,8 @@ async fn what_is_for_us_and_what_is_for_systemd_go_their_ways() {
 #[tokio::test]
 async fn descriptors_and_barriers_reach_systemd_in_order() {
     // Another relay plays systemd.
-    let systemd = Relay::open().expect("a relay");
-    let (relay, mut upstream) = (Relay::open().expect("a relay"), command(&systemd));
+    let systemd = relay();
+    let (relay, mut upstream) = (relay(), command(&systemd));
 
     let (mut stored, end) = pipe();
     say(&relay, "FDSTORE=1\nFDNAME=a", vec![end]);
@@ -113,7 +118,7 @@ async fn descriptors_and_barriers_reach_systemd_in_order() {
 
 #[tokio::test]
 async fn descriptors_that_nobody_stores_are_closed() {
-    let relay = Relay::open().expect("a relay");
+    let relay = relay();
     for words in ["STATUS=a", "X_A=1", "BARRIER=1\nX_A=1", "X_A=\0b", "FDSTORE=1\nX_A=\\"] {
         let (reader, end) = pipe();
         say(&relay, words, vec![end]);
@@ -129,7 +134,7 @@ async fn descriptors_that_nobody_stores_are_closed() {
 
 #[tokio::test]
 async fn of_the_descriptors_a_pidfd_is_not_stored() {
-    let relay = Relay::open().expect("a relay");
+    let relay = relay();
     let ((pidfd, first), (_stored, second)) = (pipe(), pipe());
     say(&relay, "MAINPIDFD=1\nFDSTORE=1", vec![first, second]);
     let pass_on = next(&relay).await.pass_on.expect("the store");
@@ -139,7 +144,7 @@ async fn of_the_descriptors_a_pidfd_is_not_stored() {
 
 #[tokio::test]
 async fn as_many_descriptors_as_the_kernel_lets_through_pass() {
-    let relay = Relay::open().expect("a relay");
+    let relay = relay();
     let null = || std::fs::File::open("/dev/null").expect("a file").into();
     say(&relay, "FDSTORE=1", (0..MOST_DESCRIPTORS).map(|_| null()).collect());
     let pass_on = next(&relay).await.pass_on.expect("the store");
@@ -148,7 +153,7 @@ async fn as_many_descriptors_as_the_kernel_lets_through_pass() {
 
 #[tokio::test]
 async fn what_is_too_long_is_dropped_whole() {
-    let relay = Relay::open().expect("a relay");
+    let relay = relay();
     let (reader, end) = pipe();
     say(&relay, format!("READY=1\nFDSTORE=1\nX_A={}", "x".repeat(MOST_BYTES)), vec![end]);
     say(&relay, "", Vec::new());
@@ -161,7 +166,7 @@ async fn what_is_too_long_is_dropped_whole() {
 
 #[tokio::test]
 async fn nothing_is_lost_when_waiting_is_given_up() {
-    let relay = Relay::open().expect("a relay");
+    let relay = relay();
     for _ in 0..3 {
         assert!(alarm::timeout(Duration::ZERO, relay.wait()).await.is_err());
         assert!(matches!(relay.take(1, None), Ok(Next::Nothing)));
@@ -172,7 +177,7 @@ async fn nothing_is_lost_when_waiting_is_given_up() {
 
 #[tokio::test]
 async fn every_relay_has_a_name_of_its_own_and_leaves_none_behind() {
-    let (one, other) = (Relay::open().expect("a relay"), Relay::open().expect("a relay"));
+    let (one, other) = (relay(), relay());
     assert_ne!(one.address(), other.address());
     let text = one.address().to_str().expect("UTF-8").to_owned();
     let is_bound = || {
@@ -186,7 +191,7 @@ async fn every_relay_has_a_name_of_its_own_and_leaves_none_behind() {
 
 #[tokio::test]
 async fn last_words_are_there_without_waiting() {
-    let relay = Relay::open().expect("a relay");
+    let relay = relay();
     let last_words = || relay.last_words(own_pid(), None).map(|received| received.said).collect::<Vec<_>>();
     assert_eq!(last_words(), []);
     say(&relay, "STATUS=a", Vec::new());
@@ -198,7 +203,7 @@ async fn last_words_are_there_without_waiting() {
 
 #[tokio::test]
 async fn who_sends_a_descriptor_that_takes_an_hour_to_close_holds_nobody_up() {
-    let relay = Relay::open().expect("a relay");
+    let relay = relay();
     let too_long = "x".repeat(MOST_BYTES + 1);
     // Taken and dropped; and never taken: it is the kernel that closes it then.
     for words in ["STATUS=a", &too_long] {
@@ -235,7 +240,7 @@ async fn what_there_is_no_room_for_is_dropped_whole() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         return;
     }
-    let relay = Relay::open().expect("a relay");
+    let relay = relay();
     // Of pipes, which the sender closes at once.
     let ends: Vec<_> = (0..3).map(|_| pipe()).collect();
     let (_readers, mut ends): (Vec<_>, Vec<_>) = ends.into_iter().unzip();
@@ -295,7 +300,7 @@ fn helper_that_is_another_process() {
 
 #[tokio::test]
 async fn every_process_of_our_unit_may_speak() {
-    let relay = Relay::open().expect("a relay");
+    let relay = relay();
     let other = another_process(&relay, "STATUS=other", None);
     let received = next(&relay).await;
     assert_eq!((received.pid, received.said), (other.pid(), status("other")));
@@ -359,7 +364,7 @@ async fn a_stranger_is_not_listened_to_while_it_lives_and_by_its_user_when_it_ha
 
 #[tokio::test]
 async fn our_own_messages_are_understood_by_a_relay_of_ours() {
-    let relay = Relay::open().expect("a relay");
+    let relay = relay();
     let mut command = command(&relay);
     command.send(Message { ready: true, ..Message::status("C:\\") }, Instant::now());
     assert_eq!(next(&relay).await.said, Notification { ready: true, ..status("C:\\") });
@@ -368,7 +373,7 @@ async fn our_own_messages_are_understood_by_a_relay_of_ours() {
 #[tokio::test]
 async fn a_plain_client_can_reach_it() {
     use std::os::linux::net::SocketAddrExt;
-    let relay = Relay::open().expect("a relay");
+    let relay = relay();
     let name = relay.address().to_str().and_then(|name| name.strip_prefix('@')).expect("an abstract name");
     let address = std::os::unix::net::SocketAddr::from_abstract_name(name).expect("an address");
     let client = StdDatagram::unbound().expect("a socket");
