@@ -18,7 +18,9 @@ pub fn status(head: &[u8]) -> Result<u16, &'static str> {
         return Err(version);
     };
     let is_apart = rest.first().copied().is_some_and(is_blank);
-    match rest.trim_ascii_start() {
+    // Not the end of the line: what stands behind that is another.
+    let blanks = rest.iter().take_while(|byte| is_blank(**byte)).count();
+    match &rest[blanks..] {
         [a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', after @ ..]
             if is_apart && !after.first().is_some_and(u8::is_ascii_digit) =>
         {

@@ -92,6 +92,10 @@ fn anything_else_is_unhealthy_with_a_reason() {
             &[b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0;", &LONG[..1024], b"\r\n\r\n"],
         ),
         ("not an HTTP answer: its head is longer than 64 KiB", &[b"HTTP/1.1 200 OK\r\nX: ", LONG]),
+        (
+            "not an HTTP answer: invalid HTTP status: \"HTTP/1.1 \\r\\n200 OK\\r\\n\\r\\n\"",
+            &[b"HTTP/1.1 \r\n200 OK\r\n\r\n"],
+        ),
     ] {
         assert_eq!(outcome(parts).1, Err(expected.to_owned()));
     }
