@@ -266,10 +266,14 @@ mod tests {
     fn a_directory_that_is_made_is_open_to_all_and_one_of_another_user_is_not_root_s() {
         let parent = tempfile::tempdir().expect("a directory");
         let made = parent.path().join("made");
-        let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-        let bound = bind_at(&socket(), &made.join("a"), true, false);
-        rustix::process::umask(before);
-        bound.expect("a socket");
+        let path = made.join("a");
+        let bound = std::thread::spawn(move || {
+            // A mask of this thread's own.
+            nix::sched::unshare(nix::sched::CloneFlags::CLONE_FS).expect("a file system of its own");
+            rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+            bind_at(&socket(), &path, true, false)
+        });
+        bound.join().expect("it ends").expect("a socket");
         assert_eq!(fs::metadata(&made).expect("made").mode() & 0o777, 0o755);
         if rustix::process::geteuid().is_root() {
             std::os::unix::fs::chown(&made, Some(65534), None).expect("another owner");
