@@ -8,13 +8,14 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::addr::SocketAddrArg;
-use rustix::net::sockopt::socket_error;
+use rustix::net::sockopt::{set_socket_linger, socket_error};
 use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType, connect, getpeername, recv, send,
-    shutdown, socket_with,
+    AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType, connect, getpeername,
+    getsockname, recv, send, shutdown, socket_with,
 };
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
@@ -52,6 +53,10 @@ impl Plain {
     pub async fn connect(family: AddressFamily, address: &impl SocketAddrArg) -> Result<Self, NotConnected> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = socket_with(family, SocketType::STREAM, flags, None).map_err(NotConnected::at_once)?;
+        Self::connect_by(socket, address).await
+    }
+
+    async fn connect_by(socket: OwnedFd, address: &impl SocketAddrArg) -> Result<Self, NotConnected> {
         let is_under_way = match connect(&socket, address) {
             Ok(()) => false,
             // Over loopback it is made by the time that connect(2) returns, though it says this.
@@ -68,6 +73,21 @@ impl Plain {
             socket_error(&socket).and_then(|result| result).map_err(|errno| later(errno.into()))?;
         }
         Ok(Self { socket: Some(socket), hears_of_room: is_under_way })
+    }
+
+    /// Fails if this is connected to itself.
+    ///
+    /// Where nobody listens on a port that the kernel gives to clients (`net.ipv4.ip_local_port_range`), it may give that one
+    /// to the client of it, who then hears itself (RFC 9293, 3.5: simultaneous open). To its host the port is closed.
+    pub fn of_another(self) -> Result<Self, NotConnected> {
+        let Ok(socket) = self.socket() else { return Ok(self) };
+        let names = (getsockname(socket), getpeername(socket));
+        if !matches!(names, (Ok(own), Ok(Some(peers))) if own == peers) {
+            return Ok(self);
+        }
+        // Or the port stays taken for a minute (TIME_WAIT), and the service cannot listen on it. Where it fails, it does.
+        let _ = set_socket_linger(socket, Some(Duration::ZERO));
+        Err(NotConnected { error: Errno::CONNREFUSED.into(), when: When::Later })
     }
 
     fn socket(&self) -> io::Result<&AsyncFd<OwnedFd>> {
@@ -146,7 +166,6 @@ impl Plain {
 mod tests {
     use std::io::{Read, Write};
     use std::net::{SocketAddr, TcpListener};
-    use std::time::Duration;
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -202,6 +221,24 @@ mod tests {
         let broadcast = ([255, 255, 255, 255], port).into();
         let none = runtime().block_on(connected(broadcast)).expect_err("no connection");
         assert_eq!(none.when, When::AtOnce, "{none:?}");
+    }
+
+    #[test]
+    fn a_client_that_hears_itself_is_refused_and_leaves_the_port_to_the_service() {
+        let (listener, address) = listener();
+        drop(listener);
+        let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::NONBLOCK, None);
+        let socket = socket.expect("a socket");
+        rustix::net::bind(&socket, &address).expect("nobody has it");
+        runtime().block_on(async {
+            let to_itself = Plain::connect_by(socket, &address).await.expect("a connection");
+            assert_eq!(to_itself.peer(), address);
+            let refused = to_itself.of_another().expect_err("nobody listens");
+            assert_eq!((refused.error.kind(), refused.when), (io::ErrorKind::ConnectionRefused, When::Later));
+        });
+        // Without SO_REUSEADDR, which the standard library sets.
+        let service = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::empty(), None);
+        rustix::net::bind(service.expect("a socket"), &address).expect("the port is free");
     }
 
     #[test]

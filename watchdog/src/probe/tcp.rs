@@ -87,7 +87,7 @@ pub async fn staggered(
 
 async fn connect(address: SocketAddr) -> Result<Plain, Reason> {
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-    let connected = Plain::connect(family, &address).await;
+    let connected = Plain::connect(family, &address).await.and_then(Plain::of_another);
     connected.map_err(|NotConnected { error, when }| not_connected(&error, when, false))
 }
 
