@@ -94,6 +94,21 @@ pub fn a_service_started_by_hand_comes_back_whatever_its_restart_says(backend: B
     comes_back_whatever_its_restart_says(backend, Way::ByHand);
 }
 
+/// systemd restarts nothing that is active.
+pub fn a_service_that_remains_active_after_its_exit_comes_back(backend: Backend) {
+    let ward = Ward::open(backend, OPTIONS);
+    for restart in ["no", "always"] {
+        let service = format!("Restart={restart}\nRemainAfterExit=yes\nSuccessExitStatus=SIGABRT");
+        patient(&ward, Way::ByHand, &service);
+        ward.guard();
+        let before = ward.is_healthy();
+        ward.inject("mute");
+        ward.recovers(&before, &service);
+        ward.is_healthy();
+    }
+    ward.close();
+}
+
 pub fn a_service_that_another_wants_comes_back_whatever_its_restart_says(backend: Backend) {
     comes_back_whatever_its_restart_says(backend, Way::Wanted);
 }

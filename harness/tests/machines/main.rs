@@ -119,6 +119,7 @@ fn main() {
         guard::the_system_bus_serves_where_the_private_socket_does_not,
         guard::the_options_in_the_example_file_arrive_as_they_are_meant,
         guard_restarts::a_service_started_by_hand_comes_back_whatever_its_restart_says,
+        guard_restarts::a_service_that_remains_active_after_its_exit_comes_back,
         guard_restarts::a_service_that_another_wants_comes_back_whatever_its_restart_says,
         guard_restarts::an_enabled_service_comes_back_whatever_its_restart_says,
         guard_restarts::a_service_comes_back_as_its_own_restart_says_whoever_started_it,

@@ -249,10 +249,12 @@ impl Bus {
         Ok(())
     }
 
-    /// Starts UNIT, unless somebody else has queued a job for it that says otherwise (mode `fail`).
-    pub async fn start(&self, name: &ServiceName) -> Result<(), Failure> {
+    /// Starts UNIT, unless somebody else has queued a job for it that says otherwise (mode `fail`). One that has exited and
+    /// remained active is restarted for it: systemd starts nothing that is active.
+    pub async fn start(&self, name: &ServiceName, is_exited: bool) -> Result<(), Failure> {
+        let method = if is_exited { "RestartUnit" } else { "StartUnit" };
         let arguments = [Argument::Text(name.as_str()), Argument::Text("fail")];
-        self.connection.manager("StartUnit", &arguments).await.map(drop).map_err(|error| explain(&error))
+        self.connection.manager(method, &arguments).await.map(drop).map_err(|error| explain(&error))
     }
 
     /// Why [`Changes`] have ended.

@@ -271,7 +271,7 @@ impl GuardState {
             Task::Probe { limit } => limit.under_pressure.div_f64(stalls::LEAST),
             Task::Report(hang) => hang.budget,
             // A kill is two calls.
-            Task::ReadSettings | Task::Kill { .. } | Task::Look | Task::Start => 2 * CALL_TIMEOUT,
+            Task::ReadSettings | Task::Kill { .. } | Task::Look | Task::Start { .. } => 2 * CALL_TIMEOUT,
         };
         self.overdue = Some(now + takes + OVERDUE);
         actions.task = Some(task);

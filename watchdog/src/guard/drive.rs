@@ -335,9 +335,9 @@ impl<'a> Driver<'a> {
                     None => Err(no_line()),
                 }))
             }),
-            Task::Start => Box::pin(async move {
+            Task::Start { is_exited } => Box::pin(async move {
                 End::other(Event::Called(match line {
-                    Some(line) => line.bus.start(name).await,
+                    Some(line) => line.bus.start(name, is_exited).await,
                     None => Err(no_line()),
                 }))
             }),

@@ -87,8 +87,11 @@ pub enum Task {
     },
     /// See how UNIT stands now, not when systemd last said, and what its settings are.
     Look,
-    /// Start UNIT.
-    Start,
+    /// Start UNIT, which has ended.
+    Start {
+        /// [`Unit::is_exited`]: to start it is to restart it.
+        is_exited: bool,
+    },
 }
 
 /// A hang, for the report.

@@ -77,7 +77,7 @@ impl Instance {
 pub enum Standing {
     /// It is there to be probed.
     Serving(Instance),
-    /// It has ended, and systemd does nothing about it.
+    /// It has ended, and systemd does nothing about it: it is `inactive` or `failed`, or with RemainAfterExit= still `active`.
     Dead,
     /// Neither: it is on its way up or down, reloading, frozen …
     Between,
@@ -92,9 +92,14 @@ impl Unit {
             }
             // From 254 on systemd goes through these on its way to auto-restart.
             (_, "failed-before-auto-restart" | "dead-before-auto-restart") => Standing::Between,
-            ("inactive" | "failed", _) => Standing::Dead,
+            ("inactive" | "failed", _) | ("active", "exited") => Standing::Dead,
             _ => Standing::Between,
         }
+    }
+
+    /// It has ended, and systemd takes it for active all the same (RemainAfterExit=, and an exit that it calls clean).
+    pub fn is_exited(&self) -> bool {
+        self.active == "active" && self.standing() == Standing::Dead
     }
 
     /// It is on its way down.
@@ -122,15 +127,15 @@ impl Unit {
     /// What becomes of it has been ordered by somebody: systemd ends it, or starts it, for a job. Of a unit that is active, `start`
     /// makes nothing ([`JobType`]).
     ///
-    /// Jobs that are over before we can ask are those for which systemd has nothing to do. Where the unit is dead that may have
-    /// been `stop`; where it is not, it was none that matters.
+    /// Jobs that are over before we can ask are those for which systemd has nothing to do. Where the unit is not active that may
+    /// have been `stop`; where it is, it was none that matters.
     pub fn is_ordered(&self) -> bool {
         let Some(job) = self.job else { return false };
         match job.kind {
             Some(JobType::Stop | JobType::Restart | JobType::Strange) => true,
             Some(JobType::Start) => self.active != "active" && !self.is_reloading(),
             Some(JobType::Neither) => false,
-            None => self.standing() == Standing::Dead,
+            None => self.standing() == Standing::Dead && !self.is_exited(),
         }
     }
 
@@ -237,6 +242,7 @@ pub(crate) mod tests {
         for (active, sub, dead) in [
             ("inactive", "dead", true),
             ("failed", "failed", true),
+            ("active", "exited", true),
             ("activating", "auto-restart", false),
             ("failed", "failed-before-auto-restart", false),
             ("inactive", "dead-before-auto-restart", false),
@@ -255,7 +261,7 @@ pub(crate) mod tests {
         for (active, sub, freezer, going, coming, paused) in [
             ("active", "running", "running", false, false, false),
             ("active", "running", "frozen", false, false, true),
-            ("active", "exited", "running", false, true, false),
+            ("active", "exited", "running", false, false, false),
             ("reloading", "reload", "running", false, false, true),
             ("reloading", "reload-notify", "frozen", false, false, true),
             ("refreshing", "refresh-extensions", "running", false, false, true),

@@ -267,7 +267,7 @@ async fn a_signal_is_followed_by_sigcont_unless_it_is_sigkill() {
     beside(&systemd, async {
         bus.kill(&nginx(), Whom::Main, 6).await.expect("sent");
         bus.kill(&nginx(), Whom::All, 9).await.expect("sent");
-        bus.start(&nginx()).await.expect("queued");
+        bus.start(&nginx(), false).await.expect("queued");
     })
     .await;
     let expected = [

@@ -227,7 +227,7 @@ impl GuardState {
             Comeback::Systemd | Comeback::Guard => {
                 actions.notes.push(Note::Starting);
                 self.phase = Phase::Acting(Act::Starting);
-                self.begin(Task::Start, at.now, actions);
+                self.begin(Task::Start { is_exited: self.unit.is_exited() }, at.now, actions);
             }
         }
     }

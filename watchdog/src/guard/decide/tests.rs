@@ -97,6 +97,8 @@ const fn probe(left: u64) -> Task {
     Task::Probe { limit: Limit { timeout: S, under_pressure: Duration::from_secs(left) } }
 }
 
+/// Of a unit that is dead.
+const START: Task = Task::Start { is_exited: false };
 const ABORT: Task = Task::Kill { whom: Whom::All, signal: 6 };
 const SIGKILL: Task = Task::Kill { whom: Whom::All, signal: 9 };
 
@@ -205,7 +207,7 @@ impl Play {
             Event::Probed(_) => matches!(self.underway, Some(Task::Probe { .. })),
             Event::Read(_) => matches!(self.underway, Some(Task::ReadSettings)),
             Event::Reported => matches!(self.underway, Some(Task::Report(_))),
-            Event::Called(_) => matches!(self.underway, Some(Task::Kill { .. } | Task::Start)),
+            Event::Called(_) => matches!(self.underway, Some(Task::Kill { .. } | Task::Start { .. })),
             Event::Looked(_) => matches!(self.underway, Some(Task::Look)),
             Event::Slow { .. } => return matches!(self.underway, Some(Task::Probe { .. })),
             Event::Due => return self.state.due().is_some(),
@@ -255,6 +257,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         Just(running(7)),
         Just(running(8)),
         Just(unit("inactive", "dead")),
+        Just(unit("active", "exited")),
         Just(dead()),
         Just(unit("activating", "auto-restart")),
         Just(unit("deactivating", "stop-sigterm")),
@@ -356,7 +359,8 @@ proptest! {
                     before_signal = std::mem::take(&mut unhealthy_probes);
                     signals += 1;
                 }
-                Some(Task::Start) => {
+                Some(Task::Start { is_exited }) => {
+                    prop_assert_eq!(is_exited, last_seen.active == "active");
                     prop_assert!(signals > 0 && !play.maintenance);
                     prop_assert_eq!(last_seen.standing(), Standing::Dead);
                     prop_assert!(!last_seen.is_ordered(), "{last_seen:?}");

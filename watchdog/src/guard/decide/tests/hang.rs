@@ -36,7 +36,7 @@ fn a_unit_that_systemd_leaves_dead_is_started_when_its_restart_sec_is_over() {
         let died = play.now;
         assert_eq!(play.due(), Some(Task::Look));
         assert_eq!(play.now - died, 3 * S);
-        assert_eq!(play.step(looks(dead(), restart)), Some(Task::Start), "{restart}");
+        assert_eq!(play.step(looks(dead(), restart)), Some(START), "{restart}");
         // Our own job.
         assert_eq!(play.step(Event::Seen(with_job(Some(JobType::Start), dead()))), None);
         assert_eq!(play.step(Event::Called(Ok(()))), None);
@@ -44,6 +44,30 @@ fn a_unit_that_systemd_leaves_dead_is_started_when_its_restart_sec_is_over() {
         play.step(Event::Seen(Unit { invocation: vec![2], ..running(8) }));
         assert_eq!(play.probe(healthy()), None);
         assert_eq!(play.has(|note| *note == Note::GaveWay), 0);
+    }
+}
+
+#[test]
+fn a_unit_that_exits_cleanly_of_the_signal_and_remains_active_is_restarted() {
+    let exited = |job| Unit { exit: (1, 0), job, ..unit("active", "exited") };
+    for restart in ["always", "on-failure", "on-abnormal"] {
+        let mut play = Play::signalled(settings(restart));
+        assert_eq!(play.step(Event::Seen(exited(None))), None);
+        assert_eq!(play.due(), Some(Task::Look), "{restart}");
+        // `systemctl start` of it does nothing, and is no word against us.
+        assert_eq!(play.step(Event::Seen(exited(Some(Job { id: 5, kind: None })))), None);
+        assert_eq!(
+            play.step(looks(exited(None), restart)),
+            Some(Task::Start { is_exited: true }),
+            "{restart}"
+        );
+        assert_eq!(play.step(Event::Seen(with_job(Some(JobType::Restart), exited(None)))), None);
+        assert_eq!(play.step(Event::Called(Ok(()))), None);
+        assert_eq!(play.step(Event::Seen(with_job(Some(JobType::Start), unit("inactive", "dead")))), None);
+        assert_eq!(play.step(Event::Seen(unit("activating", "start"))), None);
+        play.step(Event::Seen(Unit { invocation: vec![2], ..running(8) }));
+        play.probe(healthy());
+        assert_eq!((play.state.restarts(), play.has(|note| *note == Note::GaveWay)), (1, 0), "{restart}");
     }
 }
 
@@ -116,7 +140,7 @@ fn the_end_before_a_start_of_ours_is_not_taken_for_its_failure() {
     let mut play = Play::signalled(settings("on-watchdog"));
     play.step(Event::Seen(dead()));
     assert_eq!(play.due(), Some(Task::Look));
-    assert_eq!(play.step(looks(dead(), "on-watchdog")), Some(Task::Start));
+    assert_eq!(play.step(looks(dead(), "on-watchdog")), Some(START));
     // Old news, before systemd has taken the order.
     play.step(Event::Seen(dead()));
     play.step(Event::Called(Ok(())));
@@ -407,7 +431,7 @@ fn systemd_out_of_reach_in_the_middle_of_a_hang_delays_what_comes_next() {
     play.step(lost());
     play.step(Event::Seen(dead()));
     assert_eq!(play.due(), Some(Task::Look));
-    assert_eq!(play.step(looks(dead(), "on-watchdog")), Some(Task::Start));
+    assert_eq!(play.step(looks(dead(), "on-watchdog")), Some(START));
     play.step(lost());
     play.step(Event::Seen(Unit { invocation: vec![2], ..running(8) }));
     assert_eq!(play.probe(healthy()), None);

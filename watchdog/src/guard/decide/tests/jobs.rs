@@ -85,10 +85,10 @@ fn only_a_job_that_ends_or_starts_the_unit_ends_what_we_were_at() {
         for ((unit, acts), is_over) in states.iter().zip(ends) {
             for (act, play) in acts {
                 let (mut play, what) = (play(), format!("{act}, {kind:?} of {}", unit.describe()));
-                assert!(!matches!(play.step(Event::Seen(with_job(kind, unit.clone()))), Some(Task::Start)));
+                assert!(!matches!(play.step(Event::Seen(with_job(kind, unit.clone()))), Some(START)));
                 assert_eq!(play.has(|note| *note == Note::GaveWay), usize::from(is_over), "{what}");
                 let task = until_it_is_started(&mut play);
-                assert_eq!(task, (!is_over).then_some(Task::Start), "{what}");
+                assert_eq!(task, (!is_over).then_some(START), "{what}");
             }
         }
     }
@@ -99,7 +99,7 @@ fn a_job_that_is_found_when_the_unit_is_to_be_started_counts_as_well() {
     for (kind, expected) in [
         (Some(JobType::Stop), None),
         (Some(JobType::Start), None),
-        (Some(JobType::Neither), Some(Task::Start)),
+        (Some(JobType::Neither), Some(START)),
         (None, None),
     ] {
         let mut play = looking();
@@ -135,7 +135,7 @@ fn a_reload_after_the_signal_neither_saves_the_unit_nor_leaves_it_dead() {
             // The job has failed by that, but systemd's news come one after the other.
             assert_eq!(play.step(reload(dead())), None);
             assert_eq!(play.step(Event::Seen(dead())), None);
-            assert_eq!(until_it_is_started(&mut play), Some(Task::Start), "{pause:?}");
+            assert_eq!(until_it_is_started(&mut play), Some(START), "{pause:?}");
             assert_eq!(play.has(|note| *note == Note::GaveWay), 0);
         }
     }

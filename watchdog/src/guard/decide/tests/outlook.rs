@@ -200,7 +200,7 @@ fn a_unit_that_was_to_come_back_by_systemd_comes_back_whatever_its_process_made_
     let exited = Unit { exit: (1, 3), ..dead() };
     play.step(Event::Seen(exited.clone()));
     assert_eq!(play.due(), Some(Task::Look));
-    assert_eq!(play.step(looks(exited, "on-abort")), Some(Task::Start));
+    assert_eq!(play.step(looks(exited, "on-abort")), Some(START));
 }
 
 #[test]
@@ -216,5 +216,5 @@ fn a_unit_that_can_be_started_after_all_is_when_its_restart_sec_is_over() {
     assert_eq!(play.step(Event::Looked(Ok((dead(), slow.clone())))), None);
     assert_eq!(play.due(), Some(Task::Look));
     assert_eq!(play.now - died, 5 * S);
-    assert_eq!(play.step(Event::Looked(Ok((dead(), slow)))), Some(Task::Start));
+    assert_eq!(play.step(Event::Looked(Ok((dead(), slow)))), Some(START));
 }
