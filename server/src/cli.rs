@@ -10,6 +10,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::control::ControlAddress;
 use crate::fault::Fault;
+use crate::notify::Pings;
 
 /// An HTTP server that hangs at random, or on command
 ///
@@ -52,6 +53,11 @@ pub struct ServeOptions {
     /// How many worker threads serve, at least 2 [default: one per CPU]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..=1024))]
     pub workers: Option<u16>,
+    /// Tell systemd READY, STATUS, WATCHDOG and STOPPING: `gated`, a ping only after its workers have answered it
+    /// [default]; `ungated`, a MISTAKE to be seen: a thread pings that lives on while the workers hang
+    #[arg(long, value_name = "PINGS", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "gated", hide_possible_values = true)]
+    pub notify: Option<Pings>,
 }
 
 /// Where the control endpoint is, and what it takes to be heard.
@@ -134,6 +140,26 @@ mod tests {
     #[test]
     fn by_default_every_hang_is_drawn_from() {
         assert_eq!(Cli::parse_from(["buggy_server"]).serve.faults, Fault::HANGS);
+    }
+
+    #[test]
+    fn pings_are_gated_unless_said_otherwise_and_what_follows_is_left_alone() {
+        let notify = |arguments: &[&str]| {
+            let arguments = ["buggy_server"].iter().chain(arguments);
+            Cli::try_parse_from(arguments).map(|cli| (cli.serve.notify, cli.command.is_some()))
+        };
+        for (arguments, expected) in [
+            (&[][..], None),
+            (&["--notify"], Some(Pings::Gated)),
+            (&["--notify=gated"], Some(Pings::Gated)),
+            (&["--notify=ungated"], Some(Pings::Ungated)),
+            (&["--notify", "--workers", "2"], Some(Pings::Gated)),
+        ] {
+            assert_eq!(notify(arguments).ok(), Some((expected, false)), "{arguments:?}");
+        }
+        for arguments in [&["--notify", "ungated"][..], &["--notify=sometimes"], &["--notify="]] {
+            assert!(notify(arguments).is_err(), "{arguments:?}");
+        }
     }
 
     #[test]

@@ -83,7 +83,8 @@ async fn exchange(
     }
 }
 
-async fn send<S>(stream: S, request: Request<Full<Bytes>>) -> Result<(StatusCode, String), Reason>
+/// Sends a request over a connection of its own, and gives the status and the body of the answer.
+pub(crate) async fn send<S>(stream: S, request: Request<Full<Bytes>>) -> Result<(StatusCode, String), Reason>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

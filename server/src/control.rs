@@ -53,7 +53,7 @@ impl Control {
     }
 
     /// Serves for ever.
-    pub async fn serve(self: &Arc<Self>, listener: &ControlListener) {
+    pub async fn serve(self: &Arc<Self>, listener: &ControlListener) -> Infallible {
         let guard = Arc::new(Guard::new(listener.address(), self.token.clone()));
         loop {
             let accepted = match listener {

@@ -25,9 +25,13 @@
 //! A fault counts as injected, and is stamped with the [`clock`], only once it has taken hold: when the last worker is
 //! stuck, when the accept loop has stood down. Whoever measures a recovery from that stamp measures from the truth.
 //!
+//! With `--notify` a third party looks at both: the thread of [`mod@notify`], which tells systemd how the server is. It
+//! shares no thread with the workers either, which is why it has to ask them before it vouches for them.
+//!
 //! # Map
 //!
-//! - The program: [`cli`] (what it was asked), [`mod@serve`] (both planes, from start to stop), [`client`] (`inject`,
+//! - The program: [`cli`] (what it was asked), [`mod@serve`] (both planes, from start to stop), [`mod@notify`] (what
+//!   systemd is told), [`client`] (`inject`,
 //!   `heal` and `status`), [`log`], [`error`].
 //! - The data plane: [`app`], [`page`], [`gate`], [`workers`], [`vitals`].
 //! - The control plane: [`control`], [`injector`], [`condition`], [`plan`], [`clock`].
@@ -44,6 +48,7 @@ pub mod fault;
 pub mod gate;
 pub mod injector;
 pub mod log;
+pub mod notify;
 pub mod page;
 pub mod plan;
 pub mod serve;

@@ -18,6 +18,7 @@ use crate::error::Error;
 use crate::fault::Fault;
 use crate::gate::gate;
 use crate::injector::Injector;
+use crate::notify::Notifier;
 use crate::plan::Plan;
 use crate::vitals::Vitals;
 use crate::workers::{self, Workers};
@@ -58,8 +59,9 @@ async fn run(
     let seed = options.seed.unwrap_or_else(|| rand::rng().random::<u32>().into());
     let vitals = Arc::new(Vitals::new(seed, workers.count()));
     let plan = options.mean_time_to_hang.map(|mean| Plan::new(seed, mean, options.faults));
+    let address = listener.local_addr().map_err(Error::Start)?;
     info!(
-        listen = %listener.local_addr().map_err(Error::Start)?,
+        listen = %address,
         control = %control_listener.address(),
         pid = vitals.pid,
         seed,
@@ -76,10 +78,15 @@ async fn run(
         let _ = stopped.await;
     }));
     tokio::spawn(injector.run());
+    let notifier = options.notify.map(|pings| Notifier::start(pings, address)).transpose()?.flatten();
 
-    tokio::select! {
-        () = control.serve(&control_listener) => {}
-        name = signals.next() => info!("stopping on {name}"),
+    let occasion = tokio::select! {
+        never = control.serve(&control_listener) => match never {},
+        name = signals.next() => name,
+    };
+    info!("stopping on {occasion}");
+    if let Some(notifier) = notifier {
+        notifier.stopping(occasion).await;
     }
     drop(stop);
     let fault = condition.borrow().fault();

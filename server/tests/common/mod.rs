@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot even ask has failed")]
 
 use std::env;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -50,7 +51,11 @@ pub fn program() -> Command {
     let given =
         env::var_os("HANGPROOF_TEST_PROGRAMS").map(|directory| Path::new(&directory).join("buggy_server"));
     let mut command = Command::new(given.unwrap_or_else(|| env!("CARGO_BIN_EXE_buggy_server").into()));
-    command.env_remove("BUGGY_SERVER_CONTROL").env_remove("JOURNAL_STREAM");
+    for variable in
+        ["BUGGY_SERVER_CONTROL", "JOURNAL_STREAM", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"]
+    {
+        command.env_remove(variable);
+    }
     command
 }
 
@@ -62,9 +67,15 @@ impl Server {
 
     /// Starts a server with its control endpoint at `control`.
     pub fn start_at(control: &str, options: &[&str]) -> Self {
+        Self::start_with(&[], control, options)
+    }
+
+    /// Starts a server with its control endpoint at `control`, and with these variables in its environment.
+    pub fn start_with(environment: &[(&str, &OsStr)], control: &str, options: &[&str]) -> Self {
         // Its own, for the core dump that a crash may leave.
         let directory = TempDir::new().unwrap();
         let mut child = program()
+            .envs(environment.iter().copied())
             .current_dir(&directory)
             .args(["--listen", "127.0.0.1:0", "--control", control])
             .args(options)
