@@ -177,12 +177,19 @@ fn of_scenarios() -> impl Iterator<Item = Trial> {
         ("a_service_that_systemd_would_not_start_again_is_started_by_its_guard", "guard-restart-no"),
         ("a_hung_service_that_nobody_is_to_start_again_is_left_as_it_is", "guard-restart-unit"),
         ("a_service_whose_guard_probes_a_wrong_port_is_left_alone", "guard-wrong-port"),
+        ("a_built_in_watchdog_that_asks_the_workers_finds_the_hang", "notify-gated"),
+        ("a_built_in_watchdog_that_asks_nobody_hides_the_hang", "notify-ungated"),
+    ];
+    let heard = [
+        ("a_wrapped_service_that_pings_itself_is_heard_and_restarted", "notify-gated-wrapped"),
+        ("a_wrapped_service_whose_pings_never_end_is_heard_and_restarted", "notify-ungated-wrapped"),
     ];
     let unguarded = [("a_starved_server_that_nobody_guards_serves", "starved")];
     let hung = [("a_starved_server_that_hangs_is_restarted", "starved-spin")];
     let stopped = [("a_starved_slow_server_that_is_stopped_is_restarted", "starved")];
     of_each(recovered, peers::is_recovered)
         .chain(of_each(as_expected, peers::is_as_expected))
+        .chain(of_each(heard, peers::is_heard_and_recovered))
         .chain(of_each(unguarded, starvation::serves_where_nobody_guards_it))
         .chain(of_each(hung, starvation::is_restarted_whatever_the_hang))
         .chain(of_each(stopped, starvation::is_restarted_when_it_is_stopped))

@@ -6,6 +6,7 @@ use harness::clock::Usec;
 use harness::event::{Exit, Kind};
 use harness::fault::Fault;
 use harness::machine::{Machine, Output};
+use harness::result::TrialResult;
 use harness::scenario::Scenario;
 
 use crate::lab::{Backend, eventually, kinds, only_trial, run_on, scenario, set};
@@ -34,10 +35,23 @@ fn guarded(backend: Backend, command: &str, watchdog: &str) -> Box<dyn Machine> 
 
 /// Hung by SIGSTOP, reported, ended by the watchdog, started again, and served.
 pub fn is_recovered(name: &str) {
-    let trial = Backend::Namespace.trial(&scenario(name));
+    assert_recovered(&Backend::Namespace.trial(&scenario(name)));
+}
+
+/// The same, of a server that tells systemd itself how it is. systemd hears the STATUS of the new one too, in front of
+/// `sd-watchdog`'s own; its READY the scenario demands.
+pub fn is_heard_and_recovered(name: &str) {
+    let mut machine = Backend::Namespace.boot();
+    assert_recovered(&only_trial(run_on(machine.as_ref(), &scenario(name), 1)));
+    let status = shown(machine.as_ref(), "StatusText");
+    assert!(status.starts_with("serving on 127.0.0.1:8080"), "{status}");
+    machine.close().expect("closes");
+}
+
+fn assert_recovered(trial: &TrialResult) {
     let lines = trial.last_lines.join("\n");
     assert!(trial.verdict.is_pass(), "{:?}\n{:#?}\n{lines}", trial.verdict, trial.timeline);
-    let kinds = kinds(&trial);
+    let kinds = kinds(trial);
     let place = |kind: &str| kinds.iter().position(|seen| seen == kind);
     let order =
         ["injected", "hang_report", "watchdog_trigger", "exited", "restart_scheduled", "ready"].map(place);
