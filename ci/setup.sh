@@ -95,6 +95,15 @@ restore_policy() {
     rm -rf -- "$aside"
 }
 
+# libsystemd's header, for a client of sd_notify(3) that a test compiles. In the version of the library that is here, where
+# that can be had: another would bring a new systemd with it.
+install_libsystemd_header() {
+    [ -n "$(missing libsystemd-dev)" ] || return 0
+    local version
+    version=$(dpkg-query --show --showformat='${Version}' libsystemd0)
+    apt_install "libsystemd-dev=$version" || apt_install libsystemd-dev
+}
+
 # The Rust that Cargo.toml promises to get by with, beside the one that is used.
 install_oldest_rust() {
     local oldest
@@ -127,8 +136,10 @@ install_cargo_tools() {
 mapfile -t packages < <(missing systemd dbus util-linux procps curl shellcheck groff-base mandoc gcc libc6-dev mmdebstrap \
     debian-archive-keyring)
 [ ${#packages[@]} -eq 0 ] || apt_install "${packages[@]}"
-mapfile -t peers < <(missing nginx-light redis-server python3 python3-grpcio dnsmasq tinyproxy postgresql)
+mapfile -t peers < <(missing nginx-light redis-server python3 python3-grpcio dnsmasq tinyproxy postgresql \
+    python3-sdnotify python3-systemd)
 [ ${#peers[@]} -eq 0 ] || install_peers "${peers[@]}"
+install_libsystemd_header
 
 install_cargo_tools
 if command -v rustup >/dev/null; then

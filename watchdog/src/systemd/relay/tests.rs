@@ -13,6 +13,8 @@ use crate::kernel::foreign::tests::lingering;
 use crate::systemd::message::Message;
 use crate::systemd::notify::{MOST_DESCRIPTORS, Notifier};
 
+mod peers;
+
 /// Long enough for a machine that is busy with everything else.
 const AMPLE: Duration = Duration::from_secs(30);
 
@@ -305,31 +307,6 @@ async fn every_process_of_our_unit_may_speak() {
     let received = next(&relay).await;
     assert_eq!((received.pid, received.said), (other.pid(), status("other")));
     other.end();
-}
-
-/// Speaks as most Rust services do. The address is that of a process.
-#[test]
-fn helper_that_speaks_through_the_crate_sd_notify() {
-    if std::env::var_os("NOTIFY_SOCKET").is_some() {
-        let said = [sd_notify::NotifyState::Ready, sd_notify::NotifyState::Status("at work")];
-        sd_notify::notify(&said).expect("said");
-    }
-}
-
-#[tokio::test]
-async fn the_crate_sd_notify_is_heard_where_there_is_a_place_for_a_path() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let surroundings = Surroundings {
-        unit: Some("a.service".to_owned()),
-        runtime_directory: Some(directory.path().into()),
-        ..Surroundings::default()
-    };
-    let relay = Relay::at_home(Home::find(), &surroundings).expect("a relay");
-    let mut service = this_program("systemd::relay::tests::helper_that_speaks_through_the_crate_sd_notify");
-    let mut child = service.env("NOTIFY_SOCKET", relay.address()).spawn().expect("a process");
-    let said = next(&relay).await.said;
-    assert_eq!((said.ready, said.status.as_deref()), (true, Some("at work")));
-    assert!(child.wait().expect("it ends").success());
 }
 
 #[tokio::test]
