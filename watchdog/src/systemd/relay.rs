@@ -32,6 +32,7 @@ use crate::systemd::notify::Datagram;
 
 mod errand;
 mod meeting_point;
+mod reach;
 mod receive;
 mod said;
 mod speaker;
@@ -113,6 +114,12 @@ impl Relay {
     /// `NOTIFY_SOCKET` for COMMAND.
     pub fn address(&self) -> &OsString {
         self.meeting_point.address()
+    }
+
+    /// Says so in the log if the process cannot get to the socket from where it is. Does not wait. `is_awaited`: what it says
+    /// is waited for; otherwise it may have nothing to say.
+    pub fn check_reach(&self, pid: i32, is_awaited: bool) {
+        reach::check(self.meeting_point.address(), self.meeting_point.file(), pid, is_awaited);
     }
 
     /// Ends when there may be something to take. An end of the runtime is waited for in vain.

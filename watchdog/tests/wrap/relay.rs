@@ -360,3 +360,38 @@ while True:
     manager.receive_until("WATCHDOG=1");
     assert_eq!(peer.served().healthy, served, "the ping is that of a later probe");
 }
+
+#[test]
+fn a_command_that_cannot_be_heard_from_where_it_is_is_named_and_one_that_can_is_not() {
+    if !rustix::process::geteuid().is_root() {
+        assert!(std::env::var_os("CI").is_none(), "in CI the tests run as root");
+        return;
+    }
+    let unheard = "NOTIFY_SOCKET=@sd-watchdog/";
+    for (way, ready, expected) in [
+        (&["unshare", "--net"][..], "require", true),
+        (&["unshare", "--net"], "auto", true),
+        (&["unshare", "--mount"], "require", false),
+        (&[], "auto", false),
+    ] {
+        let (manager, peer) = (Manager::new(), Peer::new(Manner::Healthy));
+        let probe = format!("--http={}", peer.url());
+        let ready = format!("--child-ready={ready}");
+        // A process without a network namespace of its own is not to be looked for before it has one.
+        let command = ["/usr/bin/python3", "-c", "import signal; print('there', flush=True); signal.pause()"];
+        let command: Vec<_> = way.iter().copied().chain(command).collect();
+        peer.set(Manner::Unavailable);
+        let wrapped = Wrapped::start(&manager, &[&probe, &ready, "--interval=20ms"], &command);
+        wrapped.stdout_until("there");
+        peer.set(Manner::Healthy);
+        let status = if ready.ends_with("require") { "waiting for COMMAND to say" } else { "READY=1" };
+        manager.receive_until(status);
+        if expected {
+            let line = wrapped.stderr_find("from where it is it cannot: ");
+            assert!(line.starts_with(unheard) && line.contains("network namespace"), "{line}");
+        }
+        wrapped.signal(Signal::TERM);
+        let (_, _, log) = wrapped.end();
+        assert!(!log.iter().any(|line| line.contains("it cannot")), "once, or not at all: {log:?}");
+    }
+}

@@ -11,7 +11,8 @@
 //! | `/tmp` | the unit's, with `PrivateTmp=` |
 //!
 //! Where there is none, as under `ProtectSystem=strict` alone, it is an abstract name, which needs no place. Neither can be
-//! reached everywhere: a path ends at a chroot, as systemd's does, and an abstract name at the network namespace. A directory
+//! reached everywhere: a path ends at a chroot, as systemd's does, and an abstract name at the network namespace; where that
+//! keeps COMMAND from being heard, `relay/reach.rs` finds it out. A directory
 //! that is not for all to enter is passed over for root, whose COMMAND may become another user.
 
 use std::ffi::OsString;
@@ -76,12 +77,15 @@ fn has_own_tmp(mountinfo: &str) -> bool {
     })
 }
 
+/// Which file it is: device and inode.
+pub(super) type Identity = (u64, u64);
+
 /// The address of a socket that is bound. A path is gone when this is dropped.
 #[derive(Debug)]
 pub(super) struct MeetingPoint {
     address: OsString,
     /// And which file it is.
-    path: Option<(PathBuf, (u64, u64))>,
+    path: Option<(PathBuf, Identity)>,
 }
 
 impl MeetingPoint {
@@ -101,6 +105,11 @@ impl MeetingPoint {
     pub fn address(&self) -> &OsString {
         &self.address
     }
+
+    /// The file, where the address is a path.
+    pub fn file(&self) -> Option<(PathBuf, Identity)> {
+        self.path.clone()
+    }
 }
 
 impl Drop for MeetingPoint {
@@ -115,7 +124,7 @@ impl Drop for MeetingPoint {
 }
 
 /// Which file it is then.
-fn bind_at(socket: &OwnedFd, path: &Path, is_made: bool, is_root: bool) -> io::Result<(u64, u64)> {
+fn bind_at(socket: &OwnedFd, path: &Path, is_made: bool, is_root: bool) -> io::Result<Identity> {
     let address = SocketAddrUnix::new(path)?;
     let directory = path.parent().ok_or(Errno::NOENT)?;
     if is_made {
@@ -150,7 +159,7 @@ fn bind_at(socket: &OwnedFd, path: &Path, is_made: bool, is_root: bool) -> io::R
 }
 
 /// Which file it is.
-fn identity(path: &Path) -> io::Result<(u64, u64)> {
+fn identity(path: &Path) -> io::Result<Identity> {
     fs::symlink_metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))
 }
 

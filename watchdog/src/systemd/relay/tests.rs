@@ -1,4 +1,4 @@
-use std::io::{BufRead, BufReader, Lines, PipeReader, Read};
+use std::io::{BufRead, BufReader, Lines, PipeReader, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixDatagram as StdDatagram;
 use std::os::unix::process::CommandExt;
@@ -17,6 +17,23 @@ mod peers;
 
 /// Long enough for a machine that is busy with everything else.
 const AMPLE: Duration = Duration::from_secs(30);
+
+/// To where the tests' own output is not swallowed.
+fn tell(lines: &str) {
+    for line in lines.lines().filter(|line| line.starts_with("skipped: ")) {
+        let _ = writeln!(io::stderr(), "{line}");
+    }
+}
+
+/// Whether a test can be made that only root can make.
+pub(super) fn is_root(what: &str) -> bool {
+    let is_root = rustix::process::geteuid().is_root();
+    if !is_root {
+        assert!(std::env::var_os("CI").is_none(), "in CI the tests run as root");
+        tell(&format!("skipped: {what}: needs root"));
+    }
+    is_root
+}
 
 fn own_pid() -> i32 {
     std::process::id().cast_signed()

@@ -17,6 +17,8 @@ pub(super) struct Child {
     pub(super) is_heard: bool,
     /// `READY=1`
     pub(super) is_ready: bool,
+    /// That nothing was heard of it, and is waited for, was noted.
+    pub(super) is_missed: bool,
     /// The last `WATCHDOG=1`, or READY where none came yet.
     pub(super) pinged: Option<Instant>,
     /// What it said may wait where it could not be read.
@@ -24,6 +26,11 @@ pub(super) struct Child {
 }
 
 impl State {
+    /// COMMAND has said anything at all.
+    pub fn child_is_heard(&self) -> bool {
+        self.child.is_heard
+    }
+
     /// Whether all that COMMAND has said until now was read.
     pub fn hears_child(&mut self, all: bool) {
         self.child.is_unheard = !all;

@@ -112,6 +112,8 @@ pub enum Note {
         /// Since the start of COMMAND.
         after: Duration,
     },
+    /// READY=1 waits for COMMAND's own, and nothing was heard of it yet, although it answers.
+    Unheard,
     /// COMMAND is asked to stop before any probe was healthy: a start that timed out, most likely.
     NeverHealthy {
         /// Why the last probe was unhealthy.

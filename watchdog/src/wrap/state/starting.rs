@@ -34,7 +34,9 @@ impl State {
         };
         if waits_for_child {
             let reason = Reason::new(Cause::ChildPing, "COMMAND to say that it is ready; it answers already");
-            return self.not_yet(reason, able, now);
+            let actions = self.not_yet(reason, able, now);
+            let is_missed = !self.child.is_heard && !std::mem::replace(&mut self.child.is_missed, true);
+            return Actions { note: actions.note.or(is_missed.then_some(Note::Unheard)), ..actions };
         }
         self.ready(now)
     }

@@ -90,6 +90,7 @@ pub fn log(note: &Note, flapping: &mut Flapping) {
 fn say(note: &Note) {
     match note {
         Note::Ready { after } => tracing::info!("ready after {}", rounded(*after)),
+        Note::Unheard => tracing::debug!("COMMAND answers, and has not been heard to say that it is ready"),
         Note::NeverHealthy { reason } => {
             tracing::warn!(reason = %reason, "stopped before it was ever healthy: {reason}");
         }

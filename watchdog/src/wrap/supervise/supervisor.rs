@@ -331,8 +331,12 @@ impl<'a> Supervisor<'a> {
         match note {
             Note::Ready { .. } => {
                 self.metrics.timed_from(Instant::now());
+                if !self.state.child_is_heard() {
+                    self.check_reach(false);
+                }
                 self.restarts = restarts::query(self.service.children).map(|query| Box::pin(query) as _);
             }
+            Note::Unheard => self.check_reach(true),
             Note::Discounted { .. } => self.metrics.discounted(),
             Note::Triggered { .. } | Note::Withholding { .. } | Note::WouldTrigger { .. } => {
                 self.metrics.hang();

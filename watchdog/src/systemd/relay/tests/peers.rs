@@ -3,7 +3,6 @@
 //! What of a program is not installed is said, and in CI (`CI=true`) is a failure; what an older version does not have is
 //! said by name.
 
-use std::io::Write;
 use std::path::Path;
 use std::process::Output;
 
@@ -123,13 +122,6 @@ async fn assert_heard(peer: impl Fn() -> Command, expected: &[Heard]) {
     }
 }
 
-/// To where the tests' own output is not swallowed.
-fn tell(lines: &str) {
-    for line in lines.lines().filter(|line| line.starts_with("skipped: ")) {
-        let _ = writeln!(io::stderr(), "{line}");
-    }
-}
-
 /// Whether a test can be made; it needs this of that Debian package.
 fn is_there(what: &str, package: &str, found: bool) -> bool {
     if !found {
@@ -137,16 +129,6 @@ fn is_there(what: &str, package: &str, found: bool) -> bool {
         tell(&format!("skipped: needs {what}: apt-get install {package}"));
     }
     found
-}
-
-/// Root alone may speak as another process.
-fn is_root(what: &str) -> bool {
-    let is_root = rustix::process::geteuid().is_root();
-    if !is_root {
-        assert!(std::env::var_os("CI").is_none(), "in CI the tests run as root");
-        tell(&format!("skipped: {what}: needs root"));
-    }
-    is_root
 }
 
 /// Debian's, which its packages are for.

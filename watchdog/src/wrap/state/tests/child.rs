@@ -46,6 +46,26 @@ fn its_ready_is_waited_for_where_it_is_required_or_it_has_spoken() {
 }
 
 #[test]
+fn that_nothing_is_heard_of_it_although_it_answers_is_noted_once_where_its_ready_is_waited_for() {
+    for (option, speaks, expected) in [
+        ("require", false, Some(Note::Unheard)),
+        ("require", true, None),
+        ("auto", true, None),
+        ("auto", false, Some(Note::Ready { after: Duration::from_millis(1) })),
+    ] {
+        let mut bench = Bench::new(&[&format!("--child-ready={option}")]);
+        if speaks {
+            bench.said(says("loading"));
+        }
+        assert_eq!(bench.act(HEALTHY, 1).note, expected, "{option} {speaks}");
+        assert_eq!(bench.state.child_is_heard(), speaks);
+        if option == "require" {
+            assert_eq!(bench.act(HEALTHY, 1).note, None, "{option} {speaks}: again");
+        }
+    }
+}
+
+#[test]
 fn its_ready_does_not_stand_in_for_a_healthy_probe() {
     let mut bench = Bench::new(&["--child-ready=require"]);
     assert!(!bench.said(ready()).message.ready);

@@ -57,6 +57,13 @@ impl Supervisor<'_> {
         }
     }
 
+    /// Says so in the log if nothing can be heard of COMMAND from where it is.
+    pub(super) fn check_reach(&self, is_awaited: bool) {
+        if let (Some(relay), Some(pid)) = (&self.relay, self.service.children.main_pid()) {
+            relay.check_reach(pid, is_awaited);
+        }
+    }
+
     /// Says it once, where pings are asked for.
     fn pings_for_another(&mut self, pid: i32) {
         if self.service.config.child_pings == ChildPings::Require
