@@ -99,7 +99,7 @@ else
 fi
 
 step "the benchmarks still run"
-cargo test --locked --workspace --bench machines --bench guarding --quiet
+cargo test --locked --workspace --bench machines --bench guarding --bench serving --quiet
 
 step "a minute of soak"
 # `cargo bench -p watchdog -- --soak 1`, of the program as shipped, and without a build in one more profile.
