@@ -56,6 +56,7 @@ impl Error {
                 RunError::Unit(..)
                 | RunError::File { .. }
                 | RunError::NotServed { .. }
+                | RunError::NotGuarded { .. }
                 | RunError::Recording(_),
             ) => 2,
             Self::Machine(error) | Self::Run(RunError::Machine(error)) => of_machine(error),

@@ -52,6 +52,10 @@ pub struct Service {
     /// Sections and directives that become a drop-in.
     #[serde(default, rename = "override")]
     pub overrides: BTreeMap<String, BTreeMap<String, Value>>,
+    /// The unit of the `sd-watchdog guard` beside it. A guard ends only what it has seen healthy, so no fault is injected
+    /// before that.
+    #[serde(default)]
+    pub guard: Option<String>,
     /// The directory that relative paths start from; absent for a built-in scenario.
     #[serde(skip)]
     pub base: Option<PathBuf>,
@@ -300,6 +304,7 @@ recovery_within = "WatchdogSec"
     #[test]
     fn overrides_become_a_drop_in() {
         let scenario = parse(GOOD).expect("valid");
+        assert_eq!(scenario.service.guard, None);
         assert_eq!(
             scenario.service.drop_in(),
             "[Service]\nExecStart=\nExecStart=/bin/true\nPrivateTmp=no\nWatchdogSec=1\n"
@@ -345,6 +350,11 @@ recovery_within = "WatchdogSec"
             ("\"restarted\"", "\"restart\"", "x.toml:11:11: unknown variant `restart`"),
             ("by = \"watchdog\"", "by = \"watchdog", "x.toml:12:"),
             ("http://127.0.0.1:8080/", "127.0.0.1:8080", "is not http://ADDRESS:PORT/PATH"),
+            (
+                "unit = \"x.service\"",
+                "unit = \"x.service\"\ngard = \"g.service\"",
+                "x.toml:5:1: unknown key \"gard\" in [service]; did you mean \"guard\"?",
+            ),
             (HTTP, "", "x.toml:6:1: [observe] needs exactly one of http and tcp"),
             (
                 HTTP,

@@ -21,6 +21,10 @@ use crate::unit::Settings;
 /// How long after READY the first good answer may take before there is nothing to observe; longer where one ask may.
 const FIRST_ANSWER: Duration = Duration::from_secs(5);
 
+/// How long after that the first healthy probe of the guard beside the service may take, and how often it is looked for.
+const FIRST_HEALTHY: Duration = Duration::from_secs(5);
+const NEXT_LOOK: Duration = Duration::from_millis(50);
+
 /// Where trials are made, and the one in progress.
 pub struct Bench<'a> {
     setting: &'a Setting<'a>,
@@ -89,6 +93,7 @@ impl<'a> Bench<'a> {
             self.setting.progress.stage("watching a healthy service");
             return self.settle();
         };
+        self.guarded()?;
         if self.disturbed_before_injection()? {
             return Ok(());
         }
@@ -139,6 +144,30 @@ impl<'a> Bench<'a> {
         let lines = self.trial.entries.iter().map(Entry::line).collect::<Vec<_>>();
         let log = lines[lines.len().saturating_sub(LAST_LINES)..].to_vec();
         Err(RunError::NotServed { url: self.setting.scenario.observe.to_string(), seen, log })
+    }
+
+    /// Waits until the guard beside the service, where there is one, has seen the main process that runs now healthy.
+    fn guarded(&mut self) -> Result<(), RunError> {
+        let Some(guard) = &self.setting.scenario.service.guard else { return Ok(()) };
+        self.setting.progress.stage(&format!("waiting for {guard}"));
+        let deadline = Usec::now() + FIRST_HEALTHY;
+        loop {
+            let pid = self.shown(&self.settings.unit, "MainPID")?;
+            let status = self.shown(guard, "StatusText")?;
+            if status.contains(&format!("(active, pid {pid}): healthy")) {
+                return Ok(());
+            }
+            if Usec::now() >= deadline {
+                return Err(RunError::NotGuarded { guard: guard.clone(), status });
+            }
+            // What comes meanwhile is taken in; nothing tells when a status changes.
+            self.wait_until(Usec::now() + NEXT_LOOK, |_| false)?;
+        }
+    }
+
+    fn shown(&self, unit: &str, property: &str) -> Result<String, RunError> {
+        let argv = ["systemctl", "show", "--value", "--property", property, unit];
+        Ok(self.setting.machine.run(&argv, COMMAND)?.stdout.trim().to_owned())
     }
 
     fn timeline(&self) -> Timeline {

@@ -41,6 +41,17 @@ pub enum RunError {
         /// The journal's last lines about the unit.
         log: Vec<String>,
     },
+    /// The guard beside the service does not see what clients see.
+    #[error(
+        "the service serves, but {guard}, its guard, has not seen it healthy within 5 s (its status: {status:?}). \
+        Is [service] guard right?"
+    )]
+    NotGuarded {
+        /// The guard's unit.
+        guard: String,
+        /// What it said last.
+        status: String,
+    },
     /// Ctrl-C, SIGTERM or SIGHUP.
     #[error("interrupted")]
     Interrupted,

@@ -9,7 +9,7 @@ const TOP: [&str; 5] = ["description", "service", "observe", "fault", "expect"];
 /// The keys of a table; `None` where the names are not ours (sections and directives of a unit, paths).
 fn known(table: &str) -> Option<&'static [&'static str]> {
     match table {
-        "service" => Some(&["unit", "files", "requires", "override"]),
+        "service" => Some(&["unit", "files", "requires", "override", "guard"]),
         "observe" => Some(&["http", "tcp", "send", "expect", "interval", "timeout"]),
         "fault" => Some(&["inject"]),
         "expect" => Some(&["outcome", "by", "recovery_within", "undisturbed_for", "hang_report"]),

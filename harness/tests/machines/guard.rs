@@ -7,7 +7,7 @@ use std::time::Duration;
 use harness::machine::{Machine, Output};
 use libtest_mimic::Completion;
 
-use crate::lab::{Backend, eventually, programs};
+use crate::lab::{Backend, eventually, programs, scenario};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 /// A hang is noticed within 0.42 of it.
@@ -372,4 +372,30 @@ pub fn a_service_that_systemd_gives_up_is_said_to_stay_down(backend: Backend) {
         ok(ward.0.as_ref(), "systemctl stop sd-watchdog@patient; systemctl reset-failed patient");
     }
     ward.close();
+}
+
+/// What of the guard's start makes it late.
+const LATE: &str = "/etc/systemd/system/sd-watchdog@.service.d/late.conf";
+
+pub fn a_fault_waits_for_a_guard_that_comes_late(backend: Backend) {
+    // Behind the first answers that clients get; before, the fault was there first, and the guard does not end what it has
+    // never seen healthy.
+    let late = tempfile::NamedTempFile::new().expect("a file");
+    fs::write(&late, "[Service]\nExecStartPre=/bin/sleep 2\n").expect("written");
+    let mut scenario = scenario("guard-restart-no");
+    scenario.service.files.insert(LATE.into(), late.path().to_string_lossy().into_owned());
+    let trial = backend.trial(&scenario);
+    assert!(trial.verdict.is_pass(), "{:?}\n{}", trial.verdict, trial.last_lines.join("\n"));
+}
+
+pub fn a_guard_that_sees_nothing_healthy_is_named_with_its_status(backend: Backend) {
+    let mut scenario = scenario("guard-restart-no");
+    let wrong_port = "guard-wrong-port.conf";
+    scenario.service.files.insert("/etc/sd-watchdog/buggy_server.conf".into(), wrong_port.into());
+    let error = backend.try_run(&scenario, 1).error.expect("it is not guarded").to_string();
+    assert!(
+        error.contains("sd-watchdog@buggy_server.service, its guard, has not seen it healthy within 5 s"),
+        "{error}"
+    );
+    assert!(error.contains("connection refused"), "{error}");
 }

@@ -118,6 +118,8 @@ fn main() {
         guard::a_guard_outlives_daemon_reexec_and_respects_maintenance,
         guard::the_system_bus_serves_where_the_private_socket_does_not,
         guard::the_options_in_the_example_file_arrive_as_they_are_meant,
+        guard::a_fault_waits_for_a_guard_that_comes_late,
+        guard::a_guard_that_sees_nothing_healthy_is_named_with_its_status,
         guard_restarts::a_service_started_by_hand_comes_back_whatever_its_restart_says,
         guard_restarts::a_service_that_remains_active_after_its_exit_comes_back,
         guard_restarts::a_service_that_another_wants_comes_back_whatever_its_restart_says,
