@@ -53,8 +53,8 @@ pub struct ServeOptions {
     /// How many worker threads serve, at least 2 [default: one per CPU]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..=1024))]
     pub workers: Option<u16>,
-    /// Tell systemd READY, STATUS, WATCHDOG and STOPPING: `gated`, a ping only after its workers have answered it
-    /// [default]; `ungated`, a MISTAKE to be seen: a thread pings that lives on while the workers hang
+    /// Tell systemd READY, STATUS, WATCHDOG and STOPPING: `gated`, the default, pings only after its workers have
+    /// answered it; `ungated`, a MISTAKE to be seen, pings from a thread that lives on while the workers hang
     #[arg(long, value_name = "PINGS", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "gated", hide_possible_values = true)]
     pub notify: Option<Pings>,
