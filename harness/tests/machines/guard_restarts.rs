@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use harness::clock::Usec;
+use libtest_mimic::Completion;
 
 use crate::guard::{DIRECT, OPTIONS, Ward, ok, sh};
 use crate::lab::{Backend, eventually};
@@ -107,6 +108,32 @@ pub fn a_service_that_remains_active_after_its_exit_comes_back(backend: Backend)
         ward.is_healthy();
     }
     ward.close();
+}
+
+/// As `systemctl freeze` does, which wants a system bus, and container tools; systemd announces neither.
+pub fn a_frozen_service_is_not_ended_and_is_watched_when_it_has_thawed(backend: Backend) -> Completion {
+    let ward = Ward::open(backend, OPTIONS);
+    patient(&ward, Way::ByHand, "Restart=always");
+    ward.guard();
+    let before = ward.is_healthy();
+    let group = ward.shown("patient", "ControlGroup");
+    let find = format!(
+        "ls -d /sys/fs/cgroup{group}/cgroup.freeze /sys/fs/cgroup/unified{group}/cgroup.freeze || true"
+    );
+    let freezer = ok(ward.0.as_ref(), &find);
+    if freezer.is_empty() {
+        ward.close();
+        return Completion::ignored_with("needs the service in cgroup2");
+    }
+    ok(ward.0.as_ref(), &format!("echo 1 >{freezer}"));
+    calm(&ward, "frozen", &before);
+    ward.says("frozen by the cgroup freezer");
+    ok(ward.0.as_ref(), &format!("echo 0 >{freezer}"));
+    assert_eq!(ward.is_healthy(), before);
+    ward.inject("mute");
+    ward.recovers(&before, "thawed, and then hung");
+    ward.close();
+    Completion::Completed
 }
 
 pub fn a_service_that_another_wants_comes_back_whatever_its_restart_says(backend: Backend) {

@@ -122,6 +122,7 @@ fn main() {
         guard::a_guard_that_sees_nothing_healthy_is_named_with_its_status,
         guard_restarts::a_service_started_by_hand_comes_back_whatever_its_restart_says,
         guard_restarts::a_service_that_remains_active_after_its_exit_comes_back,
+        guard_restarts::a_frozen_service_is_not_ended_and_is_watched_when_it_has_thawed,
         guard_restarts::a_service_that_another_wants_comes_back_whatever_its_restart_says,
         guard_restarts::an_enabled_service_comes_back_whatever_its_restart_says,
         guard_restarts::a_service_comes_back_as_its_own_restart_says_whoever_started_it,

@@ -3,7 +3,7 @@
 //! | phase | UNIT | we |
 //! |---|---|---|
 //! | Away | unknown: systemd does not answer | do nothing, and connect again |
-//! | Resting | not running, reloading, frozen, or under maintenance | do nothing: a probe could wake it |
+//! | Resting | not running, reloading, or under maintenance | do nothing: a probe could wake it |
 //! | Starting | running; no healthy probe yet | probe; unhealthy ones do not count before `--start-timeout`, nor before a healthy one |
 //! | Watching | running | probe; [`Watch`] decides what is a hang |
 //! | Acting | hangs | read its settings, report, signal, wait for its end, start it if systemd does not |

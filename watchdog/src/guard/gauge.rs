@@ -1,4 +1,7 @@
-//! How far others keep UNIT from running: the pressure in its control group.
+//! How far others keep UNIT from running: the pressure in its control group, and whether that is frozen.
+//!
+//! What is frozen cannot answer, and a probe of it says nothing. The kernel is asked for that, not systemd: systemd does not
+//! announce that FreezerState= has changed, and does not know of what others have frozen.
 //!
 //! Which one that is, systemd does not announce, but it is the same for as long as UNIT runs. So it is asked when UNIT is
 //! taken up, beside everything else; and where there was no answer, again when a row of unhealthy probes begins. Until it is
@@ -8,7 +11,8 @@ use crate::hang::watch::Ended;
 use crate::kernel::stalls::{Limit, Measured, Pressure};
 use crate::kernel::starvation::Starvation;
 use crate::probe::Deadline;
-use crate::words::outcome::Outcome;
+use crate::words::outcome::{Cause, Outcome, Reason};
+use std::cell::Cell;
 use std::future::{Future, pending};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -16,6 +20,8 @@ use std::time::{Duration, Instant};
 
 use crate::guard::unit::Instance;
 use crate::kernel::cgroup::Cgroup;
+
+const FROZEN: &str = "frozen by the cgroup freezer (systemctl freeze, a container's pause): it cannot answer";
 
 /// ControlGroup=, once it is known; [`None`]: systemd did not say.
 pub type Reading<'a> = Pin<Box<dyn Future<Output = Option<String>> + 'a>>;
@@ -26,20 +32,30 @@ pub struct Gauge<'a> {
     limit: Option<u8>,
     /// Whose control group it is.
     instance: Option<Instance>,
+    group: Option<Cgroup>,
+    /// When the probe that is under way, or was last, began.
+    was_frozen: Cell<bool>,
     starvation: Option<Rc<Starvation>>,
     reading: Option<Reading<'a>>,
 }
 
 impl<'a> Gauge<'a> {
-    /// Of no unit yet. Without a `limit` nothing is measured.
+    /// Of no unit yet. Without a `limit` no pressure is measured.
     pub fn new(limit: Option<u8>) -> Self {
-        Self { limit, instance: None, starvation: None, reading: None }
+        Self {
+            limit,
+            instance: None,
+            group: None,
+            was_frozen: Cell::new(false),
+            starvation: None,
+            reading: None,
+        }
     }
 
     /// This life of UNIT is probed now.
     pub fn follow(&mut self, instance: Option<&Instance>, read: impl FnOnce() -> Reading<'a>) {
         if self.instance.as_ref() != instance {
-            let reading = instance.filter(|_| self.limit.is_some()).map(|_| read());
+            let reading = instance.map(|_| read());
             *self = Self { instance: instance.cloned(), reading, ..Self::new(self.limit) };
         }
     }
@@ -49,12 +65,18 @@ impl<'a> Gauge<'a> {
         let Some(reading) = &mut self.reading else { return pending().await };
         let control_group = reading.await;
         self.reading = None;
-        self.starvation = control_group
-            .map(|control_group| Rc::new(Starvation::new(Cgroup::at(&control_group), self.limit)));
+        self.group = control_group.map(|control_group| Cgroup::at(&control_group));
+        let measured = self.group.clone().filter(|_| self.limit.is_some());
+        self.starvation = measured.map(|group| Rc::new(Starvation::new(group, self.limit)));
+    }
+
+    fn is_frozen(&self) -> bool {
+        self.group.as_ref().is_some_and(Cgroup::is_frozen)
     }
 
     /// For the next probe.
     pub fn deadline(&self, limit: Limit) -> Deadline {
+        self.was_frozen.set(self.is_frozen());
         match &self.starvation {
             Some(starvation) => Deadline::able(limit, Rc::clone(starvation)),
             None => Deadline::after(limit.timeout),
@@ -78,11 +100,19 @@ impl<'a> Gauge<'a> {
         now: Instant,
         read: impl FnOnce() -> Reading<'a>,
     ) -> Ended {
+        let outcome = match outcome {
+            Outcome::Unhealthy(reason)
+                if reason.cause().counts() && (self.was_frozen.get() || self.is_frozen()) =>
+            {
+                Outcome::Unhealthy(Reason::new(Cause::System, FROZEN))
+            }
+            outcome => outcome,
+        };
         let is_healthy = outcome == Outcome::Healthy;
         let measured = if let Some(starvation) = &self.starvation {
             starvation.measure(is_healthy, limit.timeout, started, row, now)
         } else {
-            if !is_healthy && row.is_none() && self.limit.is_some() && self.reading.is_none() {
+            if !is_healthy && row.is_none() && self.group.is_none() && self.reading.is_none() {
                 self.reading = Some(read());
             }
             Measured::on_the_clock(started, row, now)
@@ -162,10 +192,11 @@ mod tests {
         assert!(gauge.starvation.is_none());
     }
 
-    #[test]
-    fn with_pressure_switched_off_nothing_is_asked_for() {
+    #[tokio::test]
+    async fn with_pressure_switched_off_none_is_measured() {
         let (asked, mut gauge) = (Cell::new(0), Gauge::new(None));
         gauge.follow(Some(&instance(7)), || answer(&asked, Some("/a.service")));
-        assert_eq!(asked.get(), 0);
+        gauge.found().await;
+        assert!(gauge.group.is_some() && gauge.starvation.is_none());
     }
 }

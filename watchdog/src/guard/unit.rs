@@ -19,8 +19,6 @@ pub struct Unit {
     pub active: String,
     /// SubState: `running`, `exited`, …
     pub sub: String,
-    /// FreezerState, from systemd 246 on; else empty.
-    pub freezer: String,
     /// MainPID; 0 where there is none, or none is known (Type=forking without PIDFile=).
     pub main_pid: u32,
     /// InvocationID: differs from start to start.
@@ -79,7 +77,7 @@ pub enum Standing {
     Serving(Instance),
     /// It has ended, and systemd does nothing about it: it is `inactive` or `failed`, or with RemainAfterExit= still `active`.
     Dead,
-    /// Neither: it is on its way up or down, reloading, frozen …
+    /// Neither: it is on its way up or down, reloading …
     Between,
 }
 
@@ -87,7 +85,7 @@ impl Unit {
     /// What this means for us.
     pub fn standing(&self) -> Standing {
         match (self.active.as_str(), self.sub.as_str()) {
-            ("active", "running") if matches!(self.freezer.as_str(), "" | "running") => {
+            ("active", "running") => {
                 Standing::Serving(Instance { main_pid: self.main_pid, invocation: self.invocation.clone() })
             }
             // From 254 on systemd goes through these on its way to auto-restart.
@@ -110,18 +108,12 @@ impl Unit {
     /// It is on its way up, or is to be.
     pub fn is_coming(&self) -> bool {
         matches!(self.job_type(), Some(JobType::Start | JobType::Restart))
-            || self.standing() == Standing::Between && !self.is_going() && !self.is_paused()
+            || self.standing() == Standing::Between && !self.is_going() && !self.is_reloading()
     }
 
     /// It is reloading, by `systemctl reload` or by its own word.
     pub fn is_reloading(&self) -> bool {
         matches!(self.active.as_str(), "reloading" | "refreshing")
-    }
-
-    /// It runs, and is not to be probed for a while: it is reloading or frozen.
-    pub fn is_paused(&self) -> bool {
-        let is_frozen = self.active == "active" && self.sub == "running";
-        self.standing() == Standing::Between && (self.is_reloading() || is_frozen)
     }
 
     /// What becomes of it has been ordered by somebody: systemd ends it, or starts it, for a job. Of a unit that is active, `start`
@@ -146,7 +138,6 @@ impl Unit {
     /// `active, pid 123`, for people.
     pub fn describe(&self) -> String {
         match (self.active.as_str(), self.load.as_str()) {
-            ("active", _) if !matches!(self.freezer.as_str(), "" | "running") => self.freezer.clone(),
             ("active", _) if self.sub == "running" && self.main_pid > 0 => {
                 format!("active, pid {}", self.main_pid)
             }
@@ -173,7 +164,6 @@ impl Unit {
                 self.active = text;
             }
             ("SubState", Property::Text(text)) => self.sub = text,
-            ("FreezerState", Property::Text(text)) => self.freezer = text,
             ("Result", Property::Text(text)) => self.result = text,
             ("MainPID", Property::Unsigned(pid)) => self.main_pid = u32::try_from(pid).unwrap_or(0),
             ("Job", Property::Unsigned(id)) => {
@@ -200,7 +190,6 @@ pub(crate) mod tests {
             load: "loaded".into(),
             active: active.into(),
             sub: sub.into(),
-            freezer: "running".into(),
             result: "success".into(),
             ..Unit::default()
         }
@@ -212,28 +201,23 @@ pub(crate) mod tests {
 
     #[test]
     fn only_a_running_service_is_there_to_be_probed() {
-        for (active, sub, freezer, serving) in [
-            ("active", "running", "running", true),
-            ("active", "running", "", true),
-            ("active", "running", "frozen", false),
-            ("active", "running", "freezing", false),
-            ("active", "running", "thawing", false),
-            ("active", "running", "frozen-by-parent", false),
-            ("active", "exited", "running", false),
-            ("reloading", "reload", "running", false),
-            ("reloading", "reload-notify", "running", false),
-            ("refreshing", "refresh-extensions", "running", false),
-            ("activating", "start", "running", false),
-            ("activating", "auto-restart", "running", false),
-            ("deactivating", "stop-sigterm", "running", false),
-            ("inactive", "dead", "running", false),
-            ("failed", "failed", "running", false),
-            ("maintenance", "cleaning", "running", false),
-            ("active", "a-later-word", "running", false),
-            ("a-later-word", "running", "running", false),
+        for (active, sub, serving) in [
+            ("active", "running", true),
+            ("active", "exited", false),
+            ("reloading", "reload", false),
+            ("reloading", "reload-notify", false),
+            ("refreshing", "refresh-extensions", false),
+            ("activating", "start", false),
+            ("activating", "auto-restart", false),
+            ("deactivating", "stop-sigterm", false),
+            ("inactive", "dead", false),
+            ("failed", "failed", false),
+            ("maintenance", "cleaning", false),
+            ("active", "a-later-word", false),
+            ("a-later-word", "running", false),
         ] {
-            let unit = Unit { freezer: freezer.into(), ..unit(active, sub) };
-            assert_eq!(matches!(unit.standing(), Standing::Serving(_)), serving, "{active} {sub} {freezer}");
+            let standing = unit(active, sub).standing();
+            assert_eq!(matches!(standing, Standing::Serving(_)), serving, "{active} {sub}");
         }
     }
 
@@ -258,21 +242,20 @@ pub(crate) mod tests {
     #[test]
     fn a_unit_on_its_way_up_or_down_is_told_from_one_that_runs_on() {
         let job = |kind| Some(Job { id: 5, kind });
-        for (active, sub, freezer, going, coming, paused) in [
-            ("active", "running", "running", false, false, false),
-            ("active", "running", "frozen", false, false, true),
-            ("active", "exited", "running", false, false, false),
-            ("reloading", "reload", "running", false, false, true),
-            ("reloading", "reload-notify", "frozen", false, false, true),
-            ("refreshing", "refresh-extensions", "running", false, false, true),
-            ("activating", "auto-restart", "running", false, true, false),
-            ("failed", "failed-before-auto-restart", "running", false, true, false),
-            ("deactivating", "stop-sigterm", "running", true, false, false),
-            ("failed", "failed", "running", false, false, false),
+        for (active, sub, going, coming, reloading) in [
+            ("active", "running", false, false, false),
+            ("active", "exited", false, false, false),
+            ("reloading", "reload", false, false, true),
+            ("reloading", "reload-notify", false, false, true),
+            ("refreshing", "refresh-extensions", false, false, true),
+            ("activating", "auto-restart", false, true, false),
+            ("failed", "failed-before-auto-restart", false, true, false),
+            ("deactivating", "stop-sigterm", true, false, false),
+            ("failed", "failed", false, false, false),
         ] {
-            let unit = Unit { freezer: freezer.into(), ..unit(active, sub) };
-            let is = (unit.is_going(), unit.is_coming(), unit.is_paused());
-            assert_eq!(is, (going, coming, paused), "{active} {sub} {freezer}");
+            let unit = unit(active, sub);
+            let is = (unit.is_going(), unit.is_coming(), unit.is_reloading());
+            assert_eq!(is, (going, coming, reloading), "{active} {sub}");
             for (kind, coming) in [
                 (Some(JobType::Start), true),
                 (Some(JobType::Restart), true),
@@ -282,7 +265,7 @@ pub(crate) mod tests {
                 (None, coming),
             ] {
                 let unit = Unit { job: job(kind), ..unit.clone() };
-                assert_eq!(unit.is_coming(), coming, "{active} {sub} {freezer} {kind:?}");
+                assert_eq!(unit.is_coming(), coming, "{active} {sub} {kind:?}");
             }
         }
     }
@@ -323,7 +306,6 @@ pub(crate) mod tests {
         let not_found = Unit { load: "not-found".into(), ..unit("inactive", "dead") };
         let masked = Unit { load: "masked".into(), ..unit("inactive", "dead") };
         let failed = Unit { result: "core-dump".into(), ..unit("failed", "failed") };
-        let frozen = Unit { freezer: "frozen".into(), ..running(7) };
         for (unit, expected) in [
             (running(123), "active, pid 123"),
             (running(0), "active, running"),
@@ -335,7 +317,6 @@ pub(crate) mod tests {
             (not_found, "not there"),
             (masked, "masked"),
             (failed, "failed, core-dump"),
-            (frozen, "frozen"),
         ] {
             assert_eq!(unit.describe(), expected);
         }

@@ -143,6 +143,12 @@ impl Cgroup {
         Ok(text)
     }
 
+    /// Whether the freezer keeps all of its processes from running, by this group or by one above (`cgroup.events`, Linux 5.2).
+    /// Not known in cgroup v1: no.
+    pub fn is_frozen(&self) -> bool {
+        self.read("cgroup.events").is_ok_and(|events| events.lines().any(|line| line == "frozen 1"))
+    }
+
     /// For how long all of its processes that wanted to run have waited for a resource: of the nearest group above where it
     /// does not say itself (`cgroup.pressure` switches it off, Linux 6.1). [`None`]: the kernel does not tell.
     pub fn stalled(&self, resource: Resource) -> Option<Duration> {

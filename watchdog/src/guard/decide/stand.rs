@@ -42,7 +42,7 @@ impl GuardState {
             }
             // The signal was sent, and it dies of that whatever else goes on.
             (Phase::Acting(Act::Signalled(_) | Act::Killed(_)), Standing::Between)
-                if self.unit.is_paused() && self.is_same_life() => {}
+                if self.unit.is_reloading() && self.is_same_life() => {}
             // A row of unhealthy probes that was complete before the reload.
             (Phase::Acting(Act::ReadingSettings | Act::Reporting { .. }), Standing::Between)
                 if self.unit.is_reloading() && self.is_same_life() => {}

@@ -263,7 +263,6 @@ fn any_event() -> impl Strategy<Value = Event> {
         Just(unit("deactivating", "stop-sigterm")),
         Just(unit("reloading", "reload")),
         Just(reloading(7)),
-        Just(Unit { freezer: "frozen".into(), ..running(7) }),
     ];
     let kinds = prop_oneof![
         1 => Just(Some(JobType::Stop)),

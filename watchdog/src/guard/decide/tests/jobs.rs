@@ -111,16 +111,13 @@ fn a_job_that_is_found_when_the_unit_is_to_be_started_counts_as_well() {
 #[test]
 fn a_reload_after_the_signal_neither_saves_the_unit_nor_leaves_it_dead() {
     let reload = |unit| Event::Seen(with_job(Some(JobType::Neither), unit));
-    let frozen = Unit { freezer: "frozen".into(), ..running(7) };
     for pause in [
         &[reload(running(7)), reload(reloading(7))][..],
         // By `ExecReload=`, which outlives the main process.
         &[reload(reloading(7)), reload(reloading(0))],
         &[reload(reloading(7)), Event::Seen(running(7))],
-        // Without a job (`RELOADING=1`); and with the processes held.
+        // Without a job (`RELOADING=1`).
         &[Event::Seen(reloading(7))],
-        &[Event::Seen(frozen.clone())],
-        &[Event::Seen(frozen), Event::Seen(running(7))],
     ] {
         for survives in [true, false] {
             let mut play = on_watchdog();
@@ -159,10 +156,6 @@ fn a_reload_during_the_hang_report_does_not_put_the_signal_off() {
         }
         assert_eq!(play.step(Event::Reported), Some(ABORT), "{units:?}");
     }
-    // One that is frozen, is so by somebody's will.
-    let mut play = reporting();
-    play.step(Event::Seen(Unit { freezer: "frozen".into(), ..running(7) }));
-    assert_eq!(play.step(Event::Reported), None);
 }
 
 #[test]
