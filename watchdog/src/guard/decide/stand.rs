@@ -40,12 +40,13 @@ impl GuardState {
                 // TimeoutStopSec= is systemd's to keep now.
                 self.due = None;
             }
-            // The signal was sent, and it dies of that whatever else goes on.
-            (Phase::Acting(Act::Signalled(_) | Act::Killed(_)), Standing::Between)
-                if self.unit.is_reloading() && self.is_same_life() => {}
-            // A row of unhealthy probes that was complete before the reload.
-            (Phase::Acting(Act::ReadingSettings | Act::Reporting { .. }), Standing::Between)
-                if self.unit.is_reloading() && self.is_same_life() => {}
+            // It dies of the signal that was sent, or the row of unhealthy probes was complete, whatever else goes on.
+            (
+                Phase::Acting(
+                    Act::ReadingSettings | Act::Reporting { .. } | Act::Signalled(_) | Act::Killed(_),
+                ),
+                Standing::Between,
+            ) if self.unit.is_reloading() && self.is_same_life() => {}
             (Phase::Acting(_), Standing::Serving(instance)) if self.instance.as_ref() == Some(&instance) => {}
             _ => self.stand(at, actions),
         }
