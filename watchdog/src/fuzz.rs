@@ -4,10 +4,12 @@
 mod dbus_messages;
 mod http_answer;
 mod notify_datagram;
+mod unit_file;
 
 pub use self::dbus_messages::dbus_messages;
 pub use self::http_answer::http_answer;
 pub use self::notify_datagram::notify_datagram;
+pub use self::unit_file::unit_file;
 
 #[cfg(test)]
 mod tests {
@@ -37,6 +39,11 @@ mod tests {
     #[test]
     fn every_message_of_d_bus_in_the_corpus_is_survived() {
         replay("dbus_messages", super::dbus_messages);
+    }
+
+    #[test]
+    fn every_unit_in_the_corpus_is_survived() {
+        replay("unit_file", super::unit_file);
     }
 
     #[test]

@@ -38,6 +38,7 @@
 //! | [`hang`] | pure: the timing and its bounds, a row of unhealthy probes, and when it is a hang |
 //! | [`report`] | the hang report: what was seen, for people and for the journal |
 //! | [`probe`] | one health check, with a deadline |
+//! | [`mod@unit`] | a unit of somebody else's, read as systemd reads it |
 //! | [`systemd`] | what is said to systemd and asked of it: notifications, COMMAND's own among them, and D-Bus |
 //! | [`service`] | COMMAND and helpers: started, signalled, waited for |
 //! | [`words`] | durations, outcomes, errors, log, journal and metrics |
@@ -60,5 +61,6 @@ pub mod service;
 pub(crate) mod systemd;
 pub(crate) mod text;
 pub mod tools;
+pub mod unit;
 pub mod words;
 pub mod wrap;

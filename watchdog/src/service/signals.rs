@@ -150,7 +150,7 @@ fn pause(signal: Signal) -> io::Result<()> {
     Ok(())
 }
 
-/// The number of `TERM`, `SIGTERM`, `RTMIN+3` or `15`.
+/// The number of `TERM`, `SIGTERM`, `RTMIN+3`, `RTMAX-3` or `15`.
 pub fn number(name: &str) -> Option<i32> {
     if let Ok(number) = name.parse() {
         return (1..=libc::SIGRTMAX()).contains(&number).then_some(number);
@@ -161,6 +161,11 @@ pub fn number(name: &str) -> Option<i32> {
         let beyond: i32 = if beyond.is_empty() { 0 } else { beyond.strip_prefix('+')?.parse().ok()? };
         let number = libc::SIGRTMIN().checked_add(beyond)?;
         return (beyond >= 0 && number <= libc::SIGRTMAX()).then_some(number);
+    }
+    if let Some(below) = bare.strip_prefix("RTMAX") {
+        let below: i32 = if below.is_empty() { 0 } else { below.strip_prefix('-')?.parse().ok()? };
+        let number = libc::SIGRTMAX().checked_sub(below)?;
+        return (below >= 0 && number >= libc::SIGRTMIN()).then_some(number);
     }
     format!("SIG{bare}").parse::<Signal>().ok().map(|signal| signal as i32)
 }

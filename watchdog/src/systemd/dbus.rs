@@ -33,8 +33,8 @@ pub mod names;
 mod property;
 pub mod wire;
 
-pub(crate) use self::address::connect_to_bus;
-pub use self::property::Property;
+pub(crate) use self::address::{connect_to_bus, connect_to_user_bus};
+pub use self::property::{CommandProperty, Property};
 
 /// What a call to systemd may take. During `daemon-reload` on a big host it does not answer for seconds.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);

@@ -1,9 +1,9 @@
-//! Where the system bus listens.
+//! Where buses listen.
 
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tokio::net::UnixStream;
 
@@ -12,11 +12,25 @@ const VARIABLE: &str = "DBUS_SYSTEM_BUS_ADDRESS";
 /// … it listens here.
 const BUS_SOCKET: &str = "/run/dbus/system_bus_socket";
 
-/// Connects to the first that lets us, as libdbus does.
+/// The same of a user's bus, which listens here in the user's runtime directory.
+const USER_VARIABLE: &str = "DBUS_SESSION_BUS_ADDRESS";
+const USER_BUS_SOCKET: &str = "bus";
+
+/// Connects to the system bus.
 pub(crate) async fn connect_to_bus() -> io::Result<UnixStream> {
-    let Ok(addresses) = std::env::var(VARIABLE) else { return UnixStream::connect(BUS_SOCKET).await };
+    connect(VARIABLE, Path::new(BUS_SOCKET)).await
+}
+
+/// Connects to the bus of the user whose `$XDG_RUNTIME_DIR` that is.
+pub(crate) async fn connect_to_user_bus(runtime_directory: &Path) -> io::Result<UnixStream> {
+    connect(USER_VARIABLE, &runtime_directory.join(USER_BUS_SOCKET)).await
+}
+
+/// Connects to the first that lets us, as libdbus does.
+async fn connect(variable: &str, socket: &Path) -> io::Result<UnixStream> {
+    let Ok(addresses) = std::env::var(variable) else { return UnixStream::connect(socket).await };
     let none = "no unix:path=… or unix:abstract=… is in it, and nothing else is understood";
-    let mut error = io::Error::other(format!("{VARIABLE} is {addresses:?}: {none}"));
+    let mut error = io::Error::other(format!("{variable} is {addresses:?}: {none}"));
     for socket in sockets(&addresses) {
         match UnixStream::connect(socket).await {
             Ok(stream) => return Ok(stream),

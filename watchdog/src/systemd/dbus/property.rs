@@ -15,4 +15,21 @@ pub enum Property {
     Bytes(Vec<u8>),
     /// `(aiai)`: exit codes and signals.
     Statuses(Vec<i32>, Vec<i32>),
+    /// `as`
+    Texts(Vec<String>),
+    /// `(bas)`: whether it names what is allowed, or what is not.
+    Filter(bool, Vec<String>),
+    /// `a(sasasttttuii)` and `a(sasbttttuii)`: of the second type the only flag is `ignore-failure`.
+    Commands(Vec<CommandProperty>),
+}
+
+/// A command as systemd has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandProperty {
+    /// What is executed.
+    pub path: String,
+    /// Its words, the first of which is its own name.
+    pub argv: Vec<String>,
+    /// The names of its flags.
+    pub flags: Vec<String>,
 }

@@ -2,7 +2,7 @@
 //!
 //! What comes in is not trusted: every length is checked, types nest 32 deep at most, and nothing panics.
 
-use crate::systemd::dbus::Property;
+use crate::systemd::dbus::{CommandProperty, Property};
 
 /// The part of a message that is always there: everything up to the length of the header fields, and that.
 pub const FIXED: usize = 16;
@@ -316,11 +316,55 @@ impl<'a> Reader<'a> {
                 self.align(8)?;
                 Property::Statuses(self.numbers()?, self.numbers()?)
             }
+            "as" => Property::Texts(self.strings()?),
+            "(ss)" => {
+                self.align(8)?;
+                self.string()?;
+                Property::Text(self.string()?.to_owned())
+            }
+            "(bas)" => {
+                self.align(8)?;
+                Property::Filter(self.flag()?, self.strings()?)
+            }
+            "a(sasasttttuii)" => Property::Commands(self.commands(Self::strings)?),
+            "a(sasbttttuii)" => Property::Commands(self.commands(|reader| {
+                Ok(if reader.flag()? { vec!["ignore-failure".to_owned()] } else { Vec::new() })
+            })?),
             other => {
                 let rest = self.skip(other.as_bytes(), 0)?;
                 return if rest.is_empty() { Ok(None) } else { Err(Malformed) };
             }
         }))
+    }
+
+    /// `as`
+    fn strings(&mut self) -> Result<Vec<String>, Malformed> {
+        let mut strings = Vec::new();
+        let end = self.array(4)?;
+        while self.at < end {
+            strings.push(self.string()?.to_owned());
+        }
+        Ok(strings)
+    }
+
+    /// Commands, the flags of which `flags` reads; what comes after them, of the last run, is passed over.
+    fn commands(
+        &mut self,
+        mut flags: impl FnMut(&mut Self) -> Result<Vec<String>, Malformed>,
+    ) -> Result<Vec<CommandProperty>, Malformed> {
+        let mut commands = Vec::new();
+        let end = self.array(8)?;
+        while self.at < end {
+            self.align(8)?;
+            let path = self.string()?.to_owned();
+            let argv = self.strings()?;
+            let flags = flags(self)?;
+            commands.push(CommandProperty { path, argv, flags });
+            for member in ["t", "t", "t", "t", "u", "i", "i"] {
+                self.skip(member.as_bytes(), 0)?;
+            }
+        }
+        Ok(commands)
     }
 
     fn numbers(&mut self) -> Result<Vec<i32>, Malformed> {

@@ -68,6 +68,22 @@ fn headers_are_read() {
     assert_eq!(body.string(), Err(Malformed), "there is no more");
 }
 
+fn texts(texts: &[&str]) -> Property {
+    Property::Texts(texts.iter().map(|text| (*text).to_owned()).collect())
+}
+
+/// A command, with `flags` and its last run, as systemd sends it: `ExecStart`, `ExecStartEx`.
+fn command<F>(flags: F) -> Command<F> {
+    ("/bin/a", vec!["/bin/a", "b c"], flags, 1, 2, 3, 4, 5, 6, 7)
+}
+
+type Command<F> = (&'static str, Vec<&'static str>, F, u64, u64, u64, u64, u32, i32, i32);
+
+fn run(flags: &[&str]) -> CommandProperty {
+    let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    CommandProperty { path: "/bin/a".into(), argv: owned(&["/bin/a", "b c"]), flags: owned(flags) }
+}
+
 #[test]
 fn values_are_read_or_passed_over_whatever_their_types() {
     let path = ObjectPath::try_from("/a/b").expect("a path");
@@ -92,7 +108,19 @@ fn values_are_read_or_passed_over_whatever_their_types() {
         (Value::from((1_u8, ("x", 2_u64), Value::from("v"))), None),
         (Value::from(nested), None),
         (Value::new(Value::from(7_u32)), None),
-        (vec!["a", "bc"].into(), None),
+        (vec!["a", "bc"].into(), Some(texts(&["a", "bc"]))),
+        (Vec::<&str>::new().into(), Some(texts(&[]))),
+        (Value::from(("a.b", "words")), Some(Property::Text("words".into()))),
+        (Value::from((true, vec!["AF_UNIX"])), Some(Property::Filter(true, vec!["AF_UNIX".into()]))),
+        (
+            Value::from(vec![command(vec!["no-env-expand"])]),
+            Some(Property::Commands(vec![run(&["no-env-expand"])])),
+        ),
+        (Value::from(vec![command(true)]), Some(Property::Commands(vec![run(&["ignore-failure"])]))),
+        (
+            Value::from(vec![command(false), command(true)]),
+            Some(Property::Commands(vec![run(&[]), run(&["ignore-failure"])])),
+        ),
     ];
     // Names of all lengths, so that values begin at all offsets.
     for extra in 0..8 {
@@ -116,7 +144,7 @@ fn values_are_read_or_passed_over_whatever_their_types() {
 #[test]
 fn an_array_that_goes_on_beyond_the_message_is_refused() {
     let mut bytes = signal(&Value::from(vec!["a", "bc"]));
-    assert_eq!(decoded(&bytes).body().value(), Ok(None));
+    assert_eq!(decoded(&bytes).body().value(), Ok(Some(texts(&["a", "bc"]))));
     bytes.truncate(bytes.len() - 1);
     assert_eq!(Incoming::decode(bytes).expect("its header is whole").body().value(), Err(Malformed));
 }
