@@ -6,7 +6,6 @@ mod common;
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
 use std::thread;
 
@@ -130,32 +129,79 @@ fn check_leaves_no_process_behind_not_even_one_that_nobody_waits_for() {
     }
 }
 
+/// The tree of another system: nothing of the one that runs is asked, and no link leads out of it.
 #[test]
-fn unit_wraps_what_systemctl_shows() {
-    let directory = tempfile::tempdir().unwrap();
-    let systemctl = directory.path().join("systemctl");
-    std::fs::write(
-        &systemctl,
-        "#!/bin/sh\n[ \"$*\" = '--no-pager cat -- a.service' ] || { echo 'No files found.' >&2; exit 1; }\n\
-         printf '[Service]\\nType=exec\\nRestart=always\\nExecStart=/bin/a $X\\n'\n",
-    )
-    .unwrap();
-    std::fs::set_permissions(&systemctl, PermissionsExt::from_mode(0o755)).unwrap();
-    let unit = |name| {
-        let mut program = sd_watchdog(&["unit", "--http=http://127.0.0.1:8080/", "--drop-in", name]);
-        program.env("PATH", format!("{}:/bin:/usr/bin", directory.path().display())).output().unwrap()
+fn unit_wraps_what_a_tree_or_a_file_has() {
+    let tree = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| {
+        let path = tree.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
     };
-    let output = unit("a");
-    let expected =
-        format!("ExecStart={} \\\n    --http http://127.0.0.1:8080/ \\\n    -- /bin/a $X\n", program());
-    assert!(text(&output.stdout).ends_with(&expected), "{}", text(&output.stdout));
-    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
-    let output = unit("b");
+    write("usr/lib/systemd/system/a.service", "[Service]\nType=exec\nRestart=always\nExecStart=/bin/old\n");
+    write("etc/systemd/system/a.service.d/x.conf", "\u{feff}[Service]\nExecStart=\nExecStart=/bin/a $X\n");
+    write("usr/lib/systemd/system/masked.service", "");
+    write("opt/linked.service", "[Service]\nExecStart=/bin/linked\n");
+    let link = |target: &str, name: &str| {
+        std::os::unix::fs::symlink(target, tree.path().join("etc/systemd/system").join(name)).unwrap();
+    };
+    link("/usr/lib/systemd/system/a.service", "alias.service");
+    link("/opt/linked.service", "linked.service");
+    let unit = |arguments: &[&str]| {
+        let mut program = sd_watchdog(&["unit", "--http=http://127.0.0.1:8080/", "--drop-in"]);
+        program.args(arguments).env("PATH", "/nonexistent").env("SYSTEMD_COLORS", "1").output().unwrap()
+    };
+    let root = tree.path().to_str().unwrap();
+    let file = tree.path().join("usr/lib/systemd/system/a.service");
+    for (arguments, command) in [
+        (&["a", "--root", root][..], "/bin/a $X"),
+        (&["alias", "--root", root], "/bin/a $X"),
+        (&["linked", "--root", root], "/bin/linked"),
+        (&[file.to_str().unwrap()], "/bin/old"),
+    ] {
+        let output = unit(arguments);
+        let expected =
+            format!("ExecStart={} \\\n    --http http://127.0.0.1:8080/ \\\n    -- {command}\n", program());
+        assert!(text(&output.stdout).ends_with(&expected), "{}", text(&output.stdout));
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
+    }
+    for (name, expected) in [
+        ("b", format!("there is no b.service in {root}: is the name right?")),
+        ("masked", "masked.service is masked: systemd starts nothing of it; systemctl unmask".to_owned()),
+    ] {
+        let output = unit(&[name, "--root", root]);
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), ""));
+        assert!(text(&output.stderr).starts_with(&format!("sd-watchdog: {expected}")), "{output:?}");
+    }
+}
+
+#[test]
+fn unit_says_what_to_do_where_systemd_cannot_be_asked() {
+    // A user's manager that is nowhere, and one that takes the connection and says nothing.
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir(directory.path().join("systemd")).unwrap();
+    let socket = directory.path().join("systemd/private");
+    let ask = || {
+        let mut program = sd_watchdog(&["unit", "--http=http://127.0.0.1:8080/", "--user", "--drop-in", "a"]);
+        program
+            .env("XDG_RUNTIME_DIR", directory.path())
+            .env_remove("DBUS_SESSION_BUS_ADDRESS")
+            .output()
+            .unwrap()
+    };
+    let output = ask();
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), ""));
-    assert_eq!(
-        text(&output.stderr),
-        "sd-watchdog: systemctl cat b.service: No files found.; give COMMAND after --, then the unit need not be read\n"
+    let expected = format!("sd-watchdog: systemd cannot be asked, neither at {} (", socket.display());
+    assert!(text(&output.stderr).starts_with(&expected), "{output:?}");
+    assert!(text(&output.stderr).contains("--root / reads the files instead"), "{output:?}");
+    let _silent = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let begin = std::time::Instant::now();
+    let output = ask();
+    assert!(
+        text(&output.stderr).starts_with("sd-watchdog: systemd does not answer in 5 s; --root /"),
+        "{output:?}"
     );
+    assert!(begin.elapsed() < std::time::Duration::from_secs(20));
 }
 
 #[cfg(feature = "manual")]

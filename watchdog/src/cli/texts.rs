@@ -180,13 +180,24 @@ pub const UNIT: Texts = Texts {
                 "systemctl daemon-reload && systemctl restart my-server",
             ],
         },
+        Example {
+            what: "For a unit in another system's tree; for one of systemctl --user",
+            command: &[
+                "sd-watchdog unit --drop-in my-server --root /srv/tree --tcp 127.0.0.1:80",
+                "sd-watchdog unit --drop-in my-server --user --tcp 127.0.0.1:8080",
+            ],
+        },
     ],
     exit_status: &[
         ("0", "printed"),
         ("2", "the command line or the timing is wrong, or UNIT cannot be read or wrapped"),
         ("70", "the system refused what sd-watchdog needs"),
     ],
-    environment: &[],
+    environment: &[
+        ("DBUS_SYSTEM_BUS_ADDRESS", "where the system bus listens"),
+        ("XDG_RUNTIME_DIR", "where the user's manager listens (--user)"),
+        ("DBUS_SESSION_BUS_ADDRESS", "where its bus does (--user)"),
+    ],
     files: &[],
 };
 

@@ -1,6 +1,7 @@
 //! `sd-watchdog unit`
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -15,9 +16,18 @@ use super::{HangArgs, OutsideArgs, ProbeArgs, TimingArgs, WrapperArgs};
 )]
 #[expect(missing_docs, reason = "the types say it, and their documentation is that of the options")]
 pub struct UnitArgs {
-    /// Print a drop-in for this unit, the ExecStart= of which is wrapped, instead of a whole unit
+    /// Print a drop-in for this unit, the ExecStart= of which is wrapped, instead of a whole unit; a name, or, with a slash in
+    /// it, a file, read with those in FILE.d beside it
     #[arg(long, value_name = "UNIT")]
     pub drop_in: Option<String>,
+
+    /// UNIT belongs to the manager of the user that runs this: `systemctl --user`
+    #[arg(long, requires = "drop_in")]
+    pub user: bool,
+
+    /// UNIT is read from the files in the tree at DIR, as systemd would load it there, not from the systemd that runs
+    #[arg(long, value_name = "DIR", requires = "drop_in")]
+    pub root: Option<PathBuf>,
 
     /// WatchdogSec= of the unit; with --drop-in, what the unit itself says is kept unless this is given
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "5s")]

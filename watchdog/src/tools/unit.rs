@@ -5,7 +5,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::CommandFactory;
@@ -19,12 +19,14 @@ use crate::probe::Probes;
 use crate::service::children::Children;
 use crate::service::signals;
 use crate::tools::print::print;
+use crate::unit::name::NotAService;
+use crate::unit::words::{self, Meaning};
+use crate::unit::{FilesError, Load, ManagerError, Scope, Unit, UnitName};
 use crate::words::error::Error;
 
 mod exec;
 mod options;
 mod paths;
-mod quote;
 mod source;
 mod template;
 
@@ -36,18 +38,32 @@ pub use self::source::NotWrappable;
 pub enum UnitError {
     #[error("which COMMAND? Give it after --; for a unit that is there already: --drop-in UNIT")]
     NoCommand,
-    #[error("{0:?} is not a service: only services can be wrapped; give the name of one")]
-    NotAService(String),
+    #[error(transparent)]
+    NotAService(#[from] NotAService),
     #[error("{0:?} cannot be written into a unit: it is not UTF-8")]
     NotUtf8(OsString),
     #[error("{word:?} cannot be written into a unit: there is a NUL byte in it")]
     NulByte { word: String },
-    #[error("systemctl cannot be run: {0}; give COMMAND after --, then the unit need not be read")]
-    NoSystemctl(std::io::Error),
-    #[error("systemctl cat {unit}: {message}; give COMMAND after --, then the unit need not be read")]
-    Unreadable { unit: String, message: String },
-    #[error("{unit} has WatchdogSec={text}, which cannot be told; give --watchdog-sec")]
-    WatchdogSec { unit: String, text: String },
+    #[error(
+        "{source}; --root / reads the files instead; or give COMMAND after --, then the unit need not be read"
+    )]
+    Manager { source: ManagerError },
+    #[error("{source}; give COMMAND after --, then the unit need not be read")]
+    Files { source: FilesError },
+    #[error(
+        "there is no {unit}{place}: is the name right? A unit of systemctl --user needs --user, one that is not installed \
+         its file as UNIT; or give COMMAND after --, then the unit need not be read"
+    )]
+    NotFound { unit: UnitName, place: String },
+    #[error("{0} is masked: systemd starts nothing of it; systemctl unmask {0}")]
+    Masked(UnitName),
+    #[error("systemd does not load {unit}: {why}; mend it first, systemd-analyze verify {unit} says more")]
+    Refused { unit: UnitName, why: String },
+    #[error(
+        "{0} is transient: it is gone when it ends, and no drop-in is read for the next; put sd-watchdog into the command \
+         that makes it (systemd-run … sd-watchdog … -- COMMAND), or use: sd-watchdog guard {0}"
+    )]
+    Transient(UnitName),
     #[error(
         "--metrics-file {}: what is sandboxed cannot write there; use --metrics-file /run/{name}/{name}.prom, for which \
          the unit makes the directory",
@@ -55,9 +71,9 @@ pub enum UnitError {
     )]
     MetricsFile { path: PathBuf, name: String },
     #[error("{unit} {source}")]
-    NotWrappable { unit: String, source: NotWrappable },
+    NotWrappable { unit: UnitName, source: NotWrappable },
     #[error("{unit}: ExecStart={text}: {source}; give COMMAND after -- instead")]
-    Exec { unit: String, text: String, source: ExecError },
+    Exec { unit: UnitName, text: String, source: ExecError },
 }
 
 impl From<UnitError> for Error {
@@ -91,17 +107,17 @@ pub fn run(args: &UnitArgs) -> Result<ExitCode, Error> {
         std::env::current_dir().map_err(|source| Error::cannot("find out the current directory", &source))?;
     let is_watchdog_given = options::is_watchdog_given(&matches);
     let plan = Plan { program: &program, options: &options, directory: &directory, is_watchdog_given, args };
-    let text = plan.text(read)?;
+    let text = plan.text(|| read(args.drop_in.as_deref().unwrap_or_default(), args))?;
     print(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 
 impl Plan<'_> {
-    /// The whole text; `read` has the text of a unit.
-    pub fn text(&self, read: impl FnOnce(&str) -> Result<String, UnitError>) -> Result<String, Error> {
+    /// The whole text; `read` has the unit.
+    pub fn text(&self, read: impl FnOnce() -> Result<Unit, UnitError>) -> Result<String, Error> {
         match &self.args.drop_in {
             None => self.whole(),
-            Some(unit) => self.drop_in(&service(unit)?, read),
+            Some(unit) => self.drop_in(unit, read()),
         }
     }
 
@@ -116,34 +132,33 @@ impl Plan<'_> {
         Ok(template::whole(&name, runtime_directory.as_deref(), &service))
     }
 
-    fn drop_in(
-        &self,
-        unit: &str,
-        read: impl FnOnce(&str) -> Result<String, UnitError>,
-    ) -> Result<String, Error> {
-        let text = read(unit);
+    fn drop_in(&self, typed: &str, unit: Result<Unit, UnitError>) -> Result<String, Error> {
         // With COMMAND given, the unit need not be here.
         let (source, exec) = if self.args.command.is_empty() {
-            let source = Source::parse(&text?);
-            let text = source
-                .exec_start()
-                .map_err(|source| UnitError::NotWrappable { unit: unit.to_owned(), source })?;
-            let exec = Exec::of_unit(text).map_err(|source| {
-                let (unit, text) = (unit.to_owned(), text.to_owned());
-                UnitError::Exec { unit, text, source }
+            let source = Source::new(&unit?);
+            let unit = source.unit().name.clone();
+            let command = match source.exec_start() {
+                Ok(command) => command,
+                Err(source) => return Err(UnitError::NotWrappable { unit, source }.into()),
+            };
+            let exec = Exec::of_unit(command).map_err(|error| {
+                let written = source.unit().get("Service", "ExecStart").set_by.last();
+                let text = written.map(|assignment| assignment.text.clone()).unwrap_or_default();
+                UnitError::Exec { unit, text, source: error }
             })?;
             (Some(source), exec)
         } else {
-            (text.ok().map(|text| Source::parse(&text)), self.command()?)
+            let unit =
+                unit.inspect_err(|error| tracing::warn!("what {typed} says itself is not known: {error}"));
+            (unit.ok().map(|unit| Source::new(&unit)), self.command()?)
+        };
+        let name = match &source {
+            Some(source) => source.unit().name.clone(),
+            None => name_of(typed)?,
         };
         let mut options = paths::absolute(self.options, self.directory);
         let mut wrapper = self.args.wrapper.clone();
-        let own = match source.as_ref().map_or(Ok(None), Source::watchdog) {
-            Ok(own) => own,
-            // Another counts.
-            Err(_) if self.is_watchdog_given => Some(self.args.watchdog_sec),
-            Err(text) => return Err(UnitError::WatchdogSec { unit: unit.to_owned(), text }.into()),
-        };
+        let own = source.as_ref().and_then(Source::watchdog);
         let watchdog = own.filter(|_| !self.is_watchdog_given).unwrap_or(self.args.watchdog_sec);
         if own.is_some() && !self.options.iter().any(|option| option == "--child-pings") {
             wrapper.child_pings = ChildPings::Require;
@@ -151,25 +166,36 @@ impl Plan<'_> {
         }
         for signal in source.iter().flat_map(Source::stop_signals) {
             let is_given = |given: &String| {
-                signals::number(given).is_some_and(|given| Some(given) == signals::number(signal))
+                signals::number(given).is_some_and(|given| Some(given) == signals::number(&signal))
             };
             if !wrapper.stop_signal.iter().any(is_given) {
-                options.extend(["--stop-signal", signal].map(OsString::from));
-                wrapper.stop_signal.push(signal.to_owned());
+                options.extend(["--stop-signal", &signal].map(OsString::from));
+                wrapper.stop_signal.push(signal);
             }
         }
         let bound = self.check(&wrapper, watchdog)?;
         let exec_start = exec.wrapped(self.program, &options)?;
         let mut service = self.service(&exec_start, watchdog, bound);
         service.pings = own.is_some() && wrapper.child_pings == ChildPings::Require;
-        Ok(template::drop_in(unit, source.as_ref(), path(self.program)?, &self.families(), &service))
+        let literal = Meaning { percent_is_literal: true, dollar_is_literal: false };
+        let program = quote(path(self.program)?.as_ref(), literal)?;
+        let scope = scope(self.args);
+        Ok(template::drop_in(&name, scope, source.as_ref(), &program, &self.families(), &service))
     }
 
     /// Whether it would work: within what time a hang is found, or [`None`] if that is left to systemd.
     fn check(&self, wrapper: &WrapperArgs, watchdog: Duration) -> Result<Option<Duration>, Error> {
         let UnitArgs { probes, timing, hang, .. } = self.args;
         let config = Config::new(timing, hang, wrapper, Some(watchdog))?;
-        let probes = Probes::new(probes, &Children::new())?;
+        // What is in a directory of the unit's own is there when that runs, and not now.
+        let mut probes = probes.clone();
+        let is_here = |path: &PathBuf| !paths::begins_with_specifier(&path.to_string_lossy());
+        probes.header_file.retain(is_here);
+        #[cfg(feature = "tls")]
+        {
+            probes.ca_file = probes.ca_file.filter(is_here);
+        }
+        let probes = Probes::new(&probes, &Children::new())?;
         if wrapper.child_pings == ChildPings::Ignore {
             probes.or_refuse_empty()?;
         }
@@ -238,36 +264,53 @@ fn name(command: &OsStr) -> String {
     if name.is_empty() { "my-server".to_owned() } else { name }
 }
 
-/// The name in full: `x` is `x.service`.
-fn service(unit: &str) -> Result<String, UnitError> {
-    const OTHERS: [&str; 10] = [
-        ".socket",
-        ".target",
-        ".device",
-        ".mount",
-        ".automount",
-        ".swap",
-        ".timer",
-        ".path",
-        ".slice",
-        ".scope",
-    ];
-    if unit.is_empty() || unit.contains('/') || OTHERS.iter().any(|other| unit.ends_with(other)) {
-        return Err(UnitError::NotAService(unit.to_owned()));
+/// The name of what was typed as UNIT: `x` is `x.service`, and so is `/etc/x.service`.
+fn name_of(typed: &str) -> Result<UnitName, UnitError> {
+    match typed.rsplit_once('/') {
+        Some((_, name)) if name.ends_with(".service") => Ok(UnitName::new(name)?),
+        Some(_) => Err(NotAService::Other(typed.to_owned()).into()),
+        None => Ok(UnitName::new(typed)?),
     }
-    Ok(if unit.ends_with(".service") { unit.to_owned() } else { format!("{unit}.service") })
 }
 
-/// The unit's file and its drop-ins, as systemd has them.
-fn read(unit: &str) -> Result<String, UnitError> {
-    let mut systemctl = Command::new("systemctl");
-    systemctl.args(["--no-pager", "cat", "--", unit]).stdin(Stdio::null());
-    let output = systemctl.output().map_err(UnitError::NoSystemctl)?;
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+fn scope(args: &UnitArgs) -> Scope {
+    if args.user { Scope::User } else { Scope::System }
+}
+
+/// UNIT: from a file, from a tree, or from the systemd that runs here.
+fn read(typed: &str, args: &UnitArgs) -> Result<Unit, UnitError> {
+    let name = name_of(typed)?;
+    let (unit, place) = if typed.contains('/') {
+        (Unit::of_file(Path::new(typed)).map_err(|source| UnitError::Files { source })?, String::new())
+    } else if let Some(root) = &args.root {
+        let unit = Unit::of_tree(root, scope(args), &name).map_err(|source| UnitError::Files { source })?;
+        (unit, format!(" in {}", root.display()))
+    } else {
+        let unit = Unit::of_manager(scope(args), &name).map_err(|source| UnitError::Manager { source })?;
+        (unit, String::new())
+    };
+    usable(unit, place)
+}
+
+/// A unit that systemd would start.
+fn usable(unit: Unit, place: String) -> Result<Unit, UnitError> {
+    let name = unit.name.clone();
+    match &unit.load {
+        Load::NotFound => Err(UnitError::NotFound { unit: name, place }),
+        Load::Masked => Err(UnitError::Masked(name)),
+        Load::Refused(why) => Err(UnitError::Refused { unit: name, why: why.clone() }),
+        Load::Loaded if unit.is_transient => Err(UnitError::Transient(name)),
+        Load::Loaded => Ok(unit),
     }
-    let message = String::from_utf8_lossy(&output.stderr).trim().replace('\n', ": ");
-    Err(UnitError::Unreadable { unit: unit.to_owned(), message })
+}
+
+/// `word`, so that a unit has it as it is.
+fn quote(word: &OsStr, meaning: Meaning) -> Result<String, UnitError> {
+    let text = word.to_str().ok_or_else(|| UnitError::NotUtf8(word.to_owned()))?;
+    if text.contains('\0') {
+        return Err(UnitError::NulByte { word: text.to_owned() });
+    }
+    Ok(words::quote(word, meaning))
 }
 
 /// Where `sd-watchdog` is, as text.

@@ -1,15 +1,13 @@
-//! The value of `ExecStart=`: taken apart as far as needed, and wrapped. What is COMMAND's stays as it was written, with
-//! its quotes, variables and specifiers.
+//! `ExecStart=` with `sd-watchdog` in front. What is COMMAND's stays as it was written, with its quotes, variables and
+//! specifiers.
 
 use std::ffi::OsString;
-use std::ops::Range;
 use std::path::Path;
 
-use super::quote::{Dollars, quote};
-use super::{UnitError, path};
-
-/// systemd.service(5), table 2; `|` since version 258.
-const PREFIXES: [char; 6] = ['-', '@', ':', '+', '!', '|'];
+use super::paths;
+use super::{UnitError, path, quote};
+use crate::unit::words::Meaning;
+use crate::unit::{Command, Word};
 
 /// A command line in a unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +16,8 @@ pub struct Exec {
     prefix: String,
     /// Program and arguments, as a unit has them.
     command: String,
-    dollars: Dollars,
+    /// `$` begins a variable: not under the prefix `:`.
+    has_variables: bool,
 }
 
 /// A command line that cannot be wrapped as it is.
@@ -28,69 +27,52 @@ pub enum ExecError {
     ArgumentZero,
     #[error("with the prefix | a shell reads it, which quotes in another way than units do")]
     Shell,
-    #[error("its prefix stands inside quotes")]
-    QuotedPrefix,
-    #[error("there are several commands in it")]
-    Several,
-    #[error("there is no command in it")]
-    Empty,
-    #[error("a quote in it is not closed")]
-    Unclosed,
 }
 
 impl Exec {
     /// From plain words.
     pub fn of_words(words: &[OsString]) -> Result<Self, UnitError> {
-        let quoted: Result<Vec<_>, _> = words.iter().map(|word| quote(word, Dollars::Expand)).collect();
-        Ok(Self { prefix: String::new(), command: quoted?.join(" "), dollars: Dollars::Expand })
+        let meaning = Meaning { percent_is_literal: true, dollar_is_literal: true };
+        let quoted: Result<Vec<_>, _> = words.iter().map(|word| quote(word, meaning)).collect();
+        Ok(Self { prefix: String::new(), command: quoted?.join(" "), has_variables: true })
     }
 
-    /// From a unit's own text. One that is wrapped already is unwrapped first.
-    pub fn of_unit(text: &str) -> Result<Self, ExecError> {
-        let words = words(text)?;
-        let first = words.first().ok_or(ExecError::Empty)?;
-        let program = text[first.clone()].trim_start_matches(PREFIXES);
-        let prefix = &text[first.start..first.end - program.len()];
-        if prefix.contains('@') {
+    /// From a unit's own. One that is wrapped already is unwrapped first.
+    pub fn of_unit(command: &Command) -> Result<Self, ExecError> {
+        if command.argument_zero.is_some() {
             return Err(ExecError::ArgumentZero);
         }
-        if prefix.contains('|') {
+        if command.flags.is_by_shell {
             return Err(ExecError::Shell);
         }
-        if program.is_empty() {
-            return Err(ExecError::Empty);
-        }
-        if program.strip_prefix(['"', '\'']).is_some_and(|inside| inside.starts_with(PREFIXES)) {
-            return Err(ExecError::QuotedPrefix);
-        }
-        if words.iter().any(|word| &text[word.clone()] == ";") {
-            return Err(ExecError::Several);
-        }
-        let dollars = if prefix.contains(':') { Dollars::Literal } else { Dollars::Expand };
-        let dashes = words.windows(2).find(|pair| &text[pair[0].clone()] == "--").map(|pair| pair[1].start);
-        let command = match dashes {
-            Some(start) if is_ours(program) => text[start..].to_owned(),
-            _ => {
-                // The program itself is not looked at for variables; as an argument it will be.
-                let program = match dollars {
-                    Dollars::Expand => program.replace('$', "$$"),
-                    Dollars::Literal => program.to_owned(),
-                };
-                program + &text[first.end..]
-            }
-        };
-        Ok(Self { prefix: prefix.to_owned(), command: command.trim_end().to_owned(), dollars })
+        let has_variables = !command.flags.has_no_variables;
+        let dashes = command.arguments.iter().position(|word| word.text == "--");
+        let is_ours = Path::new(&command.program.text).file_name().is_some_and(|name| name == "sd-watchdog");
+        let behind = dashes
+            .map(|dashes| &command.arguments[dashes + 1..])
+            .filter(|behind| is_ours && !behind.is_empty());
+        let program = behind.is_none().then(|| as_argument(&command.program, has_variables));
+        let arguments = behind.unwrap_or(&command.arguments).iter().map(|word| word.written.clone());
+        let words: Vec<String> = program.into_iter().chain(arguments).collect();
+        Ok(Self { prefix: command.flags.prefix(), command: words.join(" "), has_variables })
     }
 
     /// `sd-watchdog OPTIONS -- COMMAND`, an option a line.
     pub fn wrapped(&self, program: &Path, options: &[OsString]) -> Result<String, UnitError> {
+        let literal = Meaning { percent_is_literal: true, dollar_is_literal: true };
         let mut line = self.prefix.clone();
         // A program's own name is not looked at for variables.
-        line.push_str(&quote(path(program)?.as_ref(), Dollars::Literal)?);
+        line.push_str(&quote(path(program)?.as_ref(), Meaning { dollar_is_literal: false, ..literal })?);
+        let mut name: Option<&OsString> = None;
         for option in options {
             let is_name = option.as_encoded_bytes().starts_with(b"--");
             line.push_str(if is_name { " \\\n    " } else { " " });
-            line.push_str(&quote(option, self.dollars)?);
+            // The unit's own directories, which are known when it is started.
+            let is_specifier = paths::has_specifier(name, option);
+            let meaning =
+                Meaning { percent_is_literal: !is_specifier, dollar_is_literal: self.has_variables };
+            line.push_str(&quote(option, meaning)?);
+            name = Some(option);
         }
         line.push_str(" \\\n    -- ");
         line.push_str(&self.command);
@@ -98,68 +80,54 @@ impl Exec {
     }
 }
 
-/// Whether a unit's program is `sd-watchdog`.
-fn is_ours(program: &str) -> bool {
-    program.trim_matches(['"', '\'']).rsplit('/').next() == Some("sd-watchdog")
-}
-
-/// Where the words are, with their quotes; as systemd's `extract_first_word` finds them.
-fn words(text: &str) -> Result<Vec<Range<usize>>, ExecError> {
-    let mut words = Vec::new();
-    let (mut start, mut quote, mut escaped) = (None, None, false);
-    for (place, char) in text.char_indices() {
-        if escaped {
-            escaped = false;
-            continue;
-        }
-        match (char, quote) {
-            (' ' | '\t' | '\n' | '\r', None) => {
-                if let Some(start) = start.take() {
-                    words.push(start..place);
-                }
-                continue;
-            }
-            ('\\', _) => escaped = true,
-            ('"' | '\'', None) => quote = Some(char),
-            (char, Some(open)) if char == open => quote = None,
-            _ => {}
-        }
-        start.get_or_insert(place);
+/// A program is not looked at for variables; as an argument it will be.
+fn as_argument(program: &Word, has_variables: bool) -> String {
+    let count = |text: &str| text.matches('$').count();
+    let text = program.text.to_string_lossy();
+    if !has_variables || !text.contains('$') {
+        return program.written.clone();
     }
-    if quote.is_some() || escaped {
-        return Err(ExecError::Unclosed);
+    // It may be written as \x24.
+    if count(&program.written) == count(&text) {
+        return program.written.replace('$', "$$");
     }
-    words.extend(start.map(|start| start..text.len()));
-    Ok(words)
+    crate::unit::words::quote(&program.text, Meaning { percent_is_literal: true, dollar_is_literal: true })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::unit::{Unit, UnitName};
 
     fn wrapped(text: &str) -> Result<String, ExecError> {
-        let options = ["--header", "A: $b"].map(OsString::from);
-        let exec = Exec::of_unit(text)?;
-        Ok(exec.wrapped(Path::new("/usr/bin/sd-watchdog"), &options).expect("text"))
+        let options = ["--header", "A: $b", "--header-file", "%d/headers"].map(OsString::from);
+        let name = UnitName::new("a").expect("a name");
+        let unit = Unit::of_texts(&name, [("/a", format!("[Service]\nExecStart={text}\n").as_bytes())]);
+        let exec = Exec::of_unit(&unit.commands("ExecStart")[0])?;
+        Ok(exec.wrapped(Path::new("/opt/my tools/sd-watchdog"), &options).expect("text"))
     }
 
     #[test]
     fn what_was_written_stays_as_it_was_behind_the_wrapper() {
         for (text, prefix, dollar, command) in [
             ("/usr/bin/server", "", "$$", "/usr/bin/server"),
-            ("/usr/bin/server  -a \"b c\" ", "", "$$", "/usr/bin/server  -a \"b c\""),
+            ("/usr/bin/server  -a \"b c\" ", "", "$$", "/usr/bin/server -a \"b c\""),
             ("-/usr/bin/server $OPTIONS ${X} %i", "-", "$$", "/usr/bin/server $OPTIONS ${X} %i"),
             ("-+/usr/bin/server", "-+", "$$", "/usr/bin/server"),
             (":/usr/bin/server $X", ":", "$", "/usr/bin/server $X"),
             ("!!/usr/bin/server", "!!", "$$", "/usr/bin/server"),
             ("/opt/a$b/server 'x ; y' \\; -- z", "", "$$", "/opt/a$$b/server 'x ; y' \\; -- z"),
+            ("/opt/a\\x24b/server", "", "$$", "/opt/a$$b/server"),
             (":/opt/a$b/server", ":", "$", "/opt/a$b/server"),
             ("\"/opt/my server/bin\" x", "", "$$", "\"/opt/my server/bin\" x"),
+            ("\"-/opt/my server/bin\" x", "-", "$$", "\"/opt/my server/bin\" x"),
+            ("/bin/a \\\n  'b\\n' \\\n# comment\n c", "", "$$", "/bin/a 'b\\n' c"),
             // Its own work, done again.
             ("/opt/sd-watchdog --http x \\; -- /bin/a -- \"b -- c\"", "", "$$", "/bin/a -- \"b -- c\""),
         ] {
             let expected = format!(
-                "{prefix}/usr/bin/sd-watchdog \\\n    --header \"A: {dollar}b\" \\\n    -- {command}"
+                "{prefix}\"/opt/my tools/sd-watchdog\" \\\n    --header \"A: {dollar}b\" \\\n    --header-file \
+                 %d/headers \\\n    -- {command}"
             );
             assert_eq!(wrapped(text), Ok(expected), "{text}");
         }
@@ -170,12 +138,7 @@ mod tests {
         for (text, expected) in [
             ("@/usr/bin/server other", ExecError::ArgumentZero),
             ("-@/usr/bin/server other", ExecError::ArgumentZero),
-            ("|server", ExecError::Shell),
-            ("/bin/a ; /bin/b", ExecError::Several),
-            ("", ExecError::Empty),
-            ("- /bin/a", ExecError::Empty),
-            ("/bin/a 'b", ExecError::Unclosed),
-            ("\"-/bin/my a\" b", ExecError::QuotedPrefix),
+            ("|/bin/server", ExecError::Shell),
         ] {
             assert_eq!(wrapped(text), Err(expected), "{text}");
         }

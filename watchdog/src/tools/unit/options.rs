@@ -8,7 +8,7 @@ use clap::{ArgMatches, CommandFactory};
 use crate::cli::Cli;
 
 /// What is about the unit that is printed, not about what `sd-watchdog` does in it.
-const OURS: [&str; 4] = ["drop_in", "watchdog_sec", "command", "help"];
+const OURS: [&str; 6] = ["drop_in", "user", "root", "watchdog_sec", "command", "help"];
 
 /// All options of `sd-watchdog unit` that were given, in their order, except for those that are about the unit.
 pub fn given(matches: &ArgMatches) -> Vec<OsString> {
@@ -81,6 +81,9 @@ mod tests {
                 "--body=-x",
                 "--drop-in",
                 "d",
+                "--user",
+                "--root",
+                "/x",
                 "--dry-run",
                 "--",
                 "--http",

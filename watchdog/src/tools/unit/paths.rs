@@ -43,6 +43,27 @@ pub fn absolute(options: &[OsString], directory: &Path) -> Vec<OsString> {
     absolute
 }
 
+/// Whether `value`, which stands behind the option `name` or has it in it, is a file in one of a unit's own directories, like
+/// `%d/headers`: where that is, systemd says when it starts the unit.
+pub fn has_specifier(name: Option<&OsString>, value: &OsStr) -> bool {
+    let Some(text) = value.to_str() else { return false };
+    let (name, path) = match text.split_once('=') {
+        Some((name, path)) if text.starts_with("--") => (name, path),
+        _ => (name.and_then(|name| name.to_str()).unwrap_or_default(), text),
+    };
+    let front =
+        FILES.iter().find(|(option, _)| *option == name).and_then(|(_, front)| path.strip_prefix(front));
+    front.is_some_and(begins_with_specifier)
+}
+
+/// systemd.unit(5): the specifiers that are directories.
+pub fn begins_with_specifier(path: &str) -> bool {
+    let mut bytes = path.bytes();
+    bytes.next() == Some(b'%')
+        && bytes.next().is_some_and(|letter| b"CdEhLStTVY".contains(&letter))
+        && bytes.next() == Some(b'/')
+}
+
 /// COMMAND, the program of which is looked up where there is no slash in it.
 pub fn program(command: &[OsString], directory: &Path) -> Vec<OsString> {
     let mut command = command.to_vec();
@@ -58,6 +79,9 @@ pub fn program(command: &[OsString], directory: &Path) -> Vec<OsString> {
 fn value_of(name: &str, value: &OsStr, directory: &Path) -> Option<OsString> {
     if let Some((_, front)) = FILES.iter().find(|(option, _)| *option == name) {
         let path = value.as_bytes().strip_prefix(front.as_bytes())?;
+        if begins_with_specifier(&String::from_utf8_lossy(path)) {
+            return None;
+        }
         // @ begins an abstract socket's name.
         if path.is_empty() || path.starts_with(b"/") || (path.starts_with(b"@") && !name.ends_with("-file")) {
             return None;
@@ -99,6 +123,9 @@ mod tests {
         for (option, value, expected) in [
             ("--ca-file", "ca.pem", "/srv/my app/ca.pem"),
             ("--ca-file", "/etc/ca.pem", "/etc/ca.pem"),
+            ("--header-file", "%d/headers", "%d/headers"),
+            ("--header-file", "%x/headers", "/srv/my app/%x/headers"),
+            ("--http-unix", "%t/a/x.sock:/healthz", "%t/a/x.sock:/healthz"),
             ("--header-file", "./headers", "/srv/my app/headers"),
             ("--metrics-file", "../x.prom", "/srv/my app/../x.prom"),
             ("--metrics-file", "@x.prom", "/srv/my app/@x.prom"),

@@ -4,6 +4,8 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::source::Source;
+use crate::unit::value::span;
+use crate::unit::{Scope, UnitName};
 use crate::words::span::Span;
 
 const WHOLE: &str = include_str!("whole.service");
@@ -66,10 +68,11 @@ pub fn whole(name: &str, runtime_directory: Option<&str>, service: &Service<'_>)
     service.fill(&WHOLE.replace("@NAME@", name).replace("@METRICS@", &metrics))
 }
 
-/// A drop-in for `unit`, which is `source` as far as it is known. `program` is where sd-watchdog is; `families` are those
+/// A drop-in for `unit`, which is `source` as far as it is known. `program` is where sd-watchdog is, quoted; `families` are those
 /// that it needs.
 pub fn drop_in(
-    unit: &str,
+    unit: &UnitName,
+    scope: Scope,
     source: Option<&Source>,
     program: &str,
     families: &[&str],
@@ -86,14 +89,14 @@ pub fn drop_in(
                 .to_owned()
         }
     };
-    if let Some(root) = source.and_then(|source| source.root.as_deref()) {
+    if let Some(root) = source.and_then(Source::root) {
         let _ = writeln!(
             more,
             "# The service sees {root} as /: sd-watchdog must be in there too, with the libraries it is linked to.\n\
              BindReadOnlyPaths={program}"
         );
     }
-    if source.is_some_and(|source| !source.address_families.is_empty()) {
+    if source.is_some_and(Source::restricts_address_families) {
         let _ = writeln!(
             more,
             "# For probes, for systemd, and for the kernel's list of sockets in the hang report; beside the unit's own.\n\
@@ -101,7 +104,7 @@ pub fn drop_in(
             families.join(" ")
         );
     }
-    if let Some(commands) = source.map(|source| &source.exec_stop).filter(|commands| !commands.is_empty()) {
+    if let Some(commands) = source.map(Source::exec_stop).filter(|commands| !commands.is_empty()) {
         more.push_str(
             "# While these of the unit run, sd-watchdog probes on: before it triggers it asks systemd, which then says that it\n\
              # is stopping the unit.\n",
@@ -114,32 +117,14 @@ pub fn drop_in(
         Some("notify-reload") => "notify-reload",
         _ => "notify",
     };
-    service.fill(&DROP_IN.replace("@UNIT@", unit).replace("@TYPE@", kind).replace("@MORE@", &more))
-}
-
-/// As systemd.time(7) has it.
-fn span(duration: Duration) -> String {
-    match duration.as_micros() {
-        micros if micros % 1_000_000 == 0 => format!("{}s", micros / 1_000_000),
-        micros if micros % 1_000 == 0 => format!("{}ms", micros / 1_000),
-        micros => format!("{micros}us"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn spans_are_as_systemd_reads_them() {
-        for (micros, expected) in [
-            (5_000_000, "5s"),
-            (90_000_000, "90s"),
-            (1_500_000, "1500ms"),
-            (1_500, "1500us"),
-            (10_000, "10ms"),
-        ] {
-            assert_eq!(span(Duration::from_micros(micros)), expected);
-        }
-    }
+    let (directory, systemctl) = match scope {
+        Scope::System => ("/etc/systemd/system", "systemctl"),
+        Scope::User => ("~/.config/systemd/user", "systemctl --user"),
+    };
+    // Of a template there are only instances to restart.
+    let running =
+        if unit.is_template() { format!("'{}@*.service'", unit.prefix()) } else { unit.to_string() };
+    let text = DROP_IN.replace("@DIRECTORY@", directory).replace("@SYSTEMCTL@", systemctl);
+    let text = text.replace("@RUNNING@", &running).replace("@UNIT@", unit.as_str());
+    service.fill(&text.replace("@TYPE@", kind).replace("@MORE@", &more))
 }

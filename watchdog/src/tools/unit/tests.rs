@@ -5,8 +5,13 @@ use clap::{FromArgMatches, Parser};
 use super::*;
 use crate::cli::Sub;
 
-/// `sd-watchdog unit ARGUMENTS`, where `systemctl cat` shows `source`.
+/// `sd-watchdog unit ARGUMENTS`, where the unit's file is `source`.
 fn print(arguments: &[&str], source: Option<&str>) -> Result<String, String> {
+    print_of(arguments, &source.into_iter().collect::<Vec<_>>())
+}
+
+/// The same, where the unit has these files.
+fn print_of(arguments: &[&str], texts: &[&str]) -> Result<String, String> {
     let words = ["sd-watchdog", "unit"].iter().chain(arguments);
     let matches = Cli::command().try_get_matches_from(words).expect("a good command line");
     let Some(Sub::Unit(args)) = Cli::from_arg_matches(&matches).expect("a good command line").subcommand
@@ -15,9 +20,14 @@ fn print(arguments: &[&str], source: Option<&str>) -> Result<String, String> {
     };
     let program = Path::new("/usr/bin/sd-watchdog");
     let options = options::given(&matches);
-    let read = |unit: &str| match source {
-        Some(text) => Ok(text.to_owned()),
-        None => Err(UnitError::Unreadable { unit: unit.to_owned(), message: "No files found".to_owned() }),
+    let read = || {
+        let name = name_of(args.drop_in.as_deref().unwrap_or_default())?;
+        if texts.is_empty() {
+            return Err(UnitError::NotFound { unit: name, place: String::new() });
+        }
+        let paths: Vec<String> = (0..texts.len()).map(|index| format!("/{index}")).collect();
+        let texts = texts.iter().map(|text| text.as_bytes());
+        usable(Unit::of_texts(&name, paths.iter().map(String::as_str).zip(texts)), String::new())
     };
     let (directory, is_watchdog_given) = (Path::new("/srv"), options::is_watchdog_given(&matches));
     let plan = Plan { program, options: &options, directory, is_watchdog_given, args: &args };
@@ -142,7 +152,8 @@ fn a_drop_in_keeps_the_time_that_the_unit_has_and_goes_on_asking_it_for_pings() 
         (&[HTTP, "--drop-in=a"], "WatchdogSec=30", "30s", true),
         (&["--drop-in=a"], "WatchdogSec=30", "30s", true),
         (&[HTTP, "--drop-in=a", "--watchdog-sec=2s"], "WatchdogSec=30", "2s", true),
-        (&[HTTP, "--drop-in=a", "--watchdog-sec=2s"], "WatchdogSec=%i", "2s", true),
+        // systemd passes over it.
+        (&[HTTP, "--drop-in=a"], "WatchdogSec=%i", "5s", false),
         (&[HTTP, "--drop-in=a", "--child-pings=ignore"], "WatchdogSec=30", "30s", false),
     ] {
         let source = format!("[Service]\nType=notify\nExecStart=/bin/a\n{own}\n");
@@ -212,7 +223,7 @@ fn what_is_printed_by_a_second_run_is_the_same_as_by_the_first() {
     ] {
         let source = format!("[Service]\nExecStart=/bin/a 'b -- c'\n{more}\n");
         let first = print(&[HTTP, "--drop-in=a"], Some(&source)).expect("printed");
-        let second = print(&[HTTP, "--drop-in=a"], Some(&format!("{source}{first}"))).expect("printed");
+        let second = print_of(&[HTTP, "--drop-in=a"], &[&source, &first]).expect("printed");
         assert_eq!(second, first, "{more}");
     }
 }
@@ -227,12 +238,12 @@ fn what_cannot_work_is_refused_with_what_to_do() {
         (&[HTTP, "--watchdog-sec=1ms", "--", "a"], None, "WatchdogSec is 1 ms, too short"),
         (&[HTTP, "--drop-in=a.socket"], None, "\"a.socket\" is not a service"),
         (&[HTTP, "--drop-in=../a"], None, "\"../a\" is not a service"),
-        (&[HTTP, "--drop-in=a"], None, "systemctl cat a.service: No files found; give COMMAND after --"),
+        (&[HTTP, "--drop-in=a"], None, "there is no a.service: is the name right?"),
         (&[HTTP, "--drop-in=a"], Some(forking), "a.service is Type=forking: "),
         (
             &[HTTP, "--drop-in=a"],
-            Some("[Service]\nExecStart=/bin/a\nWatchdogSec=%i"),
-            "a.service has WatchdogSec=%i, which cannot be told; give --watchdog-sec",
+            Some("[Service]\nExecStart=/bin/a 'b"),
+            "systemd does not load a.service: line 2: ExecStart=: a quote in it is not closed; mend it first",
         ),
         (
             &[HTTP, "--drop-in=a", "--reload-signal=USR1"],
@@ -281,12 +292,12 @@ fn systemd_finds_nothing_to_complain_about() {
         is_watchdog_given: false,
         args: &args,
     };
-    let whole = plan.text(|_| panic!("there is nothing to read")).expect("printed");
+    let whole = plan.text(|| panic!("there is nothing to read")).expect("printed");
     fs(directory.path().join("whole.service"), &whole);
     fs(directory.path().join("plain.service"), "[Service]\nExecStart=/bin/sleep 1000 a$$b \"%%\"\n");
     let drop_in = UnitArgs { drop_in: Some("plain".to_owned()), command: Vec::new(), ..(*args).clone() };
     let drop_in = Plan { args: &drop_in, ..plan }
-        .text(|_| Ok(std::fs::read_to_string(directory.path().join("plain.service")).expect("a file")))
+        .text(|| read(&directory.path().join("plain.service").to_string_lossy(), &args))
         .expect("printed");
     std::fs::create_dir(directory.path().join("plain.service.d")).expect("a directory");
     fs(directory.path().join("plain.service.d/50-watchdog.conf"), &drop_in);
@@ -306,4 +317,62 @@ fn systemd_finds_nothing_to_complain_about() {
 
 fn fs(path: PathBuf, text: &str) {
     std::fs::write(path, text).expect("a file");
+}
+
+/// Drop-ins that begin with a byte order mark, an odd number of backslashes, and a word that systemd passes over: what is
+/// wrapped is what systemd would run.
+#[test]
+fn what_is_wrapped_is_what_systemd_would_run() {
+    let of = |texts: &[&str]| directives(&print_of(&[HTTP, "--drop-in=a@b"], texts).expect("printed"));
+    let wrapped =
+        of(&["[Service]\nExecStart=/bin/old", "\u{feff}[Service]\nExecStart=\nExecStart=/bin/new %i"]);
+    assert!(wrapped.last().expect("a line").ends_with(" -- /bin/new %i"), "{wrapped:?}");
+    let kept = of(&["[Service]\nExecStart=/bin/a\nEnvironment=P=c:\\\\\nKillSignal=SIGQUIT"]);
+    assert!(kept.last().expect("a line").contains(" --stop-signal SIGQUIT -- /bin/a"), "{kept:?}");
+    let ignored = of(&["[Service]\nExecStart=/bin/a", "ExecStart=\nExecStart=/bin/b"]);
+    assert!(ignored.last().expect("a line").ends_with(" -- /bin/a"), "{ignored:?}");
+    let forking =
+        print_of(&[HTTP, "--drop-in=a"], &["[Service]\nType=forking\nExecStart=/bin/a", "[Service]\nType="]);
+    assert!(forking.expect_err("no").contains("is Type=forking"));
+}
+
+#[test]
+fn a_template_and_a_unit_of_the_users_manager_are_told_where_their_drop_in_belongs() {
+    let source = "[Service]\nExecStart=/bin/a %i";
+    let text = print(&[HTTP, "--drop-in=a@"], Some(source)).expect("printed");
+    assert!(text.contains("/etc/systemd/system/a@.service.d/50-watchdog.conf"), "{text}");
+    assert!(text.contains("systemctl restart 'a@*.service'"), "{text}");
+    let text = print(&[HTTP, "--drop-in=a", "--user"], Some(source)).expect("printed");
+    assert!(text.contains("~/.config/systemd/user/a.service.d/50-watchdog.conf"), "{text}");
+    assert!(text.contains("systemctl --user daemon-reload && systemctl --user restart a.service"), "{text}");
+}
+
+#[test]
+fn a_directory_of_the_units_own_is_left_to_systemd() {
+    let given = [HTTP, "--header-file", "%d/headers", "--drop-in=a"];
+    let directives = directives(&print(&given, Some("[Service]\nExecStart=/bin/a")).expect("printed"));
+    assert!(
+        directives.last().expect("a line").contains(" --header-file %d/headers -- /bin/a"),
+        "{directives:?}"
+    );
+}
+
+#[test]
+fn a_program_with_a_blank_in_its_path_is_one_path() {
+    let words = ["sd-watchdog", "unit", HTTP, "--drop-in=a"];
+    let matches = Cli::command().try_get_matches_from(words).expect("a good command line");
+    let Some(Sub::Unit(args)) = Cli::parse_from(words).subcommand else { panic!("not sd-watchdog unit") };
+    let options = options::given(&matches);
+    let plan = Plan {
+        program: Path::new("/opt/my tools/sd-watchdog"),
+        options: &options,
+        directory: Path::new("/srv"),
+        is_watchdog_given: false,
+        args: &args,
+    };
+    let name = UnitName::new("a").expect("a name");
+    let source = b"[Service]\nExecStart=/bin/a\nRootDirectory=/srv/a\n";
+    let text = plan.text(|| Ok(Unit::of_texts(&name, [("/a", &source[..])]))).expect("printed");
+    assert!(text.contains("\nBindReadOnlyPaths=\"/opt/my tools/sd-watchdog\"\n"), "{text}");
+    assert!(text.contains("\nExecStart=\"/opt/my tools/sd-watchdog\" "), "{text}");
 }
