@@ -29,6 +29,7 @@ mod recovery;
 mod starting;
 mod starvation;
 mod stopping;
+mod units;
 
 /// Most of a test is waiting for a hang to be noticed, so more of them run at once than there are cores.
 const AT_ONCE: usize = 4;
@@ -61,6 +62,13 @@ impl Returned for Completion {
 }
 
 fn main() {
+    // One test runs this program in its machine.
+    if !units::read_in_the_machine() {
+        run();
+    }
+}
+
+fn run() {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = arguments.test_threads.or(Some(AT_ONCE));
     let everywhere = tests![
@@ -133,6 +141,7 @@ fn main() {
         guard_restarts::a_command_that_probes_is_reaped_while_the_service_is_stopped,
         starvation::a_starved_service_has_more_time_to_answer_and_is_not_restarted,
         starvation::a_starved_service_is_restarted_where_pressure_is_not_to_count,
+        units::a_unit_is_read_as_systemd_reads_it,
         stopping::a_service_that_drains_while_it_is_stopped_is_not_taken_for_one_that_hangs,
         main_process::a_pid_file_that_makes_another_the_main_process_is_said_before_systemd_ends_the_service,
         main_process::a_command_that_changed_its_user_ends_with_the_unit_when_sd_watchdog_is_killed,
