@@ -162,6 +162,8 @@ fn drop_ins(path: &[Directory], name: &UnitName, names: &BTreeSet<String>) -> Ve
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     /// `DIRECTORY NAME`, `DIRECTORY NAME -> TARGET` and `DIRECTORY NAME.d/FILE`, a line each.
@@ -171,7 +173,8 @@ mod tests {
             .into();
         for line in text.lines() {
             let (directory, what) = line.trim().split_once(' ').expect("two words");
-            let directory = path.iter_mut().find(|other| other.path == *directory).expect("one of the path");
+            let directory =
+                path.iter_mut().find(|other| other.path == Path::new(directory)).expect("one of the path");
             if let Some((name, file)) = what.split_once('/') {
                 directory.drop_ins.entry(name.to_owned()).or_default().push(file.to_owned());
             } else if let Some((name, target)) = what.split_once(" -> ") {
