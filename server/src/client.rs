@@ -2,14 +2,11 @@
 
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::client::conn::http1;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{Method, Request, StatusCode};
-use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::runtime;
 use tokio::time::timeout;
@@ -18,12 +15,10 @@ use crate::cli::{ControlOptions, InjectOptions};
 use crate::control::api::FaultRequest;
 use crate::control::{ControlAddress, Token};
 use crate::error::Error;
+use crate::exchange::{Reason, send};
 
 /// How long the control endpoint may take. It answers at once, or not at all.
 const DEADLINE: Duration = Duration::from_secs(5);
-
-/// Why there was no answer, for people.
-type Reason = Box<dyn std::error::Error + Send + Sync>;
 
 /// Has a fault injected, and prints when.
 pub fn inject(control: &ControlOptions, order: InjectOptions) -> Result<(), Error> {
@@ -81,19 +76,6 @@ async fn exchange(
         ControlAddress::Tcp(address) => send(TcpStream::connect(address).await?, request).await,
         ControlAddress::Unix(path) => send(UnixStream::connect(path).await?, request).await,
     }
-}
-
-/// Sends a request over a connection of its own, and gives the status and the body of the answer.
-pub(crate) async fn send<S>(stream: S, request: Request<Full<Bytes>>) -> Result<(StatusCode, String), Reason>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(connection);
-    let response = sender.send_request(request).await?;
-    let status = response.status();
-    let body = response.into_body().collect().await?.to_bytes();
-    Ok((status, String::from_utf8_lossy(&body).into_owned()))
 }
 
 /// What the endpoint gives as its reason, or what there is instead.

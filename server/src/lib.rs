@@ -31,8 +31,8 @@
 //! # Map
 //!
 //! - The program: [`cli`] (what it was asked), [`mod@serve`] (both planes, from start to stop), [`mod@notify`] (what
-//!   systemd is told), [`client`] (`inject`,
-//!   `heal` and `status`), [`log`], [`error`].
+//!   systemd is told), [`client`] (`inject`, `heal` and `status`), `exchange` (a request and its answer), [`log`],
+//!   [`error`].
 //! - The data plane: [`app`], [`page`], [`gate`], [`workers`], [`vitals`].
 //! - The control plane: [`control`], [`injector`], [`condition`], [`plan`], [`clock`].
 //! - The seam to other programs: [`fault`], the catalogue.
@@ -44,6 +44,7 @@ pub mod clock;
 pub mod condition;
 pub mod control;
 pub mod error;
+mod exchange;
 pub mod fault;
 pub mod gate;
 pub mod injector;

@@ -28,8 +28,8 @@ use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{info, warn};
 
-use crate::client;
 use crate::error::Error;
+use crate::exchange;
 
 /// How often the server asks itself whether it is ready where there is no watchdog to give the time.
 const UNWATCHED: Duration = Duration::from_secs(1);
@@ -142,7 +142,7 @@ async fn ask_itself(listen: SocketAddr, deadline: Duration) -> Result<(), String
         let request = Request::get("/healthz").header(HOST, address.to_string());
         let request = request.body(Full::new(Bytes::new())).map_err(|error| error.to_string())?;
         let stream = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
-        client::send(stream, request).await.map_err(|error| error.to_string())
+        exchange::send(stream, request).await.map_err(|error| error.to_string())
     };
     match timeout(deadline, exchange).await {
         Ok(Ok((StatusCode::OK, _))) => Ok(()),
