@@ -168,6 +168,22 @@ pub(crate) struct Made {
     pub needs_reload: bool,
 }
 
+impl Made {
+    /// From files alone, of the system's manager, with its defaults as they are built in.
+    pub fn of_files(found: Found, load: Load, files: Vec<(UnitFile, Lines)>) -> Self {
+        Self {
+            found,
+            load,
+            files,
+            scope: Scope::System,
+            defaults: Defaults::default(),
+            properties: None,
+            is_transient: false,
+            needs_reload: false,
+        }
+    }
+}
+
 impl Unit {
     /// As the manager has it; [`Load::NotFound`] is no error.
     pub fn of_manager(scope: Scope, name: &UnitName) -> Result<Self, ManagerError> {
@@ -189,16 +205,8 @@ impl Unit {
         let files: Vec<_> = texts.into_iter().map(|(path, text)| files::file(path.into(), text)).collect();
         let fragment = files.first().map(|(file, _)| file.path.clone());
         let names = [name.as_str().to_owned()].into();
-        Self::made(Made {
-            found: Found { name: name.clone(), names, fragment, drop_ins: Vec::new() },
-            load: Load::Loaded,
-            files,
-            scope: Scope::System,
-            defaults: Defaults::default(),
-            properties: None,
-            is_transient: false,
-            needs_reload: false,
-        })
+        let found = Found { name: name.clone(), names, fragment, drop_ins: Vec::new() };
+        Self::made(Made::of_files(found, Load::Loaded, files))
     }
 
     pub(crate) fn made(made: Made) -> Self {

@@ -299,16 +299,8 @@ impl Tree {
     pub fn unit(&self, name: &UnitName) -> Result<Unit, FilesError> {
         let found = search::find(&self.path, name);
         let (load, files) = read(&self.root, &found)?;
-        Ok(Unit::made(Made {
-            found,
-            load,
-            files,
-            scope: self.scope,
-            defaults: self.defaults,
-            properties: None,
-            is_transient: false,
-            needs_reload: false,
-        }))
+        let made = Made::of_files(found, load, files);
+        Ok(Unit::made(Made { scope: self.scope, defaults: self.defaults, ..made }))
     }
 }
 
@@ -329,17 +321,7 @@ pub(crate) fn read_file(path: &Path) -> Result<Unit, FilesError> {
     // Here a file that is not there is an error.
     root.bytes(path)?;
     let (load, files) = read(&root, &found)?;
-    let made = Made {
-        found,
-        load,
-        files,
-        scope: Scope::System,
-        defaults: Defaults::default(),
-        properties: None,
-        is_transient: false,
-        needs_reload: false,
-    };
-    Ok(Unit::made(made))
+    Ok(Unit::made(Made::of_files(found, load, files)))
 }
 
 /// What the manager's own configuration says: systemd-system.conf(5).
