@@ -7,3 +7,5 @@ pub mod end;
 pub mod environment;
 pub(crate) mod launch;
 pub mod signals;
+pub(crate) mod withheld;
+pub(crate) mod witness;

@@ -25,7 +25,7 @@ use watchdog::service::signals::Received;
 /// Long enough for a machine that is busy with everything else.
 const AMPLE: Duration = Duration::from_secs(30);
 
-const USR1: Received = Received { number: 10, by_kernel: false, value: None };
+const USR1: Received = Received { number: 10, by_kernel: false, by_manager: false, value: None };
 
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());

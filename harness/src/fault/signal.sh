@@ -15,7 +15,10 @@ find_processes() {
     while read -r pid; do
         case $seen in
         *" $pid "*) ;;
-        *) found="$found$pid " ;;
+        *)
+            # Part of the guard as well.
+            read -r name <"/proc/$pid/comm" && [ "$name" = sd-wd-witness ] || found="$found$pid "
+            ;;
         esac
     done 2>/dev/null <"$1/cgroup.procs"
     for below in "$1"/*/; do

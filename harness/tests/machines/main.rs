@@ -16,6 +16,7 @@ mod bad_input;
 mod containers;
 mod controls;
 mod core_dump;
+mod family_signals;
 mod guard;
 mod guard_restarts;
 mod install_script;
@@ -142,6 +143,7 @@ fn run() {
         starvation::a_starved_service_has_more_time_to_answer_and_is_not_restarted,
         starvation::a_starved_service_is_restarted_where_pressure_is_not_to_count,
         units::a_unit_is_read_as_systemd_reads_it,
+        family_signals::each_process_gets_what_it_gets_without_sd_watchdog_and_as_often,
         stopping::a_service_that_drains_while_it_is_stopped_is_not_taken_for_one_that_hangs,
         main_process::a_pid_file_that_makes_another_the_main_process_is_said_before_systemd_ends_the_service,
         main_process::a_command_that_changed_its_user_ends_with_the_unit_when_sd_watchdog_is_killed,

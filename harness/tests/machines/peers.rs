@@ -104,12 +104,12 @@ pub fn a_stopped_service_is_stopped_whole_but_for_its_guard_and_can_be_healed(ba
         let states = sh(machine.as_ref(), &list).stdout;
         states.lines().map(|line| line.replace("=R", "=S")).collect::<Vec<_>>()
     };
-    let running = ["buggy_server=S", "sd-watchdog=S", "sleep=S"];
+    let running = ["buggy_server=S", "sd-watchdog=S", "sd-wd-witness=S", "sleep=S"];
     assert_eq!(states(), running);
 
     let begin = Usec::now();
     let injection = Fault::Sigstop.inject(machine.as_ref(), UNIT).expect("stopped");
-    assert_eq!(states(), ["buggy_server=T", "sd-watchdog=S", "sleep=T"]);
+    assert_eq!(states(), ["buggy_server=T", "sd-watchdog=S", "sd-wd-witness=S", "sleep=T"]);
     assert!(begin <= injection.at && injection.at <= injection.until && injection.until <= Usec::now());
 
     Fault::Sigstop.heal(machine.as_ref(), UNIT).expect("continued");

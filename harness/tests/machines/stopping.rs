@@ -30,7 +30,7 @@ pub fn a_service_that_drains_while_it_is_stopped_is_not_taken_for_one_that_hangs
         ("quitting", "drains_on_quit", "KillSignal=SIGQUIT".to_owned(), ""),
     ] {
         let unit = format!(
-            "[Service]\nType=notify\nWatchdogSec=1\nKillMode=mixed\n{settings}\nExecStart=/usr/local/bin/sd-watchdog \
+            "[Service]\nType=notify\nWatchdogSec=1\n{settings}\nExecStart=/usr/local/bin/sd-watchdog \
              {options} --http http://127.0.0.1:8080/healthz -- /usr/local/bin/{command}\n"
         );
         machine.put(&format!("/etc/systemd/system/{name}.service"), unit.as_bytes(), 0o644).expect("put");

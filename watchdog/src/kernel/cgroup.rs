@@ -168,6 +168,22 @@ impl Cgroup {
     }
 }
 
+/// Whether a process is in the control group of this one, or below it, wherever systemd looks for the processes of a unit. What
+/// cannot be read counts as yes: it has ended.
+pub(crate) fn is_beside_us(pid: i32) -> bool {
+    match (Membership::of("self"), Membership::of(pid)) {
+        (Ok(ours), Ok(its)) => is_beside(&ours, &its),
+        _ => true,
+    }
+}
+
+fn is_beside(ours: &Membership, its: &Membership) -> bool {
+    ours.paths().all(|(hierarchy, own)| {
+        let below = its.path(hierarchy).and_then(|path| path.strip_prefix(own.trim_end_matches('/')));
+        below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
+    })
+}
+
 /// Reads a file as text, whatever is in it. The error names the file.
 fn read_text(path: &Path) -> io::Result<String> {
     match std::fs::read(path) {

@@ -25,6 +25,10 @@ use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 
 use crate::kernel::variable::Variable;
 
+pub(crate) use self::witness::{REPORT, fork_witness, mark};
+
+mod witness;
+
 /// Everything that a new process is made from; prepared, so that nothing is left to allocate after the fork.
 #[derive(Debug)]
 pub(crate) struct Image<'a> {

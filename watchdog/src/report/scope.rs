@@ -29,7 +29,6 @@ impl Scope {
     }
 
     /// Leaves out a process that is not the service's, like a helper of ours.
-    #[cfg(test)]
     #[must_use]
     pub fn without(mut self, pid: i32) -> Self {
         self.left_out.push(pid);

@@ -10,8 +10,8 @@
 //!   there reach it from the kernel, once; only what processes send us is passed on
 //!   ([`Received::by_kernel`]). Passed on to COMMAND alone, not to its children: so a signal does what it would
 //!   do if COMMAND were the main process.
-//! - systemd signals every process of the unit under `KillMode=control-group`, its default. Passing on makes it two
-//!   for COMMAND then. With `KillMode=mixed` systemd leaves the first signal to us, and COMMAND gets one.
+//! - systemd signals every process of the unit under `KillMode=control-group`, its default. Passed on, COMMAND would get two.
+//!   So it gets only what systemd has sent to us alone, see `service::witness`.
 //! - It gets SIGTERM when we are killed (`PR_SET_PDEATHSIG`): it does not go on unguarded. The kernel drops that for a
 //!   set-user-ID program.
 //! - We are a subreaper: what COMMAND leaves behind when it forks becomes our child, see

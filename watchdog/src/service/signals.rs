@@ -37,7 +37,10 @@ pub struct Signals {
 
 /// Some of them. The kernel hands out the lowest number first, and each number in the order in which it came.
 #[derive(Debug)]
-pub struct Inbox(AsyncFd<SignalFd>);
+pub struct Inbox {
+    descriptor: AsyncFd<SignalFd>,
+    managers: [i32; 3],
+}
 
 /// One of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +50,8 @@ pub struct Received {
     /// The kernel sent it, not a process: a key at the terminal, its end, a new window size. Such a signal goes to the
     /// whole foreground group, and so to COMMAND, which is in it too.
     pub by_kernel: bool,
+    /// A service manager may have sent it, which can have sent it to all processes of the unit.
+    pub by_manager: bool,
     /// What sigqueue(3) sent with it, as the bits of the whole `union sigval`.
     pub value: Option<u64>,
 }
@@ -75,13 +80,13 @@ impl Inbox {
     fn of(numbers: impl Iterator<Item = i32>) -> io::Result<Self> {
         let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
         let descriptor = SignalFd::with_flags(&raw::signal_set(numbers), flags)?;
-        Ok(Self(raw::readable(descriptor)?))
+        Ok(Self { descriptor: raw::readable(descriptor)?, managers: managers() })
     }
 
     /// Ends when there may be something to take. An end of the runtime is waited for in vain.
     pub async fn wait(&self) {
         // The guard is dropped as it is: only an inbox that was found empty is to be waited for again.
-        if raw::ready(&self.0).await.is_err() {
+        if raw::ready(&self.descriptor).await.is_err() {
             std::future::pending::<()>().await;
         }
     }
@@ -89,10 +94,12 @@ impl Inbox {
     /// Takes the next signal; [`None`] where none is left. Does not wait.
     pub fn take(&self) -> io::Result<Option<Received>> {
         loop {
-            let taken = self.0.get_ref().read_signal();
+            let taken = self.descriptor.get_ref().read_signal();
             let Ok(Some(info)) = taken else {
                 // What comes just now is told afterwards: whoever tells it runs on this thread.
-                let _ = self.0.try_io(Interest::READABLE, |_| Err::<(), _>(ErrorKind::WouldBlock.into()));
+                let _ = self
+                    .descriptor
+                    .try_io(Interest::READABLE, |_| Err::<(), _>(ErrorKind::WouldBlock.into()));
                 taken?;
                 return Ok(None);
             };
@@ -100,6 +107,7 @@ impl Inbox {
                 info.ssi_signo.cast_signed(),
                 Origin { code: info.ssi_code, pid: info.ssi_pid, value: info.ssi_ptr },
                 std::process::id(),
+                self.managers,
             ) {
                 Treatment::Tell(received) => return Ok(Some(received)),
                 Treatment::Pause(signal) => pause(signal)?,
@@ -107,6 +115,12 @@ impl Inbox {
             }
         }
     }
+}
+
+/// The process ids that a service manager can have: that of our parent, of systemd, and what stands for one outside our
+/// pid namespace.
+pub(crate) fn managers() -> [i32; 3] {
+    [rustix::process::getppid().map_or(0, |parent| parent.as_raw_nonzero().get()), 1, 0]
 }
 
 /// What becomes of a signal.
@@ -125,7 +139,7 @@ struct Origin {
     value: u64,
 }
 
-fn judge(number: i32, origin: Origin, own_pid: u32) -> Treatment {
+fn judge(number: i32, origin: Origin, own_pid: u32, managers: [i32; 3]) -> Treatment {
     let by_kernel = origin.code == libc::SI_KERNEL;
     match number {
         // A write of ours to a pipe that nobody reads.
@@ -135,7 +149,9 @@ fn judge(number: i32, origin: Origin, own_pid: u32) -> Treatment {
         libc::SIGTTOU if by_kernel => Treatment::Pause(Signal::SIGTTOU),
         _ => {
             let value = (origin.code == libc::SI_QUEUE).then_some(origin.value);
-            Treatment::Tell(Received { number, by_kernel, value })
+            let is_sent = matches!(origin.code, libc::SI_USER | libc::SI_QUEUE);
+            let by_manager = is_sent && managers.contains(&origin.pid.cast_signed());
+            Treatment::Tell(Received { number, by_kernel, by_manager, value })
         }
     }
 }
@@ -209,9 +225,10 @@ mod tests {
     }
 
     const OWN: u32 = 42;
+    const MANAGERS: [i32; 3] = [900, 1, 0];
 
     fn sent(number: i32, code: i32, pid: u32) -> Treatment {
-        judge(number, Origin { code, pid, value: 7 }, OWN)
+        judge(number, Origin { code, pid, value: 7 }, OWN, MANAGERS)
     }
 
     #[test]
@@ -226,7 +243,27 @@ mod tests {
             (40, libc::SI_USER, false, None),
             (40, libc::SI_QUEUE, false, Some(7)),
         ] {
-            assert_eq!(sent(number, code, 1), Treatment::Tell(Received { number, by_kernel, value }));
+            let by_manager = false;
+            let told = Received { number, by_kernel, by_manager, value };
+            assert_eq!(sent(number, code, 77), Treatment::Tell(told));
+        }
+    }
+
+    #[test]
+    fn what_a_manager_has_sent_is_told_from_what_others_have() {
+        for (code, pid, expected) in [
+            (libc::SI_USER, 900, true),
+            (libc::SI_USER, 1, true),
+            (libc::SI_QUEUE, 1, true),
+            (libc::SI_USER, 0, true),
+            (libc::SI_USER, 77, false),
+            (libc::SI_USER, OWN, false),
+            // A key, and a timer of our own, have no sender.
+            (libc::SI_KERNEL, 0, false),
+            (libc::SI_TIMER, 0, false),
+        ] {
+            let Treatment::Tell(told) = sent(libc::SIGTERM, code, pid) else { panic!("{code} {pid}") };
+            assert_eq!(told.by_manager, expected, "{code} {pid}");
         }
     }
 

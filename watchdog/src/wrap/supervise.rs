@@ -16,6 +16,7 @@ use crate::service::child::{Child, Start};
 use crate::service::children::Children;
 use crate::service::end::End;
 use crate::service::signals::Signals;
+use crate::service::witness::Witness;
 use crate::systemd::message::Message;
 use crate::systemd::notify::Notifier;
 use crate::systemd::relay::Relay;
@@ -68,6 +69,7 @@ async fn supervise(service: &Service<'_>, mut notifier: Option<Notifier>) -> Res
     let signals = Signals::block(&named).map_err(|source| Error::cannot("block signals", &source))?;
     let exporter = Exporter::open(service.outside)?;
     service.children.become_subreaper().map_err(|source| Error::cannot("become a subreaper", &source))?;
+    let witness = notifier.as_ref().and_then(|_| start_witness(service.children));
     let relay = notifier.as_ref().and_then(|_| open_relay());
     let child = match start(service, &signals, relay.as_ref()) {
         Ok(child) => child,
@@ -79,7 +81,7 @@ async fn supervise(service: &Service<'_>, mut notifier: Option<Notifier>) -> Res
         }
     };
     note::started(service, child.pid(), notifier.is_some());
-    let mut supervisor = Supervisor::new(service, child, notifier, relay);
+    let mut supervisor = Supervisor::new(service, child, notifier, relay, witness);
     let end = {
         let metrics = supervisor.metrics();
         let serving = exporter.serve(&metrics);
@@ -94,6 +96,7 @@ async fn supervise(service: &Service<'_>, mut notifier: Option<Notifier>) -> Res
     drop(structured);
     supervisor.last_words(end).await;
     supervisor.leave_relay();
+    supervisor.end_witness().await;
     exporter.close().await;
     Ok(end)
 }
@@ -102,6 +105,13 @@ async fn supervise(service: &Service<'_>, mut notifier: Option<Notifier>) -> Res
 fn open_relay() -> Option<Relay> {
     Relay::open()
         .inspect_err(|error| tracing::warn!("COMMAND cannot speak to systemd: no socket for it: {error}"))
+        .ok()
+}
+
+/// Where there can be none, what systemd sends to all of the unit reaches COMMAND twice.
+fn start_witness(children: &Rc<Children>) -> Option<Witness> {
+    Witness::start(children)
+        .inspect_err(|error| tracing::debug!("whom systemd sends its signals cannot be known: {error}"))
         .ok()
 }
 

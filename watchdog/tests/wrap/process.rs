@@ -38,8 +38,12 @@ impl Process {
         pids.filter_map(|name| Self::find(name.to_str()?.parse().ok()?)).collect()
     }
 
-    /// The children of `pid`, their children, and so on.
+    /// The children of `pid`, their children, and so on; except for sd-watchdog's witness.
     pub fn descendants(pid: i32) -> Vec<Self> {
+        Self::descendants_and_witness(pid).into_iter().filter(|process| !process.is_witness()).collect()
+    }
+
+    pub fn descendants_and_witness(pid: i32) -> Vec<Self> {
         let all = Self::all();
         let mut found: Vec<Self> = Vec::new();
         let mut parents = vec![pid];
@@ -49,6 +53,11 @@ impl Process {
             found.extend(children);
         }
         found
+    }
+
+    fn is_witness(&self) -> bool {
+        let name = fs::read_to_string(format!("/proc/{}/comm", self.pid));
+        name.is_ok_and(|name| name.trim_end() == "sd-wd-witness")
     }
 
     pub fn is_running(pid: i32) -> bool {

@@ -3,12 +3,13 @@
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::process::Command;
+use std::time::Instant;
 
 use rustix::process::Signal;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use crate::common::program;
-use crate::manager::Manager;
+use crate::manager::{AMPLE, Manager};
 use crate::peer::{Manner, Peer};
 use crate::process::{Process, wait_until};
 use crate::wrapped::{Wrapped, sd_watchdog};
@@ -50,6 +51,32 @@ fn every_signal_that_can_be_caught_is_passed_on() {
         wrapped.signal(signal);
         let before = wrapped.stdout_until(&format!("got {name}"));
         assert_eq!(before, Vec::<String>::new(), "each signal comes once");
+    }
+}
+
+#[test]
+fn what_the_manager_sends_to_all_comes_once_and_so_does_what_it_sends_to_us_alone() {
+    const COUNTER: &str = r#"
+        $| = 1;
+        for my $name (qw(USR1 HUP TERM)) { $SIG{$name} = sub { $got++ } }
+        $SIG{WINCH} = sub { print "$got before WINCH\n"; $got = 0 };
+        print "up\n";
+        select undef, undef, undef, 1 while 1"#;
+    let manager = Manager::new();
+    let wrapped = Wrapped::start(&manager, &[NOWHERE], &["perl", "-e", COUNTER]);
+    wrapped.stdout_until("up");
+    for signal in [Signal::USR1, Signal::HUP, Signal::TERM] {
+        wrapped.signal_all_as_manager(signal);
+        // They are passed on in their order, if they are; and perl takes those that wait by their number.
+        wrapped.signal_as_manager(Signal::WINCH);
+        let deadline = Instant::now() + AMPLE;
+        let mut said = Vec::new();
+        while said.is_empty() && Instant::now() < deadline {
+            // So the barrier is passed.
+            manager.so_far();
+            said = wrapped.stdout_so_far();
+        }
+        assert_eq!(said, ["1 before WINCH"], "{signal:?}");
     }
 }
 

@@ -59,8 +59,24 @@ impl Wrapped {
         Self { child, stdout, stderr }
     }
 
+    /// By hand: of its parent's it would have to be found out whether they went to all of the unit, see `Manager`.
     pub fn signal(&self, signal: Signal) {
+        let kill = format!("kill -{} {}", signal.as_raw(), self.raw_pid());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
+
+    /// As systemd, which is the parent of each of its services, sends it to the main process alone.
+    pub fn signal_as_manager(&self, signal: Signal) {
         kill_process(self.pid(), signal).unwrap();
+    }
+
+    /// As systemd sends it to all processes of the unit: the main one first.
+    pub fn signal_all_as_manager(&self, signal: Signal) {
+        let others = Process::descendants_and_witness(self.raw_pid());
+        self.signal_as_manager(signal);
+        for other in others {
+            kill_process(Pid::from_raw(other.pid).unwrap(), signal).unwrap();
+        }
     }
 
     pub fn pid(&self) -> Pid {

@@ -85,6 +85,24 @@ fn the_root_group_is_not_taken_for_a_units() {
 }
 
 #[test]
+fn a_process_is_beside_us_where_systemd_looks_for_it() {
+    for (ours, its, expected) in [
+        ("0::/system.slice/a.service\n", "0::/system.slice/a.service\n", true),
+        ("0::/system.slice/a.service\n", "0::/system.slice/a.service/sub\n", true),
+        ("0::/system.slice/a.service\n", "0::/system.slice/a.service2\n", false),
+        ("0::/system.slice/a.service\n", "0::/user.slice/session-1.scope\n", false),
+        ("0::/\n", "0::/a\n", true),
+        ("1:name=systemd:/a\n0::/a\n", "1:name=systemd:/a\n0::/a\n", true),
+        ("1:name=systemd:/a\n0::/a\n", "1:name=systemd:/b\n0::/a\n", false),
+        ("", "0::/a\n", true),
+    ] {
+        let [ours, its] = [ours, its].map(|text| Membership::from(text.to_owned()));
+        assert_eq!(is_beside(&ours, &its), expected, "{ours:?} {its:?}");
+    }
+    assert!(is_beside_us(own_pid()) && is_beside_us(i32::MAX));
+}
+
+#[test]
 fn a_unit_that_is_not_there_is_an_error_that_names_it() {
     let root = tempfile::tempdir().unwrap();
     let proc = proc_of(root.path(), "0::/\n");

@@ -64,6 +64,11 @@ impl MainProcess {
                 tracing::debug!("{name} is not passed on: COMMAND has ended");
             }
             Err(error) if error.raw_os_error() == Some(Errno::EAGAIN as i32) => return false,
+            Err(error) if error.raw_os_error() == Some(Errno::EPERM as i32) => tracing::error!(
+                "cannot pass {name} on to COMMAND, which has changed its user: {error}; add CAP_KILL to \
+                 CapabilityBoundingSet= (and to AmbientCapabilities=, unless sd-watchdog runs as root), or have systemd \
+                 send it with KillMode=control-group"
+            ),
             Err(error) => tracing::warn!("cannot pass {name} on to COMMAND: {error}"),
         }
         true

@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use self::mainship::Mainship;
+use self::once::Once;
 use self::outside::Outside;
 use self::wake::Woken;
 use super::wait::{Boxed, watch_manager};
@@ -22,6 +23,7 @@ use crate::report::Recent;
 use crate::service::child::Child;
 use crate::service::end::End;
 use crate::service::signals::Signals;
+use crate::service::witness::Witness;
 use crate::systemd::barrier::Barrier;
 use crate::systemd::message::{Message, WatchdogWord};
 use crate::systemd::notify::Notifier;
@@ -37,6 +39,7 @@ use crate::wrap::state::{Actions, Event, Note, Phase, State};
 
 mod heard;
 mod mainship;
+mod once;
 mod outside;
 mod report;
 mod wake;
@@ -57,6 +60,7 @@ pub(super) struct Supervisor<'a> {
     pinged_for_another: bool,
     outside: Outside,
     mainship: Mainship<'a>,
+    once: Once<'a>,
     /// The probe under way.
     flight: Option<Flight<'a>>,
     /// The hang report under way, and the question whether systemd is stopping the unit.
@@ -90,6 +94,7 @@ impl<'a> Supervisor<'a> {
         child: Child,
         notifier: Option<Notifier>,
         relay: Option<Relay>,
+        witness: Option<Witness>,
     ) -> Self {
         let (now, cgroup) = (Instant::now(), Cgroup::own());
         let mut progress = Progress::new(cgroup.clone());
@@ -117,6 +122,7 @@ impl<'a> Supervisor<'a> {
             pinged_for_another: false,
             outside: Outside::default(),
             mainship,
+            once: Once::new(witness),
             flight: None,
             report: None,
             recent: Recent::new(),
@@ -153,6 +159,11 @@ impl<'a> Supervisor<'a> {
                     }
                 }
                 Woken::Knock => self.take_others(signals),
+                Woken::Witnessed => {
+                    if let Some(end) = self.hear_witness(signals) {
+                        return end;
+                    }
+                }
                 woken => self.handle(woken),
             }
             if self.state.phase() != Phase::Starting {
@@ -169,7 +180,9 @@ impl<'a> Supervisor<'a> {
 
     fn handle(&mut self, woken: Woken) {
         match woken {
-            Woken::FollowedEnded | Woken::Knock => {}
+            Woken::FollowedEnded | Woken::Knock | Woken::Witnessed => {}
+            Woken::SystemdIsThrough => self.systemd_is_through(),
+            Woken::NotWitnessed => self.pass_on_withheld(),
             Woken::ProbeEnded(outcome) => self.probed(outcome),
             Woken::TimeCame => self.time_came(Instant::now()),
             Woken::Reported { is_stopping } => {

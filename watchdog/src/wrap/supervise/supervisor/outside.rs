@@ -156,8 +156,8 @@ impl Supervisor<'_> {
         } else if matches!(signal.number, SIGINT | SIGQUIT) {
             self.step(Event::MayStop);
         }
-        if !signal.by_kernel && !self.child.pass_on(signal) {
-            tracing::warn!("{} is lost: COMMAND has no room for it", signals::name(signal.number));
+        if !signal.by_kernel {
+            self.deliver(signal);
         }
         None
     }

@@ -16,7 +16,11 @@ impl Supervisor<'_> {
         let report = request.map(|ReportRequest { deadline, reason, is_certain }| {
             let order = Order {
                 unit: None,
-                scope: Scope::of(self.cgroup.clone(), main),
+                scope: self
+                    .once
+                    .witness_pid()
+                    .into_iter()
+                    .fold(Scope::of(self.cgroup.clone(), main), Scope::without),
                 main,
                 reason,
                 is_certain,

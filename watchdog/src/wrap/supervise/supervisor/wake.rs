@@ -9,6 +9,7 @@ use crate::service::signals::Signals;
 use crate::systemd::main_process::Standing;
 use crate::systemd::notify::Notifier;
 use crate::words::outcome::Outcome;
+use crate::wrap::supervise::supervisor::once::speaks_of;
 use crate::wrap::supervise::wait::{end_of, reload_of_manager, was_read};
 
 /// What the loop woke up for.
@@ -23,6 +24,12 @@ pub(super) enum Woken {
     Mainship(io::Result<Standing>),
     ManagerReloads,
     FollowedEnded,
+    /// systemd has sent what it had to send when it was asked.
+    SystemdIsThrough,
+    /// There may be reports of the witness.
+    Witnessed,
+    /// It does not answer.
+    NotWitnessed,
     /// Others may have sent something.
     Knock,
 }
@@ -46,7 +53,9 @@ impl Supervisor<'_> {
             || self.barrier.is_some()
             || self.restarts.is_some()
             || self.mainship.asking.is_some()
+            || self.once.is_asking()
             || self.reloads.is_some();
+        let (question, witness) = self.once.parts();
         let asked = async {
             tokio::select! {
                 biased;
@@ -54,6 +63,7 @@ impl Supervisor<'_> {
                 is_read = was_read(self.barrier.as_ref()) => Woken::ReadyRead(is_read),
                 restarts = end_of(self.restarts.as_mut()) => Woken::Restarts(restarts),
                 standing = end_of(self.mainship.asking.as_mut()) => Woken::Mainship(standing),
+                woken = end_of(question) => woken,
                 () = reload_of_manager(&mut self.reloads) => Woken::ManagerReloads,
             }
         };
@@ -65,6 +75,7 @@ impl Supervisor<'_> {
             woken = asked, if is_asking => woken,
             () = alarm::at(next) => Woken::TimeCame,
             () = self.service.children.followed_ended() => Woken::FollowedEnded,
+            () = speaks_of(witness) => Woken::Witnessed,
             () = self.outside.knock(signals, relay, now) => Woken::Knock,
         }
     }
