@@ -184,7 +184,6 @@ W is the unit's WatchdogSec=; what stands in [] is the default. Example:
   Type=notify
   WatchdogSec=5s
   Restart=always
-  KillMode=mixed
   ExecStart=/usr/bin/sd-watchdog --http http://127.0.0.1:8080/healthz \\
       -- /usr/bin/my-server --port 8080";
 

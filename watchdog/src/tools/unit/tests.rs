@@ -110,11 +110,10 @@ fn a_drop_in_wraps_the_units_own_command_and_adds_what_that_takes() {
         "NotifyAccess=main",
         "WatchdogSec=5s",
         "TimeoutAbortSec=10s",
-        "KillMode=mixed",
         "ExecStart=",
         "ExecStart=-/usr/bin/sd-watchdog --http http://127.0.0.1:8080/healthz -- /usr/sbin/a $OPTIONS %i",
     ];
-    let with = |more: &[&'static str]| [&always[..6], more, &always[6..]].concat();
+    let with = |more: &[&'static str]| [&always[..5], more, &always[5..]].concat();
     assert_eq!(printed(""), with(&["Restart=on-watchdog"]));
     assert_eq!(printed("Restart=on-abort"), with(&["Restart=on-watchdog"]));
     assert_eq!(printed("Restart=always"), with(&["Restart=always"]));
