@@ -70,7 +70,7 @@ missing() {
 # started, which policy-rc.d tells the packages' scripts, nor at the next boot, unless it was here before.
 install_peers() {
     local unit fresh=()
-    for unit in nginx redis-server dnsmasq tinyproxy postgresql; do
+    for unit in nginx redis-server dnsmasq tinyproxy postgresql lighttpd memcached mosquitto haproxy; do
         [ -e "/lib/systemd/system/$unit.service" ] || fresh+=("$unit")
     done
     aside=$(mktemp -d)
@@ -137,7 +137,7 @@ mapfile -t packages < <(missing systemd dbus util-linux procps curl shellcheck g
     debian-archive-keyring)
 [ ${#packages[@]} -eq 0 ] || apt_install "${packages[@]}"
 mapfile -t peers < <(missing nginx-light redis-server python3 python3-grpcio dnsmasq tinyproxy postgresql \
-    python3-sdnotify python3-systemd)
+    python3-sdnotify python3-systemd lighttpd memcached mosquitto haproxy)
 [ ${#peers[@]} -eq 0 ] || install_peers "${peers[@]}"
 install_libsystemd_header
 
