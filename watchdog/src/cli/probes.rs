@@ -49,7 +49,7 @@ pub struct ProbeArgs {
     )]
     pub exec: Vec<String>,
 
-    /// With --http and --http-unix: the method [default: GET]
+    /// With --http and --http-unix: the method [default: GET, or POST with --data]
     #[arg(
         long,
         value_name = "METHOD",
@@ -58,7 +58,22 @@ pub struct ProbeArgs {
     )]
     pub method: Option<String>,
 
-    /// With --http and --http-unix: a header of the request; may be repeated
+    /// With --http and --http-unix: the body of the request, or @PATH: what is in that file
+    #[arg(
+        long,
+        value_name = "TEXT|@PATH",
+        hide_short_help = true,
+        help_heading = "What the probes send and expect"
+    )]
+    #[arg(
+        long_help = "With --http and --http-unix: the body of the request, as curl's --data: POST unless --method says \
+        otherwise, as application/x-www-form-urlencoded unless --header gives a Content-Type. Repeated, with & in between. \
+        @PATH stands for what is in that file, up to 64 KiB, without its line breaks; for secrets. It is read once, at the \
+        start. In a unit: LoadCredential=query:/etc/my-server/query and --data @%d/query"
+    )]
+    pub data: Vec<String>,
+
+    /// With --http, --http-unix and --grpc: a header of the request; may be repeated
     #[arg(
         long,
         value_name = "'NAME: VALUE'",
@@ -66,12 +81,13 @@ pub struct ProbeArgs {
         help_heading = "What the probes send and expect"
     )]
     #[arg(
-        long_help = "With --http and --http-unix: a header of the request; may be repeated. Anybody on this machine can read \
-        it, in the process list and in the journal: for secrets there is --header-file"
+        long_help = "With --http, --http-unix and --grpc: a header of the request; may be repeated. Anybody on this machine can \
+        read it, in the process list and in the journal: for secrets there is --header-file. gRPC calls it metadata: names are \
+        sent in small letters, the value of a name that ends with -bin is base64, and Host is the authority"
     )]
     pub header: Vec<String>,
 
-    /// With --http and --http-unix: a file with headers, one a line; for secrets
+    /// With --http, --http-unix and --grpc: a file with headers, one a line; for secrets
     #[arg(
         long,
         value_name = "PATH",
@@ -79,7 +95,7 @@ pub struct ProbeArgs {
         help_heading = "What the probes send and expect"
     )]
     #[arg(
-        long_help = "With --http and --http-unix: a file with headers of the request, one a line: 'Name: value'. For secrets; \
+        long_help = "With --http, --http-unix and --grpc: a file with headers of the request, one a line: 'Name: value'. For secrets; \
         no value is ever shown. It is read once, at the start. In a unit: LoadCredential=headers:/etc/my-server/headers and \
         --header-file %d/headers; the file may then be root's alone, whoever the service runs as. May be repeated"
     )]

@@ -10,9 +10,10 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use h2::client::{Builder, SendRequest};
-use http::{HeaderMap, Request, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+pub use self::metadata::{Metadata, MetadataError};
 use self::status::{judge, not_grpc, shortened};
 pub use self::target::{Target, TargetError};
 use super::broken::{broken, closed_early};
@@ -22,6 +23,7 @@ use super::tls::Tls;
 use crate::words::outcome::{Cause, Outcome, Reason};
 
 mod message;
+mod metadata;
 mod status;
 mod target;
 
@@ -38,16 +40,20 @@ pub struct GrpcProbe {
 }
 
 impl GrpcProbe {
-    /// A probe of `target`, over `tls` if it wants that.
-    pub fn new(target: Target, tls: Option<Tls>) -> Result<Self, TargetError> {
+    /// A probe of `target`, over `tls` if it wants that, which says `metadata` beside its question.
+    pub fn new(target: Target, tls: Option<Tls>, metadata: &Metadata) -> Result<Self, TargetError> {
         let Target { endpoint, tls_host: _, authority, service } = target;
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let head = Request::post(format!("{scheme}://{authority}/grpc.health.v1.Health/Check"))
+        let authority = metadata.authority.as_ref().unwrap_or(&authority);
+        let mut head = Request::post(format!("{scheme}://{authority}/grpc.health.v1.Health/Check"))
             .header("content-type", "application/grpc")
             .header("te", "trailers")
-            .header("user-agent", concat!("sd-watchdog/", env!("CARGO_PKG_VERSION")))
             .body(())
             .map_err(|error| TargetError::Malformed { problem: error.to_string() })?;
+        let headers = head.headers_mut();
+        headers.extend(metadata.entries.clone());
+        let agent = HeaderValue::from_static(concat!("sd-watchdog/", env!("CARGO_PKG_VERSION")));
+        headers.entry("user-agent").or_insert(agent);
         Ok(Self { endpoint, tls, head, message: message::request(&service).into() })
     }
 
@@ -136,7 +142,7 @@ impl GrpcProbe {
 }
 
 fn get<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
-    headers.get(name).map(http::HeaderValue::as_bytes)
+    headers.get(name).map(HeaderValue::as_bytes)
 }
 
 /// The reason of a probe whose call failed. `begun`: there was something of an answer.

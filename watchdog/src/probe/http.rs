@@ -9,12 +9,15 @@
 
 use super::deadline::Deadline;
 use std::fmt;
+use std::io::{self, ErrorKind};
 use std::pin::pin;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use self::answer::{Answer, Progress, Question};
+pub use self::data::with_data;
 pub use self::expected::Expected;
+pub use self::file::FileError;
 pub use self::header_file::{HeaderFileError, with_file};
 use self::redirect::Origin;
 pub use self::request::{Form, FormError};
@@ -28,7 +31,9 @@ use super::tls::Tls;
 use crate::words::outcome::{Cause, Outcome, Reason};
 
 pub(crate) mod answer;
+mod data;
 pub(crate) mod expected;
+mod file;
 mod header_file;
 pub(crate) mod redirect;
 mod request;
@@ -47,7 +52,7 @@ pub struct HttpProbe {
     authority: String,
     path: String,
     /// What is sent first; later ones only follow redirects.
-    request: String,
+    request: Vec<u8>,
     expected: Expected,
     /// Redirects to here are followed.
     origin: Option<Origin>,
@@ -76,7 +81,7 @@ impl HttpProbe {
     pub fn new(target: Target, tls: Option<Tls>, form: Form, expected: Expected) -> Self {
         let Target { endpoint, origin, tls_host: _, authority, path } = target;
         let origin = expected.follow.then(|| origin.with_alias(form.host()));
-        let request = form.request(form.method(), &authority, &path);
+        let request = form.request(form.method(), true, &authority, &path);
         Self { endpoint, tls, form, authority, path, request, expected, origin }
     }
 
@@ -106,10 +111,10 @@ impl HttpProbe {
     }
 
     async fn follow(&self, course: &Course, mut status: u16, mut path: String) -> Result<(), Reason> {
-        let mut method = self.form.method();
+        let (mut method, mut with_body) = (self.form.method(), true);
         for _ in 0..MAX_REDIRECTS {
-            method = method_after(status, method);
-            let request = self.form.request(method, &self.authority, &path);
+            (method, with_body) = after(status, method, with_body);
+            let request = self.form.request(method, with_body, &self.authority, &path);
             match self.ask(course, &request, self.question(method, &path)).await? {
                 Next::Nothing => return Ok(()),
                 Next::Follow { status: next_status, path: next_path } => {
@@ -120,7 +125,7 @@ impl HttpProbe {
         Err(Reason::new(Cause::Status, format!("status {status} again after {MAX_REDIRECTS} redirects")))
     }
 
-    async fn ask(&self, course: &Course, request: &str, question: Question<'_>) -> Result<Next, Reason> {
+    async fn ask(&self, course: &Course, request: &[u8], question: Question<'_>) -> Result<Next, Reason> {
         let stream = self.endpoint.connect(course).await?;
         if let Some(tls) = &self.tls {
             // The state of TLS is big, and would be part of every plain probe too.
@@ -137,19 +142,25 @@ impl HttpProbe {
 async fn exchange(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     course: &Course,
-    request: &str,
+    request: &[u8],
     question: Question<'_>,
 ) -> Result<Next, Reason> {
     course.reach(Stage::Wait);
     let mut answer = Answer::new(question);
-    stream.write_all(request.as_bytes()).await.map_err(|error| broken(&error, false))?;
-    stream.flush().await.map_err(|error| broken(&error, false))?;
+    // Who does not want all of it may answer, and close, before it has read it.
+    let refused = match send(&mut stream, request).await {
+        Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {
+            Some(error)
+        }
+        sent => sent.map_err(|error| broken(&error, false)).map(|()| None)?,
+    };
     loop {
-        match stream.read_buf(answer.buffer()).await {
-            Ok(0) => return answer.closed().map(|()| Next::Nothing),
-            Ok(_) => course.reach(Stage::Read),
-            Err(error) if is_end(&error) => return answer.closed().map(|()| Next::Nothing),
-            Err(error) => return Err(broken(&error, answer.has_begun())),
+        match (stream.read_buf(answer.buffer()).await, &refused) {
+            (Ok(1..), _) => course.reach(Stage::Read),
+            (_, Some(refused)) if !answer.has_begun() => return Err(broken(refused, false)),
+            (Ok(0), _) => return answer.closed().map(|()| Next::Nothing),
+            (Err(error), _) if is_end(&error) => return answer.closed().map(|()| Next::Nothing),
+            (Err(error), _) => return Err(broken(&error, answer.has_begun())),
         }
         match answer.progress()? {
             Progress::Complete => return Ok(Next::Nothing),
@@ -159,17 +170,22 @@ async fn exchange(
     }
 }
 
-/// Many servers end a TLS connection without saying so. No secret hangs on it that an answer be cut off.
-fn is_end(error: &std::io::Error) -> bool {
-    error.kind() == std::io::ErrorKind::UnexpectedEof
+async fn send(stream: &mut (impl AsyncWrite + Unpin), request: &[u8]) -> io::Result<()> {
+    stream.write_all(request).await?;
+    stream.flush().await
 }
 
-/// As browsers and curl have it.
-fn method_after(status: u16, method: &str) -> &str {
+/// Many servers end a TLS connection without saying so. No secret hangs on it that an answer be cut off.
+fn is_end(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::UnexpectedEof
+}
+
+/// With which method, and whether with the body, a redirect is followed: as browsers and curl have it.
+fn after(status: u16, method: &str, with_body: bool) -> (&str, bool) {
     match (status, method) {
-        (_, "HEAD") => method,
-        (303, _) | (301 | 302, "POST") => "GET",
-        _ => method,
+        (303, "HEAD") => (method, false),
+        (303, _) | (301 | 302, "POST") => ("GET", false),
+        _ => (method, with_body),
     }
 }
 

@@ -6,8 +6,8 @@ use super::address::AddressError;
 use super::connect::Endpoint;
 use super::exec::ExecProbe;
 #[cfg(feature = "grpc")]
-use super::grpc::{self, GrpcProbe};
-use super::http::{self, Expected, Form, FormError, HeaderFileError, HttpProbe, StatusError};
+use super::grpc::{self, GrpcProbe, Metadata};
+use super::http::{self, Expected, FileError, Form, FormError, HeaderFileError, HttpProbe, StatusError};
 use super::stream::{EscapeError, StreamProbe, unescape};
 use super::tls::{TlsError, Trust};
 use super::{Named, Probe};
@@ -49,6 +49,8 @@ pub enum Problem {
     #[error(transparent)]
     HeaderFile(#[from] HeaderFileError),
     #[error(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
     Status(#[from] StatusError),
     #[error("an empty text is in every body; leave the option out")]
     EmptyText,
@@ -66,6 +68,9 @@ pub enum Problem {
     #[cfg(feature = "grpc")]
     #[error(transparent)]
     Grpc(#[from] grpc::TargetError),
+    #[cfg(feature = "grpc")]
+    #[error(transparent)]
+    Metadata(#[from] grpc::MetadataError),
     #[error(transparent)]
     Tls(#[from] TlsError),
 }
@@ -80,10 +85,11 @@ pub fn probes(args: &ProbeArgs, children: &Rc<Children>) -> Result<Vec<Named>, P
     refuse_alone(args)?;
     let mut probes = Vec::new();
     let mut trust = Trust::new(args);
-    http_probes(args, &mut trust, &mut probes)?;
+    let form = form(args)?;
+    http_probes(args, &form, &mut trust, &mut probes)?;
     stream_probes(args, &mut probes)?;
     #[cfg(feature = "grpc")]
-    grpc_probes(args, &mut trust, &mut probes)?;
+    grpc_probes(args, &form, &mut trust, &mut probes)?;
     exec_probes(args, children, &mut probes)?;
     #[cfg(feature = "tls")]
     refuse_trust_alone(args, &probes)?;
@@ -99,8 +105,13 @@ fn exec_probes(args: &ProbeArgs, children: &Rc<Children>, probes: &mut Vec<Named
     Ok(())
 }
 
-fn http_probes(args: &ProbeArgs, trust: &mut Trust, probes: &mut Vec<Named>) -> Result<(), ProbeError> {
-    let (form, expected) = (form(args)?, expected(args)?);
+fn http_probes(
+    args: &ProbeArgs,
+    form: &Form,
+    trust: &mut Trust,
+    probes: &mut Vec<Named>,
+) -> Result<(), ProbeError> {
+    let expected = expected(args)?;
     let mut add = |name, target, tls| {
         let probe = HttpProbe::new(target, tls, form.clone(), expected.clone());
         probes.push(Named { name, probe: Probe::Http(Box::new(probe)) });
@@ -120,10 +131,24 @@ fn http_probes(args: &ProbeArgs, trust: &mut Trust, probes: &mut Vec<Named>) -> 
     Ok(())
 }
 
+/// RFC 9110, sections 9.3.2 and 9.3.8.
+const WITHOUT_BODY: [&str; 2] = ["HEAD", "TRACE"];
+
 fn form(args: &ProbeArgs) -> Result<Form, ProbeError> {
     let mut form = Form::default();
     if let Some(method) = &args.method {
         form = form.with_method(method).map_err(of(&format!("--method {method:?}")))?;
+    }
+    form = http::with_data(form, &args.data)
+        .map_err(|(text, error)| of::<FileError>(&format!("--data {text}"))(error))?;
+    if let Some(method) = args.method.as_deref().filter(|method| WITHOUT_BODY.contains(method))
+        && !args.data.is_empty()
+    {
+        return Err(ProbeError::Contradiction {
+            option: "--data",
+            other: if method == "HEAD" { "--method HEAD" } else { "--method TRACE" },
+            remedy: "such a request has no body, so leave one of them out",
+        });
     }
     for header in &args.header {
         // The value may be a secret, and this goes to the journal.
@@ -183,14 +208,20 @@ fn stream_probes(args: &ProbeArgs, probes: &mut Vec<Named>) -> Result<(), ProbeE
 }
 
 #[cfg(feature = "grpc")]
-fn grpc_probes(args: &ProbeArgs, trust: &mut Trust, probes: &mut Vec<Named>) -> Result<(), ProbeError> {
+fn grpc_probes(
+    args: &ProbeArgs,
+    form: &Form,
+    trust: &mut Trust,
+    probes: &mut Vec<Named>,
+) -> Result<(), ProbeError> {
     for text in &args.grpc {
         let name = format!("grpc {text}");
         let option = format!("--{name}");
         let target = grpc::Target::new(text).map_err(of(&format!("--grpc {}", http::refused(text))))?;
         let tls = target.tls_host().map(|host| trust.with(host, "h2"));
         let tls = tls.transpose().map_err(of(&option))?;
-        let probe = GrpcProbe::new(target, tls).map_err(of(&option))?;
+        let metadata = Metadata::new(form).map_err(of(&option))?;
+        let probe = GrpcProbe::new(target, tls, &metadata).map_err(of(&option))?;
         probes.push(Named { name, probe: Probe::Grpc(Box::new(probe)) });
     }
     Ok(())
@@ -202,15 +233,20 @@ fn refuse_alone(args: &ProbeArgs) -> Result<(), ProbeError> {
     let body_regex = args.body_regex.is_some();
     #[cfg(not(feature = "regex"))]
     let body_regex = false;
+    #[cfg(feature = "grpc")]
+    let (is_grpc, with_headers) = (!args.grpc.is_empty(), "--http, --http-unix or --grpc");
+    #[cfg(not(feature = "grpc"))]
+    let (is_grpc, with_headers) = (false, "--http or --http-unix");
     if args.http.is_empty() && args.http_unix.is_empty() {
         let with = "--http or --http-unix";
         refuse("--method", args.method.is_some(), with)?;
-        refuse("--header", !args.header.is_empty(), with)?;
-        refuse("--header-file", !args.header_file.is_empty(), with)?;
+        refuse("--data", !args.data.is_empty(), with)?;
         refuse("--status", args.status.is_some(), with)?;
         refuse("--body", args.body.is_some(), with)?;
         refuse("--body-regex", body_regex, with)?;
         refuse("--follow-redirects", args.follow_redirects, with)?;
+        refuse("--header", !args.header.is_empty() && !is_grpc, with_headers)?;
+        refuse("--header-file", !args.header_file.is_empty() && !is_grpc, with_headers)?;
     }
     if args.tcp.is_empty() && args.unix.is_empty() {
         refuse("--send", args.send.is_some(), "--tcp or --unix")?;

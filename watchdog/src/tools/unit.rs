@@ -191,6 +191,7 @@ impl Plan<'_> {
         let mut probes = probes.clone();
         let is_here = |path: &PathBuf| !paths::begins_with_specifier(&path.to_string_lossy());
         probes.header_file.retain(is_here);
+        probes.data.retain(|text| !text.strip_prefix('@').is_some_and(paths::begins_with_specifier));
         #[cfg(feature = "tls")]
         {
             probes.ca_file = probes.ca_file.filter(is_here);

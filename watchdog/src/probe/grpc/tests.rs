@@ -95,6 +95,28 @@ fn a_service_that_says_serving_is_healthy_and_was_asked_for_by_name() {
     assert_eq!(probe(&peer, AMPLE), HEALTHY);
 }
 
+#[test]
+fn headers_are_sent_as_metadata() {
+    let peer = peer(async |(request, mut call): Call| {
+        let (head, _body) = request.into_parts();
+        assert_eq!(head.uri.authority().map(http::uri::Authority::as_str), Some("example.org"));
+        let sent = ["authorization", "x-a", "trace-bin", "user-agent", "content-type", "te"]
+            .map(|name| head.headers[name].to_str().expect("text").to_owned());
+        assert_eq!(sent, ["Bearer x", "1", "AAEC", "me", "application/grpc", "trailers"]);
+        let mut body = call.send_response(head_ok(), false).expect("to answer");
+        body.send_data(SERVING.into(), false).expect("to answer");
+        body.send_trailers(trailers("0")).expect("to answer");
+    });
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), "Authorization: Bearer x\nHost: example.org\n").expect("written");
+    let address = peer.address.to_string();
+    let mut options = vec!["--grpc", &address, "--header-file", file.path().to_str().expect("text")];
+    for header in ["X-A: 1", "Trace-Bin: AAEC", "User-Agent: me"] {
+        options.extend(["--header", header]);
+    }
+    assert_eq!(reason_with(&peer, &options, AMPLE), HEALTHY);
+}
+
 fn head_ok() -> Response<()> {
     head().body(()).expect("a head")
 }

@@ -1,11 +1,13 @@
-//! `--method`, `--header` and `--header-file`: what is asked. No request has a body.
+//! `--method`, `--header`, `--header-file` and `--data`: what is asked.
 
 use std::fmt;
 
-/// The method and headers of every request.
-#[derive(Clone, PartialEq, Eq)]
+/// The method, the headers and the body of every request.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Form {
-    method: String,
+    /// As given.
+    method: Option<String>,
+    body: Option<Vec<u8>>,
     /// As given, in place of ours where the names are the same.
     headers: Vec<(String, String)>,
 }
@@ -29,19 +31,17 @@ pub enum FormError {
     Value,
     #[error("a request has one Host; give it once")]
     HostTwice,
-    #[error("the request of a probe has no body, and the service would wait for it; leave this header out")]
-    Body,
+    #[error(
+        "the request has no body, and the service would wait for it: leave this header out, or give the body with --data"
+    )]
+    NoBody,
+    #[error("the body that --data gives is sent with its own length; leave this header out")]
+    Length,
 }
 
 const STANDARD: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"];
 /// A request without a body says so where one would be expected; RFC 9110, section 8.6.
 const WITH_CONTENT: [&str; 3] = ["POST", "PUT", "PATCH"];
-
-impl Default for Form {
-    fn default() -> Self {
-        Self { method: "GET".to_owned(), headers: Vec::new() }
-    }
-}
 
 impl Form {
     /// The same with another method.
@@ -54,8 +54,13 @@ impl Form {
         } else if capitals != method && STANDARD.contains(&capitals.as_str()) {
             Err(FormError::Capitals { capitals })
         } else {
-            Ok(Self { method: method.to_owned(), ..self })
+            Ok(Self { method: Some(method.to_owned()), ..self })
         }
+    }
+
+    /// The same with a body.
+    pub fn with_body(self, body: Vec<u8>) -> Self {
+        Self { body: Some(body), ..self }
     }
 
     /// The same with one header more, written `Name: value`.
@@ -72,16 +77,27 @@ impl Form {
         if is("host") && self.has("host") {
             return Err(FormError::HostTwice);
         }
-        if is("transfer-encoding") || is("content-length") && value != "0" {
-            return Err(FormError::Body);
+        match &self.body {
+            Some(_) if is("transfer-encoding") || is("content-length") => return Err(FormError::Length),
+            None if is("transfer-encoding") || is("content-length") && value != "0" => {
+                return Err(FormError::NoBody);
+            }
+            _ => {}
         }
         self.headers.push((name.to_owned(), value.to_owned()));
         Ok(self)
     }
 
-    /// As given or assumed.
+    /// As given or, as curl has it, as the body suggests.
     pub fn method(&self) -> &str {
-        &self.method
+        let assumed = if self.body.is_some() { "POST" } else { "GET" };
+        self.method.as_deref().unwrap_or(assumed)
+    }
+
+    /// Those that were given, as they were.
+    #[cfg(feature = "grpc")]
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// The Host that was given.
@@ -96,16 +112,23 @@ impl Form {
         self.headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name))
     }
 
-    /// The whole request for `path`, with `method` in place of the form's, where there is no other Host to `authority`.
-    pub fn request(&self, method: &str, authority: &str, path: &str) -> String {
+    /// The whole request for `path`, with `method` in place of the form's, with the body or without, where there is no other
+    /// Host to `authority`.
+    pub fn request(&self, method: &str, with_body: bool, authority: &str, path: &str) -> Vec<u8> {
         let agent = concat!("sd-watchdog/", env!("CARGO_PKG_VERSION"));
-        let empty = WITH_CONTENT.contains(&method).then_some("0");
+        let body = self.body.as_deref().filter(|_| with_body);
+        let length = match body {
+            Some(body) => Some(body.len()),
+            None => WITH_CONTENT.contains(&method).then_some(0),
+        };
+        let length = length.map(|length| length.to_string());
         let ours = [
             ("Host", Some(authority)),
             ("User-Agent", Some(agent)),
             ("Accept", Some("*/*")),
             ("Connection", Some("close")),
-            ("Content-Length", empty),
+            ("Content-Type", body.map(|_| "application/x-www-form-urlencoded")),
+            ("Content-Length", length.as_deref()),
         ];
         let ours = ours
             .iter()
@@ -117,6 +140,8 @@ impl Form {
             request.extend([name, ": ", value, "\r\n"]);
         }
         request.push_str("\r\n");
+        let mut request = request.into_bytes();
+        request.extend_from_slice(body.unwrap_or_default());
         request
     }
 }
@@ -126,18 +151,21 @@ fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// Without the values, as [`Display`](fmt::Display).
+/// Without the values and the body, as [`Display`](fmt::Display).
 impl fmt::Debug for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
-        f.debug_struct("Form").field("method", &self.method).field("headers", &names).finish()
+        f.debug_struct("Form")
+            .field("method", &self.method())
+            .field("headers", &names)
+            .finish_non_exhaustive()
     }
 }
 
-/// Without the values, which may be secrets.
+/// Without the values and the body, which may be secrets.
 impl fmt::Display for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.method)
+        f.write_str(self.method())
     }
 }
 
@@ -151,7 +179,8 @@ mod tests {
         let form = headers
             .iter()
             .try_fold(Form::default().with_method(method)?, |form, header| form.with_header(header))?;
-        Ok(form.request(form.method(), "127.0.0.1:8080", "/healthz").replace("\r\n", "|"))
+        let request = form.request(form.method(), true, "127.0.0.1:8080", "/healthz");
+        Ok(String::from_utf8(request).expect("text").replace("\r\n", "|"))
     }
 
     #[test]
@@ -198,7 +227,7 @@ mod tests {
             ("GET", "A: b\n", "the value has a line break"),
             ("GET", "A: b\0", "another control character"),
             ("GET", "Content-Length: 5", "has no body, and the service would wait for it"),
-            ("GET", "Transfer-Encoding: chunked", "has no body"),
+            ("GET", "Transfer-Encoding: chunked", "leave this header out, or give the body with --data"),
         ] {
             let error = request(method, &[header]).expect_err(header).to_string();
             assert!(error.contains(expected), "{method} {header}: {error}");
@@ -207,10 +236,46 @@ mod tests {
     }
 
     #[test]
+    fn a_body_is_posted_as_a_form_unless_it_is_said_otherwise() {
+        let plain = Form::default().with_body(b"a=\xff".to_vec());
+        let json = plain.clone().with_header("content-type: application/json").expect("a header");
+        let put = json.clone().with_method("PUT").expect("a method");
+        let agent = concat!("User-Agent: sd-watchdog/", env!("CARGO_PKG_VERSION"));
+        let head = format!("Host: h\r\n{agent}\r\nAccept: */*\r\nConnection: close\r\n");
+        for (form, with_body, expected) in [
+            (
+                &plain,
+                true,
+                format!(
+                    "POST / HTTP/1.1\r\n{head}Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 3"
+                ),
+            ),
+            (
+                &json,
+                true,
+                format!("POST / HTTP/1.1\r\n{head}Content-Length: 3\r\ncontent-type: application/json"),
+            ),
+            (
+                &put,
+                false,
+                format!("PUT / HTTP/1.1\r\n{head}Content-Length: 0\r\ncontent-type: application/json"),
+            ),
+        ] {
+            let request = form.request(form.method(), with_body, "h", "/");
+            let body = if with_body { &b"a=\xff"[..] } else { b"" };
+            assert_eq!(request, [expected.as_bytes(), b"\r\n\r\n", body].concat(), "{form:?}");
+        }
+        for header in ["Content-Length: 3", "content-length: 0", "Transfer-Encoding: chunked"] {
+            assert_eq!(plain.clone().with_header(header), Err(FormError::Length), "{header}");
+        }
+    }
+
+    #[test]
     fn no_value_of_a_header_is_shown() {
-        let form = Form::default().with_header("Authorization: Bearer s3cret").expect("a header");
+        let form = Form::default().with_method("GET").expect("a method").with_body(b"s3cret".to_vec());
+        let form = form.with_header("Authorization: Bearer s3cret").expect("a header");
         let shown = format!("{form} {form:?}");
-        assert_eq!(shown, "GET Form { method: \"GET\", headers: [\"Authorization\"] }");
+        assert_eq!(shown, "GET Form { method: \"GET\", headers: [\"Authorization\"], .. }");
     }
 
     proptest! {

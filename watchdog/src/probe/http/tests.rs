@@ -308,6 +308,74 @@ fn redirects_on_the_same_host_are_followed_if_asked() {
     assert_eq!(lines, ["POST / HTTP/1.1", "POST /a/b HTTP/1.1", "GET /c?d HTTP/1.1", "GET /e HTTP/1.1"]);
 }
 
+/// Answers requests one by one; returns their first lines, and what else was sent.
+fn posting(options: &[&str], answers: Vec<String>) -> Vec<String> {
+    let (asked, requests) = std::sync::mpsc::channel();
+    let peer = Peer::listening(move |listener| {
+        for answer in answers {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            let head = String::from_utf8(read_until(&mut stream, b"\r\n\r\n")).expect("ASCII");
+            let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
+            let mut body = vec![0; length.map_or(0, |length| length.parse().expect("a length"))];
+            stream.read_exact(&mut body).expect("a body");
+            let kind = head.lines().find(|line| line.to_ascii_lowercase().starts_with("content-type: "));
+            let (line, body) = (head.lines().next().unwrap_or_default(), String::from_utf8_lossy(&body));
+            asked.send(format!("{line} {} {body}", kind.unwrap_or("-"))).expect("to tell");
+            stream.write_all(answer.as_bytes()).expect("to answer");
+        }
+    });
+    let url = format!("http://{}/", peer.address);
+    assert_eq!(reason(&[&["--http", &url, "--follow-redirects"], options].concat(), AMPLE), HEALTHY);
+    drop(peer);
+    requests.iter().collect()
+}
+
+#[test]
+fn a_body_is_sent_and_follows_a_redirect_only_where_the_method_does() {
+    const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    let form = "Content-Type: application/x-www-form-urlencoded";
+    let json = "Content-Type: application/json";
+    for (options, status, expected) in [
+        (
+            &["--data", "a=1"][..],
+            307,
+            [format!("POST / HTTP/1.1 {form} a=1"), format!("POST /b HTTP/1.1 {form} a=1")],
+        ),
+        (
+            &["--data", "a=1"],
+            308,
+            [format!("POST / HTTP/1.1 {form} a=1"), format!("POST /b HTTP/1.1 {form} a=1")],
+        ),
+        (&["--data", "a=1"], 301, [format!("POST / HTTP/1.1 {form} a=1"), "GET /b HTTP/1.1 - ".to_owned()]),
+        (&["--data", "a=1"], 302, [format!("POST / HTTP/1.1 {form} a=1"), "GET /b HTTP/1.1 - ".to_owned()]),
+        (&["--data", "a=1"], 303, [format!("POST / HTTP/1.1 {form} a=1"), "GET /b HTTP/1.1 - ".to_owned()]),
+        (
+            &["--data", "{}", "--header", json, "--method", "PUT"],
+            302,
+            [format!("PUT / HTTP/1.1 {json} {{}}"), format!("PUT /b HTTP/1.1 {json} {{}}")],
+        ),
+        (
+            &["--data", "{}", "--header", json, "--method", "PUT"],
+            303,
+            [format!("PUT / HTTP/1.1 {json} {{}}"), format!("GET /b HTTP/1.1 {json} ")],
+        ),
+    ] {
+        assert_eq!(posting(options, vec![to(status, "/b"), OK.to_owned()]), expected, "{options:?} {status}");
+    }
+}
+
+#[test]
+fn who_answers_before_it_has_read_the_body_has_answered() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), vec![b'x'; 64 << 10]).expect("written");
+    let peer = Peer::new(|mut stream| {
+        // To close with some of it unread is to reset.
+        answer_http(&mut stream, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    });
+    let (url, data) = (format!("http://{}/", peer.address), format!("@{}", file.path().display()));
+    assert_eq!(reason(&["--http", &url, "--data", &data], AMPLE), HEALTHY);
+}
+
 #[test]
 fn redirects_in_a_circle_are_followed_ten_times() {
     let (peer, lines) = redirecting(vec![to(302, "/"); 11]);

@@ -28,6 +28,17 @@ fn options_that_make_no_probe_are_refused_with_the_flag_and_a_remedy() {
             &["--body", "x", "--method", "HEAD"],
             "--body and --method HEAD contradict each other: an answer to HEAD has no body",
         ),
+        (HTTP, &["--data", "@/no/such"], "--data @/no/such: cannot be read: No such file"),
+        (
+            HTTP,
+            &["--data", "secret", "--method", "HEAD"],
+            "--data and --method HEAD contradict each other: such a request has no body, so leave one of them out",
+        ),
+        (
+            HTTP,
+            &["--data", "secret", "--header", "Content-Length: 6"],
+            "--header \"Content-Length\": the body that --data gives is sent with its own length",
+        ),
         (TCP, &["--expect", r"\q"], r"--expect: \q is no escape; there are"),
         (TCP, &["--send", ""], "--send: there is nothing in it; leave the option out"),
         (
@@ -35,8 +46,9 @@ fn options_that_make_no_probe_are_refused_with_the_flag_and_a_remedy() {
             &["--method", "GET"],
             "--method goes with --http or --http-unix: add one, or leave --method out",
         ),
-        (TCP, &["--header", "A: b"], "--header goes with --http or --http-unix"),
-        (TCP, &["--header-file", "x"], "--header-file goes with --http or --http-unix"),
+        (TCP, &["--header", "A: b"], "--header goes with --http"),
+        (TCP, &["--header-file", "x"], "--header-file goes with --http"),
+        (TCP, &["--data", "secret"], "--data goes with --http or --http-unix"),
         (TCP, &["--status", "200"], "--status goes with --http or --http-unix"),
         (TCP, &["--body", "x"], "--body goes with --http or --http-unix"),
         (TCP, &["--follow-redirects"], "--follow-redirects goes with --http or --http-unix"),
@@ -127,4 +139,11 @@ fn grpc_targets_are_checked() {
     let error = probes(&["--grpc", "127.0.0.1"]).map(drop).expect_err("no port").to_string();
     assert!(error.starts_with("--grpc 127.0.0.1: no port; write it as"), "{error}");
     assert_eq!(probes(&["--grpc", "a:1/b"]).expect("a probe").to_string(), "grpc a:1/b");
+    let options = ["--grpc", "a:1", "--header", "TE: secret"];
+    let error = probes(&options).map(drop).expect_err("reserved").to_string();
+    assert_eq!(error, "--grpc a:1: the header te is gRPC's or HTTP/2's own; leave it out");
+    let error = probes(&["--grpc", "a:1", "--data", "x"]).map(drop).expect_err("no body").to_string();
+    assert!(error.starts_with("--data goes with --http or --http-unix"), "{error}");
+    let made = probes(&["--grpc", "a:1", "--header", "A: s3cret"]).expect("a probe");
+    assert!(!format!("{made:?}").contains("s3cret"), "{made:?}");
 }

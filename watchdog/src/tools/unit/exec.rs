@@ -100,7 +100,9 @@ mod tests {
     use crate::unit::{Unit, UnitName};
 
     fn wrapped(text: &str) -> Result<String, ExecError> {
-        let options = ["--header", "A: $b", "--header-file", "%d/headers"].map(OsString::from);
+        let options =
+            ["--header", "A: $b", "--header-file", "%d/headers", "--data", "@%d/query", "--data", "%d/x"];
+        let options = options.map(OsString::from);
         let name = UnitName::new("a").expect("a name");
         let unit = Unit::of_texts(&name, [("/a", format!("[Service]\nExecStart={text}\n").as_bytes())]);
         let exec = Exec::of_unit(&unit.commands("ExecStart")[0])?;
@@ -127,7 +129,7 @@ mod tests {
         ] {
             let expected = format!(
                 "{prefix}\"/opt/my tools/sd-watchdog\" \\\n    --header \"A: {dollar}b\" \\\n    --header-file \
-                 %d/headers \\\n    -- {command}"
+                 %d/headers \\\n    --data @%d/query \\\n    --data %%d/x \\\n    -- {command}"
             );
             assert_eq!(wrapped(text), Ok(expected), "{text}");
         }

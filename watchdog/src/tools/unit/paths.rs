@@ -5,8 +5,9 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 /// Options that name a file, and what stands in front of the path.
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 7] = [
     ("--ca-file", ""),
+    ("--data", "@"),
     ("--header-file", ""),
     ("--metrics-file", ""),
     ("--unix", ""),
@@ -124,6 +125,9 @@ mod tests {
             ("--ca-file", "ca.pem", "/srv/my app/ca.pem"),
             ("--ca-file", "/etc/ca.pem", "/etc/ca.pem"),
             ("--header-file", "%d/headers", "%d/headers"),
+            ("--data", "@query", "@/srv/my app/query"),
+            ("--data", "@%d/query", "@%d/query"),
+            ("--data", "query", "query"),
             ("--header-file", "%x/headers", "/srv/my app/%x/headers"),
             ("--http-unix", "%t/a/x.sock:/healthz", "%t/a/x.sock:/healthz"),
             ("--header-file", "./headers", "/srv/my app/headers"),
