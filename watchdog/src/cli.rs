@@ -153,7 +153,7 @@ pub const CHECK_TIMEOUT: &str = "5s";
 /// `sd-watchdog check`
 #[derive(Debug, Clone, Args)]
 #[command(
-    override_usage = "sd-watchdog check PROBE... [--timeout TIME] [--quiet]",
+    override_usage = "sd-watchdog check PROBE... [--timeout TIME] [--quiet | --json]",
     after_long_help = texts::CHECK.long_help()
 )]
 pub struct CheckArgs {
@@ -167,8 +167,17 @@ pub struct CheckArgs {
     pub timeout: Duration,
 
     /// Print nothing
-    #[arg(long, short, help_heading = GENERAL)]
+    #[arg(long, short, conflicts_with = "json", help_heading = GENERAL)]
     pub quiet: bool,
+
+    /// Print one object, with the outcome of each probe
+    #[arg(long, help_heading = GENERAL)]
+    #[arg(
+        long_help = "Print one object, with the outcome of each probe: outcome (healthy, unhealthy, cannot_probe), cause and \
+        reason where it is not healthy, took_usec, and probes, an array of objects with probe and the same. Each probe runs to its \
+        end, also where another has failed"
+    )]
+    pub json: bool,
 }
 
 const USAGE: &str = "sd-watchdog PROBE... [OPTIONS] -- COMMAND [ARG]...

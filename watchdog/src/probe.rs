@@ -12,6 +12,7 @@
 
 use std::fmt;
 use std::rc::Rc;
+use std::time::Duration;
 
 pub use self::deadline::Deadline;
 use self::exec::ExecProbe;
@@ -128,6 +129,31 @@ impl Probes {
             [probe] => probe.run(deadline).await,
             probes => together::first_unhealthy(probes.iter().map(|probe| probe.run(deadline))).await,
         }
+    }
+
+    /// The same, but each to its own end.
+    pub async fn run_each(&self, deadline: &Deadline) -> Vec<Row<'_>> {
+        let ends = together::all(self.probes.iter().map(|probe| probe.run(deadline))).await;
+        let rows = self.probes.iter().zip(ends);
+        rows.map(|(probe, (outcome, took))| Row { probe: &probe.name, outcome, took }).collect()
+    }
+}
+
+/// How one of several probes ended.
+#[derive(Debug, Clone)]
+pub struct Row<'p> {
+    /// What it is called in reasons.
+    pub probe: &'p str,
+    /// What it found.
+    pub outcome: Outcome,
+    /// From the start of them all to its end.
+    pub took: Duration,
+}
+
+impl Row<'_> {
+    /// What [`Probes::run`] would have said.
+    pub fn outcome_of(rows: &[Self]) -> Outcome {
+        together::outcome(rows.iter().map(|row| &row.outcome))
     }
 }
 

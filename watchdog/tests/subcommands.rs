@@ -72,6 +72,46 @@ fn check_says_that_it_cannot_tell_and_exits_with_3() {
 }
 
 #[test]
+fn check_prints_one_object_with_the_outcome_of_each_probe() {
+    let (healthy, unavailable) = (server("200 OK"), server("503 Service Unavailable"));
+    let command = r#"sh -c "printf %s '\"no\\'; exit 1""#;
+    let output = run(&["check", "--json", "--exec", command, "--http", &healthy, "--http", &unavailable]);
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(1), ""));
+    assert!(text(&output.stdout).ends_with("}\n") && text(&output.stdout).lines().count() == 1, "{output:?}");
+    let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let status = format!("{unavailable}: status 503");
+    assert_eq!(
+        (&said["outcome"], &said["cause"], &said["reason"]),
+        (&"unhealthy".into(), &"status".into(), &status.clone().into())
+    );
+    let probes = said["probes"].as_array().unwrap();
+    let took: Vec<u64> = probes.iter().map(|row| row["took_usec"].as_u64().unwrap()).collect();
+    assert!(took.iter().all(|took| *took > 0 && *took <= said["took_usec"].as_u64().unwrap()), "{said}");
+    let rows: Vec<_> = probes
+        .iter()
+        .map(|row| (&row["probe"], &row["outcome"], row.get("cause"), row.get("reason")))
+        .collect();
+    let name = format!("exec '{command}'");
+    let reason = format!("{name}: exit code 1: \"no\\");
+    assert_eq!(
+        rows,
+        [
+            (&healthy.into(), &"healthy".into(), None, None),
+            (&unavailable.into(), &"unhealthy".into(), Some(&"status".into()), Some(&status.into())),
+            (&name.into(), &"unhealthy".into(), Some(&"exec".into()), Some(&reason.into())),
+        ]
+    );
+    for (probe, code, outcome) in [("--exec=true", 0, "healthy"), ("--exec=/nonexistent", 3, "cannot_probe")]
+    {
+        let output = run(&["check", probe, "--json"]);
+        let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((output.status.code(), &said["outcome"]), (Some(code), &outcome.into()), "{said}");
+        assert_eq!(said.get("reason").is_some(), code != 0, "{said}");
+    }
+    assert_eq!(run(&["check", "--exec=true", "--json", "--quiet"]).status.code(), Some(2));
+}
+
+#[test]
 fn check_keeps_its_deadline() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use crate::words::outcome::Outcome;
 
@@ -28,20 +29,57 @@ pub async fn first_unhealthy<'a>(
                 *flight = Flight::Ended(outcome);
             }
         }
-        let mut not_made = None;
-        for flight in &flights {
-            match flight {
-                Flight::Ended(Outcome::Healthy) => {}
-                Flight::Ended(Outcome::Unhealthy(reason)) if reason.cause().counts() => {
-                    return Poll::Ready(Outcome::Unhealthy(reason.clone()));
-                }
-                Flight::Ended(Outcome::Unhealthy(reason)) => {
-                    not_made.get_or_insert(reason);
-                }
-                Flight::Under(_) => return Poll::Pending,
-            }
-        }
-        Poll::Ready(not_made.map_or(Outcome::Healthy, |reason| Outcome::Unhealthy(reason.clone())))
+        first(flights.iter().map(|flight| match flight {
+            Flight::Under(_) => None,
+            Flight::Ended(outcome) => Some(outcome),
+        }))
     })
     .await
+}
+
+/// The first unhealthy one that counts, as far as it is known, of several in their order; [`None`] is one under way.
+fn first<'o>(outcomes: impl Iterator<Item = Option<&'o Outcome>>) -> Poll<Outcome> {
+    let mut not_made = None;
+    for outcome in outcomes {
+        match outcome {
+            Some(Outcome::Healthy) => {}
+            Some(Outcome::Unhealthy(reason)) if reason.cause().counts() => {
+                return Poll::Ready(Outcome::Unhealthy(reason.clone()));
+            }
+            Some(Outcome::Unhealthy(reason)) => {
+                not_made.get_or_insert(reason);
+            }
+            None => return Poll::Pending,
+        }
+    }
+    Poll::Ready(not_made.map_or(Outcome::Healthy, |reason| Outcome::Unhealthy(reason.clone())))
+}
+
+/// Runs `probes` at the same time, each to its own end, and says how long each took.
+pub async fn all<'a>(
+    probes: impl Iterator<Item = impl Future<Output = Outcome> + 'a>,
+) -> Vec<(Outcome, Duration)> {
+    let began = Instant::now();
+    let mut probes: Vec<_> = probes.map(|probe| (Box::pin(probe), None)).collect();
+    poll_fn(|context| {
+        for (probe, end) in &mut probes {
+            if end.is_none()
+                && let Poll::Ready(outcome) = probe.as_mut().poll(context)
+            {
+                *end = Some((outcome, began.elapsed()));
+            }
+        }
+        if probes.iter().all(|(_, end)| end.is_some()) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    probes.into_iter().filter_map(|(_, end)| end).collect()
+}
+
+/// What several outcomes amount to, as of [`first_unhealthy`].
+pub fn outcome<'o>(outcomes: impl Iterator<Item = &'o Outcome>) -> Outcome {
+    match first(outcomes.map(Some)) {
+        Poll::Ready(outcome) => outcome,
+        // There is none under way.
+        Poll::Pending => Outcome::Healthy,
+    }
 }

@@ -2,7 +2,6 @@
 //!
 //! The outcome goes to standard output, unhealthy too: it is the answer, not an error, and `docker inspect` shows it.
 
-use crate::probe::Deadline;
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -10,12 +9,14 @@ use std::time::{Duration, Instant};
 use crate::cli::{CHECK_TIMEOUT, CheckArgs};
 use crate::config::{ConfigError, LONGEST_OPTION, SHORTEST_OPTION};
 use crate::kernel::runtime::runtime;
-use crate::probe::Probes;
+use crate::probe::{Deadline, Probes, Row};
 use crate::service::children::Children;
 use crate::words::error::Error;
 use crate::words::exit_code::{CANNOT_PROBE, UNHEALTHY};
 use crate::words::outcome::Outcome;
 use crate::words::span::rounded;
+
+mod json;
 
 /// How long the processes that were killed may take to end. Nothing but the kernel holds them.
 const PARTING: Duration = Duration::from_secs(1);
@@ -38,7 +39,13 @@ pub fn run(args: &CheckArgs) -> Result<ExitCode, Error> {
         tracing::debug!("cannot become a subreaper: {error}");
     }
     let began = Instant::now();
-    let outcome = runtime.block_on(probes.run(&Deadline::after(args.timeout)));
+    let deadline = Deadline::after(args.timeout);
+    let (outcome, rows) = if args.json {
+        let rows = runtime.block_on(probes.run_each(&deadline));
+        (Row::outcome_of(&rows), rows)
+    } else {
+        (runtime.block_on(probes.run(&deadline)), Vec::new())
+    };
     let took = began.elapsed();
     if runs_commands {
         runtime.block_on(children.part(&before, PARTING));
@@ -46,8 +53,13 @@ pub fn run(args: &CheckArgs) -> Result<ExitCode, Error> {
     // A name lookup may hang in its thread; there is nothing to wait for.
     runtime.shutdown_background();
     if !args.quiet {
+        let said = if args.json {
+            json::object(&outcome, took, &rows)
+        } else {
+            verdict(&probes.to_string(), &outcome, took)
+        };
         // Where nobody reads it, the exit code still says it.
-        let _ = writeln!(std::io::stdout(), "{}", verdict(&probes.to_string(), &outcome, took));
+        let _ = writeln!(std::io::stdout(), "{said}");
     }
     Ok(match outcome {
         Outcome::Healthy => ExitCode::SUCCESS,

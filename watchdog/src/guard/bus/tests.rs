@@ -145,7 +145,7 @@ impl Systemd {
 
     async fn say<B>(&self, path: &str, interface: &str, signal: &str, body: &B)
     where
-        B: zbus::export::serde::Serialize + DynamicType,
+        B: serde::Serialize + DynamicType,
     {
         self.connection.emit_signal(None::<&str>, path, interface, signal, body).await.expect("sent");
     }

@@ -10,7 +10,7 @@ use super::*;
 
 fn signal<B>(body: &B) -> Vec<u8>
 where
-    B: zbus::export::serde::Serialize + zbus::zvariant::DynamicType,
+    B: serde::Serialize + zbus::zvariant::DynamicType,
 {
     let builder = Message::signal("/org/example", "org.example.I", "Done").expect("names");
     builder.sender(":1.7").expect("a name").build(body).expect("a message").data().to_vec()
