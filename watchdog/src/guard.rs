@@ -8,7 +8,7 @@
 //! | [`settings`]: what UNIT's settings say about a hang | [`bus`]: systemd over D-Bus |
 //! | [`comeback`]: who starts UNIT again | [`maintenance`]: whether UNIT is to be left alone |
 //! | [`budget`]: how often UNIT may be ended | [`dbus`](crate::systemd::dbus): as much of D-Bus as that takes |
-//! | [`name`]: names of units | [`gauge`]: how far others keep UNIT from running |
+//! | | [`gauge`]: how far others keep UNIT from running |
 //! | | [`stopping`](crate::systemd::stopping): how the unit stands that we ourselves are in |
 //! | [`event`]: the words in which all of these speak | [`note`]: the log |
 //! | | [`ledger`]: what the next guard is to know of UNIT |
@@ -47,6 +47,8 @@ use crate::service::children::Children;
 use crate::service::environment::{Environment, EnvironmentError};
 use crate::systemd::ROOTS_DIRECTORY;
 use crate::systemd::notify::{Notifier, NotifierError};
+use crate::unit::UnitName;
+use crate::unit::name::NotAService;
 use crate::words::command_line;
 use crate::words::error::Error;
 use crate::words::metrics::ExporterError;
@@ -55,7 +57,6 @@ use self::bus::BusError;
 use self::event::Hang;
 use self::ledger::Ledger;
 use self::maintenance::Maintenance;
-use self::name::{NameError, ServiceName};
 use self::rules::Rules;
 
 pub(crate) mod budget;
@@ -68,7 +69,6 @@ pub(crate) mod follow;
 pub(crate) mod gauge;
 pub(crate) mod ledger;
 pub(crate) mod maintenance;
-pub(crate) mod name;
 pub(crate) mod note;
 pub(crate) mod rules;
 pub(crate) mod settings;
@@ -88,7 +88,9 @@ pub type Reporter = dyn Fn(Hang, Vec<ProbeRecord>) -> Pin<Box<dyn Future<Output 
 #[expect(missing_docs, reason = "the message documents the variant")]
 pub enum GuardError {
     #[error(transparent)]
-    Name(#[from] NameError),
+    Name(#[from] NotAService),
+    #[error("UNIT is {0}, a template: give one of its instances, like {prefix}@NAME.service", prefix = .0.prefix())]
+    Template(UnitName),
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
@@ -122,6 +124,7 @@ impl From<GuardError> for Error {
         match &error {
             GuardError::Bus(_) | GuardError::Exporter(_) | GuardError::System { .. } => Self::system(&error),
             GuardError::Name(_)
+            | GuardError::Template(_)
             | GuardError::Config(_)
             | GuardError::Probe(_)
             | GuardError::NoOptions { .. }
@@ -135,7 +138,7 @@ impl From<GuardError> for Error {
 
 /// Guards UNIT until asked to stop.
 pub fn run(args: &GuardArgs) -> Result<ExitCode, GuardError> {
-    let name = ServiceName::new(&args.unit)?;
+    let name = unit(&args.unit)?;
     let environment = Environment::read()?;
     let rules = rules(args, environment.watchdog.limit())?;
     let children = Children::new();
@@ -170,13 +173,18 @@ pub fn run(args: &GuardArgs) -> Result<ExitCode, GuardError> {
     })
 }
 
+fn unit(typed: &str) -> Result<UnitName, GuardError> {
+    let name = UnitName::new(typed)?;
+    if name.is_template() { Err(GuardError::Template(name)) } else { Ok(name) }
+}
+
 /// How systemd finds the file of `EnvironmentFile=`, which is a pattern: to glob(3) a backslash is an escape.
 fn without_escapes(name: &str) -> String {
     name.replace('\\', "")
 }
 
 /// Run by systemd, it most likely is the template without its file.
-fn nothing_to_probe(source: ProbeError, name: &ServiceName, by_systemd: bool) -> GuardError {
+fn nothing_to_probe(source: ProbeError, name: &UnitName, by_systemd: bool) -> GuardError {
     if !by_systemd {
         return source.into();
     }
@@ -232,7 +240,7 @@ fn rules(args: &GuardArgs, own_watchdog: Option<Duration>) -> Result<Rules, Guar
     })
 }
 
-fn maintenance_file(args: &GuardArgs, name: &ServiceName) -> PathBuf {
+fn maintenance_file(args: &GuardArgs, name: &UnitName) -> PathBuf {
     let default = || PathBuf::from(format!("{ROOTS_DIRECTORY}/{name}.maintenance"));
     args.maintenance_file.clone().unwrap_or_else(default)
 }
@@ -254,6 +262,15 @@ mod tests {
 
     fn seconds(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_template_is_refused_with_the_remedy() {
+        assert_eq!(unit("postgresql@15-main").expect("an instance").as_str(), "postgresql@15-main.service");
+        let error = unit("getty@").expect_err("a template");
+        assert!(error.to_string().contains("like getty@NAME.service"), "{error}");
+        assert_eq!(Error::from(error).exit_code(), ExitCode::from(2));
+        assert!(unit("nginx.socket").is_err());
     }
 
     #[test]
@@ -303,7 +320,7 @@ mod tests {
 
     #[test]
     fn who_runs_the_template_without_options_learns_where_they_go() {
-        let name = ServiceName::new("postgresql@15-main").expect("a name");
+        let name = UnitName::new("postgresql@15-main").expect("a name");
         let text = |by_systemd| nothing_to_probe(ProbeError::Nothing, &name, by_systemd).to_string();
         assert!(!text(false).contains("/etc"), "{}", text(false));
         assert!(
@@ -314,7 +331,7 @@ mod tests {
             "{}",
             text(true)
         );
-        let name = ServiceName::new(r"a@x-y\x2dz").expect("a name");
+        let name = UnitName::new(r"a@x-y\x2dz").expect("a name");
         let text = nothing_to_probe(ProbeError::Nothing, &name, true).to_string();
         assert!(text.contains(r"sd-watchdog@a@x-y\x2dz.service"), "{text}");
         assert!(text.ends_with("/etc/sd-watchdog/a@x-yx2dz.conf"), "{text}");
@@ -322,7 +339,7 @@ mod tests {
 
     #[test]
     fn the_maintenance_file_is_named_for_the_whole_unit() {
-        let name = ServiceName::new("nginx").expect("a name");
+        let name = UnitName::new("nginx").expect("a name");
         let default = maintenance_file(&args(&[]), &name);
         assert_eq!(default, PathBuf::from("/run/sd-watchdog/nginx.service.maintenance"));
         assert_eq!(maintenance_file(&args(&["--maintenance-file=/x"]), &name), PathBuf::from("/x"));

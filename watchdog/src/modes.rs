@@ -9,12 +9,12 @@ use crate::cli::{Cli, RestartRule};
 use crate::config::Config;
 use crate::guard::decide;
 use crate::guard::event::{Event as Beside, Moment, Task};
-use crate::guard::name::ServiceName;
 use crate::guard::note::Note as BesideNote;
 use crate::guard::rules::Rules;
 use crate::guard::unit::tests::running;
 use crate::hang::watch::Ended;
 use crate::kernel::stalls::Pressure;
+use crate::unit::UnitName;
 use crate::words::outcome::{Cause, Outcome, Reason};
 use crate::wrap::state::{Event as InFront, Note as InFrontNote, State};
 
@@ -97,7 +97,7 @@ fn in_front(config: &Config, probes: &[Probe]) -> Vec<Made> {
 
 fn beside(rules: Rules, probes: &[Probe]) -> Vec<Made> {
     let mut now = Instant::now();
-    let name = ServiceName::new("nginx").expect("a name");
+    let name = UnitName::new("nginx").expect("a name");
     let mut state = decide::GuardState::new(rules, name, "target", (Vec::new(), None), now);
     let moment = |now| Moment { now, maintenance: false, dice: 0.0 };
     state.step(Beside::Seen(running(7)), moment(now));

@@ -17,7 +17,6 @@ use tokio::net::UnixStream;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::guard::event::Failure;
-use crate::guard::name::ServiceName;
 use crate::guard::settings::{Settings, Whom};
 use crate::guard::unit::Unit;
 use crate::kernel::alarm::timeout;
@@ -25,6 +24,7 @@ use crate::systemd::dbus::names::{BUS, MANAGER, PRIVATE_SOCKET, PROPERTIES, SERV
 use crate::systemd::dbus::wire::{Argument, Incoming};
 use crate::systemd::dbus::{CallError, Connection, Property, Wanted, connect_to_bus};
 use crate::systemd::job::JobType;
+use crate::unit::UnitName;
 
 /// What connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -163,7 +163,7 @@ impl Bus {
     }
 
     /// Has systemd load the unit. One that does not exist is loaded too, as `not-found`.
-    pub async fn load(&self, name: &ServiceName) -> Result<Handle, BusError> {
+    pub async fn load(&self, name: &UnitName) -> Result<Handle, BusError> {
         let reply = self.connection.manager("LoadUnit", &[Argument::Text(name.as_str())]).await?;
         let path = reply.body().string().map_err(|_| CallError::Malformed)?.to_owned();
         Ok(Handle(path))
@@ -227,7 +227,7 @@ impl Bus {
 
     /// Sends a signal to UNIT's processes, and SIGCONT after it, as systemd does when it kills: a stopped process acts
     /// on nothing but SIGKILL.
-    pub async fn kill(&self, name: &ServiceName, whom: Whom, signal: i32) -> Result<(), Failure> {
+    pub async fn kill(&self, name: &UnitName, whom: Whom, signal: i32) -> Result<(), Failure> {
         let kill = async |signal| {
             let arguments =
                 [Argument::Text(name.as_str()), Argument::Text(whom.name()), Argument::Signed(signal)];
@@ -251,7 +251,7 @@ impl Bus {
 
     /// Starts UNIT, unless somebody else has queued a job for it that says otherwise (mode `fail`). One that has exited and
     /// remained active is restarted for it: systemd starts nothing that is active.
-    pub async fn start(&self, name: &ServiceName, is_exited: bool) -> Result<(), Failure> {
+    pub async fn start(&self, name: &UnitName, is_exited: bool) -> Result<(), Failure> {
         let method = if is_exited { "RestartUnit" } else { "StartUnit" };
         let arguments = [Argument::Text(name.as_str()), Argument::Text("fail")];
         self.connection.manager(method, &arguments).await.map(drop).map_err(|error| explain(&error))

@@ -26,7 +26,6 @@ use std::time::{Duration, Instant};
 
 use crate::guard::budget::Budget;
 use crate::guard::event::{Actions, Event, Moment, Task};
-use crate::guard::name::ServiceName;
 use crate::guard::note::Note;
 use crate::guard::rules::Rules;
 use crate::guard::settings::Settings;
@@ -34,6 +33,7 @@ use crate::guard::unit::{Instance, Unit};
 use crate::systemd::dbus::CALL_TIMEOUT;
 use crate::systemd::message;
 use crate::systemd::message::Message;
+use crate::unit::UnitName;
 use crate::words::metrics;
 use crate::words::outcome::Reason;
 
@@ -89,7 +89,7 @@ enum Act {
 #[derive(Debug, Clone)]
 pub struct GuardState {
     rules: Rules,
-    name: ServiceName,
+    name: UnitName,
     target: String,
     phase: Phase,
     unit: Unit,
@@ -138,7 +138,7 @@ impl GuardState {
     /// before this guard began.
     pub fn new(
         rules: Rules,
-        name: ServiceName,
+        name: UnitName,
         target: &str,
         (ends, answered): (Vec<Instant>, Option<Instance>),
         now: Instant,

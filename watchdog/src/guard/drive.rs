@@ -16,7 +16,6 @@ use crate::guard::follow::{Line, News, follow};
 use crate::guard::gauge::{Gauge, Reading};
 use crate::guard::ledger::Ledger;
 use crate::guard::maintenance::Maintenance;
-use crate::guard::name::ServiceName;
 use crate::guard::note::Note;
 use crate::guard::rules::Rules;
 use crate::guard::settings::Settings;
@@ -31,6 +30,7 @@ use crate::probe::Probes;
 use crate::report::Recent;
 use crate::service::children::Children;
 use crate::systemd::notify::Notifier;
+use crate::unit::UnitName;
 use crate::words::log;
 use crate::words::metrics;
 use crate::words::metrics::{Exporter, Metrics};
@@ -50,7 +50,7 @@ const NO_LINE: &str = "systemd is out of reach";
 /// What a guard is made of.
 pub struct Guard<'a> {
     /// UNIT
-    pub name: ServiceName,
+    pub name: UnitName,
     /// When it hangs, and what then.
     pub rules: Rules,
     /// What is probed.
@@ -177,7 +177,7 @@ async fn drive(guard: Guard<'_>, bus: (Bus, Changes), signals: &Signals) -> Resu
 }
 
 struct Driver<'a> {
-    name: &'a ServiceName,
+    name: &'a UnitName,
     probes: &'a Probes,
     report: &'a Reporter,
     maintenance: Maintenance,

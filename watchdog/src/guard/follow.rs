@@ -9,11 +9,11 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::guard::bus::{Bus, BusError, Change, Changes, Handle};
-use crate::guard::name::ServiceName;
 use crate::guard::settings::Settings;
 use crate::guard::unit::{Instance, Job, Standing, Unit};
 use crate::kernel::alarm::sleep;
 use crate::systemd::job::JobType;
+use crate::unit::UnitName;
 
 /// From one attempt to connect to the next: the first, and the longest. Each is twice the one before.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
@@ -41,7 +41,7 @@ pub struct Line {
 }
 
 /// Tells its news for ever. `first` is a connection that is there already.
-pub async fn follow(name: &ServiceName, first: (Bus, Changes), news: &UnboundedSender<News>) {
+pub async fn follow(name: &UnitName, first: (Bus, Changes), news: &UnboundedSender<News>) {
     let (shortest, longest) = BACK_OFF;
     let (mut bus, mut pause) = (Some(first), shortest);
     loop {
@@ -68,7 +68,7 @@ pub async fn follow(name: &ServiceName, first: (Bus, Changes), news: &UnboundedS
 
 /// Follows UNIT over one connection, and says why that ended.
 async fn attend(
-    name: &ServiceName,
+    name: &UnitName,
     (bus, mut changes): (Bus, Changes),
     news: &UnboundedSender<News>,
 ) -> Result<String, BusError> {

@@ -4,16 +4,16 @@ use crate::kernel::stalls::Pressure;
 use std::time::{Duration, Instant};
 
 use crate::guard::comeback::{Comeback, Obstacle};
-use crate::guard::name::ServiceName;
 use crate::guard::rules::Rules;
 use crate::guard::settings::Whom;
 use crate::hang::flapping::Flapping;
 use crate::service::signals;
+use crate::unit::UnitName;
 use crate::words::outcome::Reason;
 use crate::words::span::{Span, rounded};
 
 /// What is guarded against what, for the first line of the log.
-pub fn start(unit: &ServiceName, rules: &Rules, target: &str) -> String {
+pub fn start(unit: &UnitName, rules: &Rules, target: &str) -> String {
     let timing = &rules.timing;
     let (interval, timeout) = (Span(timing.interval), Span(timing.timeout));
     let (limit, window) = (rules.budget.0, Span(rules.budget.1));
@@ -75,14 +75,14 @@ pub enum Note {
 }
 
 /// What was left out of the log, if its minute is over.
-pub fn flapped(unit: &ServiceName, flapping: &mut Flapping, now: Instant) {
+pub fn flapped(unit: &UnitName, flapping: &mut Flapping, now: Instant) {
     if let Some(summary) = flapping.summary(now) {
         tracing::warn!("{unit} was {summary}");
     }
 }
 
 /// Logs it, unless there is too much of its kind.
-pub fn log(unit: &ServiceName, note: &Note, flapping: &mut Flapping) {
+pub fn log(unit: &UnitName, note: &Note, flapping: &mut Flapping) {
     let is_to_be_said = match note {
         Note::Unhealthy { .. } => flapping.began(Instant::now()),
         Note::Recovered { .. } => flapping.ended(),
@@ -95,7 +95,7 @@ pub fn log(unit: &ServiceName, note: &Note, flapping: &mut Flapping) {
 }
 
 /// What a hang would come to.
-fn outlook(unit: &ServiceName, comeback: &Comeback, plan: &str, is_own_will: bool, is_dry: bool) {
+fn outlook(unit: &UnitName, comeback: &Comeback, plan: &str, is_own_will: bool, is_dry: bool) {
     let would = if is_dry { "would be (without --dry-run)" } else { "is" };
     match comeback {
         Comeback::Nobody(obstacle) if !comeback.may_end() => tracing::warn!(
@@ -109,7 +109,7 @@ fn outlook(unit: &ServiceName, comeback: &Comeback, plan: &str, is_own_will: boo
     }
 }
 
-fn say(unit: &ServiceName, note: &Note) {
+fn say(unit: &UnitName, note: &Note) {
     match note {
         Note::NotThere => {
             tracing::warn!("{unit} does not exist; waiting for it. Is the name right?");

@@ -28,21 +28,22 @@ pub struct UnitName(String);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the message documents the variant")]
 pub enum NotAService {
-    #[error("{0:?} is not a service: only services can be wrapped; give the name of one")]
+    #[error("{0:?} is not a service: give the name of one, like nginx or nginx.service")]
     Other(String),
+    #[error("{name:?} is not a service, but a {kind}: give the service that it belongs to")]
+    OfType { name: String, kind: &'static str },
 }
 
 impl UnitName {
     /// Takes `nginx` as `nginx.service`, as systemctl(1) does. Escapes (`\x2d`) stay as they are: they are part of the name.
     pub fn new(typed: &str) -> Result<Self, NotAService> {
-        let not_a_service = || NotAService::Other(typed.to_owned());
         let suffix = typed.rsplit_once('.').map(|(_, suffix)| suffix);
-        let name = match suffix {
+        let name = match TYPES.into_iter().find(|kind| suffix == Some(kind)) {
             Some("service") => typed.to_owned(),
-            Some(suffix) if TYPES.contains(&suffix) => return Err(not_a_service()),
-            _ => format!("{typed}.service"),
+            Some(kind) => return Err(NotAService::OfType { name: typed.to_owned(), kind }),
+            None => format!("{typed}.service"),
         };
-        if is_valid(&name) { Ok(Self(name)) } else { Err(not_a_service()) }
+        if is_valid(&name) { Ok(Self(name)) } else { Err(NotAService::Other(typed.to_owned())) }
     }
 
     /// `getty@tty1.service`
@@ -165,13 +166,25 @@ mod tests {
             ("my.server", "my.server.service", "my.server", None),
             ("getty@", "getty@.service", "getty", Some("")),
             ("a@b@c", "a@b@c.service", "a", Some("b@c")),
+            ("postgresql@15-main", "postgresql@15-main.service", "postgresql", Some("15-main")),
+            (
+                "dbus-:1.2-org.x.problems",
+                "dbus-:1.2-org.x.problems.service",
+                "dbus-:1.2-org.x.problems",
+                None,
+            ),
+            ("service", "service.service", "service", None),
             ("foo\\x2dbar", "foo\\x2dbar.service", "foo\\x2dbar", None),
         ] {
             let found = UnitName::new(typed).expect("a name");
             assert_eq!((found.as_str(), found.prefix(), found.instance()), (name, prefix, instance));
         }
-        for typed in ["", ".service", "@x", "a b", "a/b", "größe", "nginx.socket", &"x".repeat(248)] {
-            assert!(UnitName::new(typed).is_err(), "{typed}");
+        for typed in ["", ".service", "@x", "a b", "a/b", "größe", &"x".repeat(248)] {
+            assert_eq!(UnitName::new(typed), Err(NotAService::Other(typed.to_owned())), "{typed}");
+        }
+        for kind in ["socket", "target"] {
+            let name = format!("nginx.{kind}");
+            assert_eq!(UnitName::new(&name), Err(NotAService::OfType { name, kind }));
         }
         assert!(UnitName::new(&"x".repeat(247)).is_ok());
     }

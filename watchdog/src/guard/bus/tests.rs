@@ -206,8 +206,8 @@ fn running() -> Unit {
     }
 }
 
-fn nginx() -> ServiceName {
-    ServiceName::new("nginx").expect("a name")
+fn nginx() -> UnitName {
+    UnitName::new("nginx").expect("a name")
 }
 
 /// Runs until `test` ends, with the systemd answering beside it.

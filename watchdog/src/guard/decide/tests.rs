@@ -117,7 +117,7 @@ struct Play {
 
 impl Play {
     fn new(rules: Rules) -> Self {
-        let (now, name) = (Instant::now(), ServiceName::new("nginx").expect("a name"));
+        let (now, name) = (Instant::now(), UnitName::new("nginx").expect("a name"));
         let state = GuardState::new(rules, name, "http://127.0.0.1/", (Vec::new(), None), now);
         Self {
             state,

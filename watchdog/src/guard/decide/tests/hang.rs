@@ -173,7 +173,7 @@ fn a_start_of_ours_that_is_one_too_many_is_spoken_of_whether_its_job_was_seen_or
 #[test]
 fn what_was_ended_before_this_guard_began_counts_and_every_end_is_kept() {
     let now = Instant::now();
-    let name = ServiceName::new("nginx").expect("a name");
+    let name = UnitName::new("nginx").expect("a name");
     let ends = vec![now.checked_sub(60 * S).expect("up for a minute")];
     let mut play = Play::watching(rules());
     play.state = GuardState::new(rules(), name, "http://127.0.0.1/", (ends.clone(), None), now);

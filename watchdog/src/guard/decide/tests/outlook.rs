@@ -84,7 +84,7 @@ fn which_life_of_the_unit_was_healthy_is_kept_once_for_the_next_guard() {
     assert_eq!(dry.healthy, None, "it has options of its own");
 
     for (before, is_ended) in [(instance(7), true), (instance(8), false)] {
-        let name = ServiceName::new("nginx").expect("a name");
+        let name = UnitName::new("nginx").expect("a name");
         let mut play = Play::new(rules());
         play.state =
             GuardState::new(rules(), name, "http://127.0.0.1/", (Vec::new(), Some(before)), play.now);

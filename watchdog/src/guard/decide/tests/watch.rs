@@ -234,7 +234,7 @@ fn a_healthy_unit_is_spoken_of_once_a_minute() {
 
 #[test]
 fn the_first_line_names_the_budget_only_where_something_is_to_be_done() {
-    let name = ServiceName::new("nginx").expect("a name");
+    let name = UnitName::new("nginx").expect("a name");
     let start = |rules: &Rules| crate::guard::note::start(&name, rules, "tcp 127.0.0.1:80");
     let begin = "guarding nginx.service: probing tcp 127.0.0.1:80 every 1 s, timeout 1 s; after 3 unhealthy in a row ";
     assert_eq!(start(&rules()), format!("{begin}it is ended, 2 times within 3600 s at most"));
