@@ -92,7 +92,11 @@ fn say(note: &Note) {
         Note::Ready { after } => tracing::info!("ready after {}", rounded(*after)),
         Note::Unheard => tracing::debug!("COMMAND answers, and has not been heard to say that it is ready"),
         Note::NeverHealthy { reason } => {
-            tracing::warn!(reason = %reason, "stopped before it was ever healthy: {reason}");
+            tracing::warn!(
+                reason = %reason,
+                "stopped before it was ever healthy: {reason}. If that was TimeoutStartSec=, within which the service has to \
+                 answer for the first time: raise it, or give --start-timeout"
+            );
         }
         Note::Unhealthy { reason } => tracing::warn!(reason = %reason, "unhealthy: {reason}"),
         Note::CannotProbe { reason, is_start: true, .. } => tracing::warn!(
