@@ -262,20 +262,35 @@ impl Unit {
         unit.lines.retain(|_| *kept.next().unwrap_or(&true));
         unit.has_own &= keeps[0];
         let out = self.lines.iter().zip(&keeps).filter(|(_, keeps)| !**keeps);
-        let names: Vec<(String, String)> = out
-            .flat_map(|(lines, _)| &lines.assigned)
-            .map(|assigned| (assigned.section.clone(), assigned.key.clone()))
-            .collect();
-        if let Some(properties) = &mut unit.properties {
+        unit.change(out.map(|(lines, _)| lines));
+        unit
+    }
+
+    /// The unit as it would be with one more drop-in, which has the last word.
+    #[must_use]
+    pub fn with(&self, path: &Path, text: &str) -> Self {
+        let (file, lines) = files::file(path.to_owned(), text.as_bytes());
+        let mut unit = self.clone();
+        unit.files.push(file);
+        unit.lines.push(lines.clone());
+        unit.change([&lines]);
+        unit
+    }
+
+    /// Evaluates it anew; of what these lines assign, the manager's word counts no more.
+    fn change<'l>(&mut self, lines: impl IntoIterator<Item = &'l Lines>) {
+        let assigned = lines.into_iter().flat_map(|lines| &lines.assigned);
+        let names: Vec<(String, String)> =
+            assigned.map(|assigned| (assigned.section.clone(), assigned.key.clone())).collect();
+        if let Some(properties) = &mut self.properties {
             for property in merge::overshadowed(&names) {
                 properties.remove(property);
             }
         }
-        unit.evaluate();
-        if let (Some(_), Load::Loaded | Load::Refused(_)) = (&unit.properties, &unit.load) {
-            unit.load = merge::verify(&unit.values);
+        self.evaluate();
+        if let (Some(_), Load::Loaded | Load::Refused(_)) = (&self.properties, &self.load) {
+            self.load = merge::verify(&self.values);
         }
-        unit
     }
 
     /// A directive, like `("Service", "KillMode")`. Of any name: of one that [`table`] does not have, the lines.

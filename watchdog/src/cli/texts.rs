@@ -30,7 +30,7 @@ pub struct Texts {
 }
 
 /// When the texts of the manual pages were last changed.
-pub const DATE: &str = "2026-11-24";
+pub const DATE: &str = "2026-11-29";
 
 /// Where to read on, on every page; the pages name one another beside.
 pub const SEE_ALSO: &str =
@@ -179,6 +179,10 @@ pub const UNIT: Texts = Texts {
                 "    >/etc/systemd/system/my-server.service.d/50-watchdog.conf",
                 "systemctl daemon-reload && systemctl restart my-server",
             ],
+        },
+        Example {
+            what: "What that changes, directive by directive",
+            command: &["sd-watchdog unit --drop-in my-server --tcp 127.0.0.1:80 --dry-run"],
         },
         Example {
             what: "For a unit in another system's tree; for one of systemctl --user",

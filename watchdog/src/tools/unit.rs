@@ -10,27 +10,26 @@ use std::time::Duration;
 
 use clap::CommandFactory;
 
+use self::directives::{Subject, decide, difference};
 use self::exec::{Exec, ExecError};
-use self::source::Source;
 use crate::cli::OnHang;
 use crate::cli::{ChildPings, Cli, UnitArgs, WrapperArgs};
 use crate::config::Config;
 use crate::probe::Probes;
 use crate::service::children::Children;
-use crate::service::signals;
 use crate::tools::print::print;
 use crate::unit::name::NotAService;
 use crate::unit::words::{self, Meaning};
-use crate::unit::{FilesError, Load, ManagerError, Scope, Unit, UnitName};
+use crate::unit::{FilesError, Load, ManagerError, Scope, Unit, UnitFile, UnitName};
 use crate::words::error::Error;
 
+pub mod directives;
 mod exec;
 mod options;
 mod paths;
-mod source;
 mod template;
 
-pub use self::source::NotWrappable;
+pub use self::directives::NotWrappable;
 
 /// Nothing that could be printed. The message says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -134,53 +133,49 @@ impl Plan<'_> {
 
     fn drop_in(&self, typed: &str, unit: Result<Unit, UnitError>) -> Result<String, Error> {
         // With COMMAND given, the unit need not be here.
-        let (source, exec) = if self.args.command.is_empty() {
-            let source = Source::new(&unit?);
-            let unit = source.unit().name.clone();
-            let command = match source.exec_start() {
-                Ok(command) => command,
-                Err(source) => return Err(UnitError::NotWrappable { unit, source }.into()),
-            };
-            let exec = Exec::of_unit(command).map_err(|error| {
-                let written = source.unit().get("Service", "ExecStart").set_by.last();
-                let text = written.map(|assignment| assignment.text.clone()).unwrap_or_default();
-                UnitError::Exec { unit, text, source: error }
-            })?;
-            (Some(source), exec)
-        } else {
-            let unit =
-                unit.inspect_err(|error| tracing::warn!("what {typed} says itself is not known: {error}"));
-            (unit.ok().map(|unit| Source::new(&unit)), self.command()?)
+        let command = (!self.args.command.is_empty()).then_some(self.args.command.as_slice());
+        let unit = match (unit, command) {
+            (Ok(unit), _) => Some(unit.without(is_ours)),
+            (Err(error), None) => return Err(error.into()),
+            (Err(error), Some(_)) => {
+                tracing::warn!("what {typed} says itself is not known: {error}");
+                None
+            }
         };
-        let name = match &source {
-            Some(source) => source.unit().name.clone(),
+        let name = match &unit {
+            Some(unit) => unit.name.clone(),
             None => name_of(typed)?,
         };
+        let exec = match &unit {
+            Some(unit) if command.is_none() => of_unit(unit)?,
+            _ => self.command()?,
+        };
+        let subject = Subject {
+            unit: unit.as_ref(),
+            command,
+            identifier: &exec.identifier,
+            program: self.program,
+            options: self.options,
+            wrapper: &self.args.wrapper,
+        };
+        let decision = decide(&subject)?;
+        for named in &decision.named {
+            tracing::warn!("{name}: {named}");
+        }
         let mut options = paths::absolute(self.options, self.directory);
-        let mut wrapper = self.args.wrapper.clone();
-        let own = source.as_ref().and_then(Source::watchdog);
-        let watchdog = own.filter(|_| !self.is_watchdog_given).unwrap_or(self.args.watchdog_sec);
-        if own.is_some() && !self.options.iter().any(|option| option == "--child-pings") {
-            wrapper.child_pings = ChildPings::Require;
-            options.extend(["--child-pings", "require"].map(OsString::from));
-        }
-        for signal in source.iter().flat_map(Source::stop_signals) {
-            let is_given = |given: &String| {
-                signals::number(given).is_some_and(|given| Some(given) == signals::number(&signal))
-            };
-            if !wrapper.stop_signal.iter().any(is_given) {
-                options.extend(["--stop-signal", &signal].map(OsString::from));
-                wrapper.stop_signal.push(signal);
-            }
-        }
-        let bound = self.check(&wrapper, watchdog)?;
+        options.extend_from_slice(&decision.options);
+        let own = decision.watchdog.filter(|_| !self.is_watchdog_given);
+        let watchdog = own.unwrap_or(self.args.watchdog_sec);
+        let bound = self.check(&decision.wrapper, watchdog)?;
         let exec_start = exec.wrapped(self.program, &options)?;
         let mut service = self.service(&exec_start, watchdog, bound);
-        service.pings = own.is_some() && wrapper.child_pings == ChildPings::Require;
-        let literal = Meaning { percent_is_literal: true, dollar_is_literal: false };
-        let program = quote(path(self.program)?.as_ref(), literal)?;
-        let scope = scope(self.args);
-        Ok(template::drop_in(&name, scope, source.as_ref(), &program, &self.families(), &service))
+        service.pings = decision.pings && decision.wrapper.child_pings == ChildPings::Require;
+        let mut text = template::drop_in(&name, scope(self.args), &decision, &service);
+        if let Some(unit) = unit.filter(|_| self.args.hang.dry_run) {
+            let after = unit.with(Path::new("50-watchdog.conf"), &text);
+            text.push_str(&template::difference(&difference(&unit, &after)));
+        }
+        Ok(text)
     }
 
     /// Whether it would work: within what time a hang is found, or [`None`] if that is left to systemd.
@@ -225,16 +220,6 @@ impl Plan<'_> {
         const SECRET: [&str; 3] = ["Authorization", "Proxy-Authorization", "Cookie"];
         let mut names = self.args.probes.header.iter().filter_map(|header| Some(header.split_once(':')?.0));
         names.find(|name| SECRET.iter().any(|secret| secret.eq_ignore_ascii_case(name)))
-    }
-
-    /// What sd-watchdog itself opens: systemd's socket, the kernel's list of sockets, and where it probes.
-    fn families(&self) -> Vec<&'static str> {
-        const INTERNET: [&str; 4] = ["--http", "--tcp", "--grpc", "--metrics"];
-        let mut families = vec!["AF_UNIX", "AF_NETLINK"];
-        if self.options.iter().any(|option| INTERNET.iter().any(|name| option == name)) {
-            families.extend(["AF_INET", "AF_INET6"]);
-        }
-        families
     }
 }
 
@@ -291,6 +276,23 @@ fn read(typed: &str, args: &UnitArgs) -> Result<Unit, UnitError> {
         (unit, String::new())
     };
     usable(unit, place)
+}
+
+/// Whether a file is a drop-in of ours, which the one that is printed takes the place of: its first line says it.
+fn is_ours(file: &UnitFile) -> bool {
+    let is_ours = |line: &str| line.starts_with('#') && line.contains("(sd-watchdog unit --drop-in)");
+    file.text.lines().any(is_ours)
+}
+
+/// A unit's own command.
+fn of_unit(unit: &Unit) -> Result<Exec, UnitError> {
+    let command = directives::command(unit)
+        .map_err(|source| UnitError::NotWrappable { unit: unit.name.clone(), source })?;
+    Exec::of_unit(command).map_err(|source| {
+        let written = unit.get("Service", "ExecStart").set_by.last();
+        let text = written.map(|assignment| assignment.text.clone()).unwrap_or_default();
+        UnitError::Exec { unit: unit.name.clone(), text, source }
+    })
 }
 
 /// A unit that systemd would start.

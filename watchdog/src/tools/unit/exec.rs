@@ -16,6 +16,8 @@ pub struct Exec {
     prefix: String,
     /// Program and arguments, as a unit has them.
     command: String,
+    /// What the program is called, without its directories, as a unit has it.
+    pub identifier: String,
     /// `$` begins a variable: not under the prefix `:`.
     has_variables: bool,
 }
@@ -34,7 +36,9 @@ impl Exec {
     pub fn of_words(words: &[OsString]) -> Result<Self, UnitError> {
         let meaning = Meaning { percent_is_literal: true, dollar_is_literal: true };
         let quoted: Result<Vec<_>, _> = words.iter().map(|word| quote(word, meaning)).collect();
-        Ok(Self { prefix: String::new(), command: quoted?.join(" "), has_variables: true })
+        let program = words.first().map(OsString::as_os_str).unwrap_or_default();
+        let identifier = base_name(&program.to_string_lossy()).replace('%', "%%");
+        Ok(Self { prefix: String::new(), command: quoted?.join(" "), identifier, has_variables: true })
     }
 
     /// From a unit's own. One that is wrapped already is unwrapped first.
@@ -54,7 +58,12 @@ impl Exec {
         let program = behind.is_none().then(|| as_argument(&command.program, has_variables));
         let arguments = behind.unwrap_or(&command.arguments).iter().map(|word| word.written.clone());
         let words: Vec<String> = program.into_iter().chain(arguments).collect();
-        Ok(Self { prefix: command.flags.prefix(), command: words.join(" "), has_variables })
+        let identifier = match behind {
+            // There a dollar is two.
+            Some([word, ..]) => identifier(word).replace("$$", "$"),
+            _ => identifier(&command.program),
+        };
+        Ok(Self { prefix: command.flags.prefix(), command: words.join(" "), identifier, has_variables })
     }
 
     /// `sd-watchdog OPTIONS -- COMMAND`, an option a line.
@@ -78,6 +87,17 @@ impl Exec {
         line.push_str(&self.command);
         Ok(line)
     }
+}
+
+/// Of what is not known yet the specifiers stay.
+fn identifier(program: &Word) -> String {
+    let text = program.text.to_string_lossy();
+    let name = base_name(&text);
+    if program.is_known() { name.replace('%', "%%") } else { name.to_owned() }
+}
+
+fn base_name(program: &str) -> &str {
+    program.rsplit('/').find(|part| !part.is_empty()).unwrap_or(program)
 }
 
 /// A program is not looked at for variables; as an argument it will be.

@@ -1,9 +1,9 @@
 //! The texts with their gaps filled. They stand in files of their own, to be read as units.
 
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 use std::time::Duration;
 
-use super::source::Source;
+use super::directives::{Decision, Difference};
 use crate::unit::value::span;
 use crate::unit::{Scope, UnitName};
 use crate::words::span::Span;
@@ -68,55 +68,22 @@ pub fn whole(name: &str, runtime_directory: Option<&str>, service: &Service<'_>)
     service.fill(&WHOLE.replace("@NAME@", name).replace("@METRICS@", &metrics))
 }
 
-/// A drop-in for `unit`, which is `source` as far as it is known. `program` is where sd-watchdog is, quoted; `families` are those
-/// that it needs.
-pub fn drop_in(
-    unit: &UnitName,
-    scope: Scope,
-    source: Option<&Source>,
-    program: &str,
-    families: &[&str],
-    service: &Service<'_>,
-) -> String {
-    // What is there already is said again all the same: it may stand in the drop-in that this one takes the place of.
-    let mut more = match source {
-        Some(source) => format!(
-            "# After a hang systemd has to start it again: as the unit has it, or else for that alone.\nRestart={}\n",
-            source.restart().unwrap_or("on-watchdog")
-        ),
-        None => {
-            "# After a hang and after a crash. Take this out if the unit says it, or more, itself.\nRestart=on-failure\n"
-                .to_owned()
-        }
-    };
-    if let Some(root) = source.and_then(Source::root) {
-        let _ = writeln!(
-            more,
-            "# The service sees {root} as /: sd-watchdog must be in there too, with the libraries it is linked to.\n\
-             BindReadOnlyPaths={program}"
-        );
-    }
-    if source.is_some_and(Source::restricts_address_families) {
-        let _ = writeln!(
-            more,
-            "# For probes, for systemd, and for the kernel's list of sockets in the hang report; beside the unit's own.\n\
-             RestrictAddressFamilies={}",
-            families.join(" ")
-        );
-    }
-    if let Some(commands) = source.map(Source::exec_stop).filter(|commands| !commands.is_empty()) {
-        more.push_str(
-            "# While these of the unit run, sd-watchdog probes on: before it triggers it asks systemd, which then says that it\n\
-             # is stopping the unit.\n",
-        );
-        for command in commands {
-            let _ = writeln!(more, "# ExecStop={command}");
+/// A drop-in for `unit`, of which this was decided; what is not as before stands at its end.
+pub fn drop_in(unit: &UnitName, scope: Scope, decision: &Decision, service: &Service<'_>) -> String {
+    let mut more = String::new();
+    for setting in &decision.settings {
+        comment(&mut more, "", &setting.why);
+        for line in &setting.lines {
+            let _ = writeln!(more, "{line}");
         }
     }
-    let kind = match source.map(Source::kind) {
-        Some("notify-reload") => "notify-reload",
-        _ => "notify",
-    };
+    let mut rest = String::new();
+    if !decision.named.is_empty() {
+        rest.push_str("\n# Not as it was without sd-watchdog:\n");
+    }
+    for named in &decision.named {
+        comment(&mut rest, "- ", named);
+    }
     let (directory, systemctl) = match scope {
         Scope::System => ("/etc/systemd/system", "systemctl"),
         Scope::User => ("~/.config/systemd/user", "systemctl --user"),
@@ -126,5 +93,49 @@ pub fn drop_in(
         if unit.is_template() { format!("'{}@*.service'", unit.prefix()) } else { unit.to_string() };
     let text = DROP_IN.replace("@DIRECTORY@", directory).replace("@SYSTEMCTL@", systemctl);
     let text = text.replace("@RUNNING@", &running).replace("@UNIT@", unit.as_str());
-    service.fill(&text.replace("@TYPE@", kind).replace("@MORE@", &more))
+    let text = text.replace("@TYPE@", decision.kind);
+    // What people wrote may look like a gap.
+    let (front, back) = text.split_once("@MORE@").unwrap_or_default();
+    format!("{}{more}{}{rest}", service.fill(front), service.fill(back))
+}
+
+/// What a `--dry-run` says besides: every directive that is another, and those that are the same.
+pub fn difference(difference: &Difference) -> String {
+    let mut text = String::from("\n# Before → after:\n");
+    for (name, before, after) in &difference.changed {
+        let before = if before.is_empty() { "(not set)" } else { before };
+        let after = match name.as_str() {
+            "ExecStart" => "the same, behind sd-watchdog",
+            _ if after.is_empty() => "(not set)",
+            _ => after,
+        };
+        comment(&mut text, "- ", format_args!("{name}={before} → {after}"));
+    }
+    let kept: Vec<String> = difference.kept.iter().map(|name| format!("{name}=")).collect();
+    if !kept.is_empty() {
+        comment(&mut text, "", format_args!("Set by the unit, and kept: {}", kept.join(" ")));
+    }
+    text
+}
+
+/// A comment, in lines of at most 120 characters where words allow it; those after the first are indented as `mark` is long.
+fn comment(into: &mut String, mark: &str, text: impl Display) {
+    const WIDTH: usize = 118;
+    let text = text.to_string();
+    let indent = " ".repeat(mark.len());
+    let mut line = format!("# {mark}");
+    let mut is_first = true;
+    for word in text.split_whitespace() {
+        if !is_first && line.chars().count() + 1 + word.chars().count() > WIDTH {
+            let _ = writeln!(into, "{line}");
+            line = format!("# {indent}");
+            is_first = true;
+        }
+        if !is_first {
+            line.push(' ');
+        }
+        line.push_str(word);
+        is_first = false;
+    }
+    let _ = writeln!(into, "{line}");
 }

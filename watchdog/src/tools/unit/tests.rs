@@ -113,23 +113,24 @@ fn a_drop_in_wraps_the_units_own_command_and_adds_what_that_takes() {
         "ExecStart=",
         "ExecStart=-/usr/bin/sd-watchdog --http http://127.0.0.1:8080/healthz -- /usr/sbin/a $OPTIONS %i",
     ];
-    let with = |more: &[&'static str]| [&always[..5], more, &always[5..]].concat();
-    assert_eq!(printed(""), with(&["Restart=on-watchdog"]));
-    assert_eq!(printed("Restart=on-abort"), with(&["Restart=on-watchdog"]));
-    assert_eq!(printed("Restart=always"), with(&["Restart=always"]));
+    let with = |restart: &[&'static str], more: &[&'static str]| {
+        [&always[..5], restart, &["SyslogIdentifier=a"], more, &always[5..]].concat()
+    };
+    assert_eq!(printed(""), with(&["Restart=on-watchdog"], &[]));
+    assert_eq!(printed("Restart=always"), with(&[], &[]));
     assert_eq!(
         printed("Restart=always\nRootDirectory=/srv/a"),
-        with(&["Restart=always", "BindReadOnlyPaths=/usr/bin/sd-watchdog"])
+        with(&[], &["BindReadOnlyPaths=/usr/bin/sd-watchdog"])
     );
     assert_eq!(
         printed("Restart=always\nRestrictAddressFamilies=AF_INET AF_UNIX"),
-        with(&["Restart=always", "RestrictAddressFamilies=AF_UNIX AF_NETLINK AF_INET AF_INET6"])
+        with(&[], &["RestrictAddressFamilies=AF_NETLINK AF_INET6"])
     );
     assert_eq!(printed("Restart=always\nType=notify-reload")[1], "Type=notify-reload");
 }
 
 #[test]
-fn a_drop_in_names_the_signals_that_stop_the_unit_and_says_what_is_known_of_its_exec_stop() {
+fn a_drop_in_names_the_signals_that_stop_the_unit_and_says_what_else_its_exec_stop_may_do() {
     let source = "[Service]\nKillSignal=SIGQUIT\nRestartKillSignal=SIGINT\nExecStart=/bin/a\nExecStop=/bin/drain $MAINPID\n";
     for (given, expected) in [
         (&[HTTP, "--drop-in=a"][..], " --stop-signal SIGQUIT --stop-signal SIGINT -- /bin/a"),
@@ -138,7 +139,7 @@ fn a_drop_in_names_the_signals_that_stop_the_unit_and_says_what_is_known_of_its_
         let text = print(given, Some(source)).expect("printed");
         let exec_start = directives(&text).pop().expect("a line");
         assert!(exec_start.ends_with(expected), "{exec_start}");
-        assert!(text.contains("\n# ExecStop=/bin/drain $MAINPID\n"), "{text}");
+        assert!(text.contains("\n# - ExecStop=/bin/drain $MAINPID (/0:5): $MAINPID in it is "), "{text}");
     }
 }
 
@@ -196,7 +197,8 @@ fn a_command_that_is_given_needs_no_unit_and_is_what_counts() {
     let options = [HTTP, "--drop-in=a", "--", "/bin/b", "-x"];
     for (source, restart) in [
         (None, Some("Restart=on-failure")),
-        (Some("[Service]\nType=forking\nRestart=always\nExecStart=/bin/a -d"), Some("Restart=always")),
+        (Some("[Service]\nType=forking\nRestart=always\nExecStart=/bin/a -d"), None),
+        (Some("[Service]\nType=forking\nRestart=no\nExecStart=/bin/a -d"), Some("Restart=on-watchdog")),
     ] {
         let directives = directives(&print(&options, source).expect("printed"));
         let exec_start = directives.last().expect("a line");
@@ -374,4 +376,50 @@ fn a_program_with_a_blank_in_its_path_is_one_path() {
     let text = plan.text(|| Ok(Unit::of_texts(&name, [("/a", &source[..])]))).expect("printed");
     assert!(text.contains("\nBindReadOnlyPaths=\"/opt/my tools/sd-watchdog\"\n"), "{text}");
     assert!(text.contains("\nExecStart=\"/opt/my tools/sd-watchdog\" "), "{text}");
+}
+
+/// What we print and show is itself by the rules that we have for others' units.
+#[test]
+fn units_of_ours_need_nothing_more() {
+    let ini = |text: &str| {
+        let block = text.split("```ini\n").nth(1).and_then(|rest| rest.split("```").next());
+        block.expect("a unit").to_owned()
+    };
+    let whole = print(&[HTTP, "--", "/bin/a"], None).expect("printed");
+    for text in [
+        whole,
+        ini(include_str!("../../../README.md")),
+        ini(include_str!("../../../../README.md")),
+        include_str!("../../../../server/buggy_server.service").to_owned(),
+    ] {
+        let printed = print(&[HTTP, "--dry-run", "--drop-in=a"], Some(&text)).expect("printed");
+        assert!(!printed.contains("\n# Not as it was") && !printed.contains("--child-"), "{text}\n{printed}");
+        let (_, changed) = printed.split_once("\n# Before → after:\n").expect("it is dry");
+        let changed: Vec<&str> = changed.lines().filter(|line| line.starts_with("# - ")).collect();
+        assert!(matches!(changed[..], [one] if one.starts_with("# - ExecStart=")), "{text}\n{changed:?}");
+    }
+}
+
+#[test]
+fn a_dry_run_says_what_is_before_and_after_and_what_is_kept() {
+    let source =
+        "[Unit]\nAfter=b\n[Service]\nExecStart=/bin/a\nRestart=no\nPIDFile=a.pid\nTimeoutAbortSec=3\n";
+    let dry = print(&[HTTP, "--drop-in=a", "--dry-run"], Some(source)).expect("printed");
+    let (drop_in, said) = dry.split_once("\n# Before → after:\n").expect("it is said");
+    assert_eq!(
+        said,
+        "# - ExecStart=/bin/a → the same, behind sd-watchdog\n\
+         # - ExecStopPost=(not set) → -+/bin/rm -f /run/a.pid\n\
+         # - NotifyAccess=none → main\n\
+         # - PIDFile=/run/a.pid → (not set)\n\
+         # - Restart=no → on-watchdog\n\
+         # - Type=simple → notify\n\
+         # - WatchdogSec=0s → 5s\n\
+         # Set by the unit, and kept: TimeoutAbortSec= After=\n"
+    );
+    let wet = print(&[HTTP, "--drop-in=a"], Some(source)).expect("printed");
+    let dry: Vec<String> =
+        directives(drop_in).into_iter().map(|line| line.replace(" --dry-run", "")).collect();
+    assert_eq!(directives(&wet), dry);
+    assert!(!wet.contains("Before →"), "{wet}");
 }

@@ -1,0 +1,76 @@
+//! A unit as it is asked here.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::unit::{Scope, Unit, Value};
+
+/// A unit, without a drop-in of ours.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'u>(pub &'u Unit);
+
+impl<'u> Facts<'u> {
+    /// A word or a line in `[Service]`.
+    pub fn text(self, name: &str) -> Option<&'u str> {
+        self.0.value(name).and_then(Value::text)
+    }
+
+    /// `yes`
+    pub fn is_yes(self, name: &str) -> bool {
+        self.0.value(name).and_then(Value::flag) == Some(true)
+    }
+
+    /// A time that is not infinite.
+    pub fn time(self, name: &str) -> Option<Duration> {
+        self.0.value(name).and_then(Value::time).flatten()
+    }
+
+    /// A list, or the lines of what is known as lines alone.
+    pub fn list(self, name: &str) -> &'u [String] {
+        self.0.value(name).map(Value::list).unwrap_or_default()
+    }
+
+    /// The last assignment that counts, as it is written.
+    pub fn written(self, section: &str, name: &str) -> Option<&'u str> {
+        let directive = self.0.get(section, name);
+        directive.value?;
+        directive.set_by.last().map(|assignment| assignment.text.as_str())
+    }
+
+    /// Whether anything but systemd's default is in effect.
+    pub fn is_set(self, section: &str, name: &str) -> bool {
+        self.0.get(section, name).is_set()
+    }
+
+    /// Where it was set.
+    pub fn place(self, section: &str, name: &str) -> Option<String> {
+        self.0.get(section, name).set_by.last().map(|assignment| self.0.place(assignment))
+    }
+
+    /// `Type=`, or its default (systemd.service(5)).
+    pub fn kind(self) -> &'u str {
+        self.text("Type").unwrap_or("simple")
+    }
+
+    /// It says READY=1 itself.
+    pub fn is_notify(self) -> bool {
+        self.kind().starts_with("notify")
+    }
+
+    /// Its `ExecStart=` begins with `sd-watchdog` already: `Type=` and `WatchdogSec=` are for that.
+    pub fn is_wrapped(self) -> bool {
+        let is_ours = |program: &Path| program.file_name().is_some_and(|name| name == "sd-watchdog");
+        matches!(self.0.commands("ExecStart"), [command] if is_ours(Path::new(&command.program.text)))
+    }
+
+    /// It runs as root, and is not in a user's manager.
+    pub fn is_of_root(self) -> bool {
+        let is_root = self.text("User").is_none_or(|user| matches!(user, "root" | "0"));
+        self.0.scope == Scope::System && is_root && !self.is_yes("DynamicUser")
+    }
+
+    /// Its own `WatchdogSec=`.
+    pub fn watchdog(self) -> Option<Duration> {
+        self.time("WatchdogSec").filter(|watchdog| !watchdog.is_zero())
+    }
+}

@@ -1,0 +1,114 @@
+//! Directives that stay and do not have the effect any more that they had, or not only that one.
+
+use std::fmt;
+use std::path::Path;
+
+use super::decide::Subject;
+use super::facts::Facts;
+use super::{refused, table};
+
+mod hang;
+mod sandbox;
+mod start;
+
+/// One of them: what it comes to, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// `ExecStartPost`
+    pub directive: String,
+    /// As it is written, or the default.
+    pub value: Option<String>,
+    /// Where it was set.
+    pub place: Option<String>,
+    /// What is not as before.
+    pub consequence: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+/// The longest value that is repeated whole, in characters.
+const LONGEST: usize = 60;
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}=", self.directive)?;
+        if let Some(value) = &self.value {
+            match value.char_indices().nth(LONGEST) {
+                Some((end, _)) => write!(f, "{}…", value[..end].trim_end())?,
+                None => f.write_str(value)?,
+            }
+        }
+        write!(f, " ({})", self.place.as_deref().unwrap_or("the default"))?;
+        write!(f, ": {}; {}", self.consequence, self.remedy)
+    }
+}
+
+/// All of a unit, in the order in which they are to be read: first what keeps it from starting.
+pub fn all(subject: &Subject<'_>, facts: Facts<'_>) -> Vec<Named> {
+    let mut list = List { facts, named: Vec::new() };
+    if subject.command.is_some()
+        && let Some((name, why)) = refused::by_directive(facts)
+    {
+        list.add(name, why, "or use: sd-watchdog guard UNIT");
+    }
+    start::add(&mut list, subject);
+    hang::add(&mut list);
+    sandbox::add(&mut list, subject);
+    list.unknown();
+    list.named
+}
+
+/// What is named so far.
+struct List<'u> {
+    facts: Facts<'u>,
+    named: Vec<Named>,
+}
+
+impl List<'_> {
+    /// Of `[Service]`.
+    fn add(&mut self, name: &str, consequence: impl Into<String>, remedy: impl Into<String>) {
+        self.add_of("Service", name, consequence, remedy);
+    }
+
+    fn add_of(
+        &mut self,
+        section: &str,
+        name: &str,
+        consequence: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
+        let written = self.facts.written(section, name).map(ToOwned::to_owned);
+        self.named.push(Named {
+            directive: name.to_owned(),
+            value: written.or_else(|| Some(self.facts.0.get(section, name).value?.to_string())),
+            place: self.facts.place(section, name),
+            consequence: consequence.into(),
+            remedy: remedy.into(),
+        });
+    }
+
+    /// Directives of which nothing is known here: mistyped ones, and those of a systemd that is newer.
+    fn unknown(&mut self) {
+        let unknown = self.facts.0.directives().filter(|(section, name, directive)| {
+            directive.is_set()
+                && !section.starts_with("X-")
+                && !name.starts_with("X-")
+                && table::find(name).is_none()
+        });
+        let unknown: Vec<(String, String)> =
+            unknown.map(|(section, name, _)| (section.to_owned(), name.to_owned())).collect();
+        for (section, name) in unknown {
+            self.add_of(
+                &section,
+                &name,
+                "sd-watchdog knows no such directive, nor what becomes of it",
+                "see to it yourself, if systemd knows it",
+            );
+        }
+    }
+}
+
+/// Whether a program is looked for, by systemd without us and by COMMAND's environment with us.
+fn is_looked_for(program: &std::ffi::OsStr) -> bool {
+    Path::new(program).components().count() == 1 && !program.as_encoded_bytes().starts_with(b"/")
+}

@@ -1,0 +1,184 @@
+//! What is held against `sd-watchdog` as well, which does other things than the service.
+
+use super::List;
+use crate::tools::unit::directives::decide::Subject;
+use crate::unit::Value;
+use crate::unit::value::flag;
+
+/// What `sd-watchdog` needs at least.
+const TASKS: u64 = 16;
+const MEMORY: u64 = 32 << 20;
+
+/// What lets probes of this host through.
+const LET_THROUGH: [&str; 8] =
+    ["localhost", "any", "127.0.0.0/8", "127.0.0.1", "127.0.0.1/32", "::1", "::1/128", "0.0.0.0/0"];
+
+/// syslog(3): levels that leave out what is told, as turns for the better.
+const HIDING: [&str; 12] =
+    ["emerg", "alert", "crit", "err", "warning", "notice", "0", "1", "2", "3", "4", "5"];
+
+pub fn add(list: &mut List<'_>, subject: &Subject<'_>) {
+    system_calls(list);
+    if subject.probes_internet() {
+        network(list);
+    }
+    if subject.is_typed("--metrics") {
+        for name in ["SocketBindDeny", "PrivateNetwork", "NetworkNamespacePath"] {
+            let is_off = list.facts.written("Service", name).and_then(flag) == Some(false);
+            if list.facts.0.value(name).is_some() && list.facts.is_set("Service", name) && !is_off {
+                list.add(
+                    name,
+                    "holds for the port of --metrics too, which may not be had, or not be reached",
+                    "use --metrics-file instead, or let that port through",
+                );
+            }
+        }
+    }
+    for name in ["AppArmorProfile", "SELinuxContext"] {
+        if list.facts.written("Service", name).is_some() {
+            list.add(
+                name,
+                "is sd-watchdog's now; what the service's is, the policy says: what it makes of a program that this one starts",
+                "have the policy let sd-watchdog start the service, or use: sd-watchdog guard UNIT",
+            );
+        }
+    }
+    if list.facts.written("Service", "RestrictFileSystems").is_some() {
+        list.add(
+            "RestrictFileSystems",
+            "holds for sd-watchdog too, which reads proc and cgroup2",
+            "let these through",
+        );
+    }
+    if list.facts.is_yes("PrivatePIDs") {
+        list.add(
+            "PrivatePIDs",
+            "sd-watchdog is process 1 in it, not the service",
+            "use sd-watchdog guard UNIT, if the service counts on it",
+        );
+    }
+    terminal(list);
+    limits(list);
+}
+
+fn system_calls(list: &mut List<'_>) {
+    // What a program calls that starts another one and asks it over the network. `prlimit64` is in @default.
+    const NEEDED: [&str; 9] = [
+        "@system-service",
+        "@default",
+        "@basic-io",
+        "@file-system",
+        "@io-event",
+        "@ipc",
+        "@network-io",
+        "@process",
+        "@signal",
+    ];
+    let lines = list.facts.list("SystemCallFilter");
+    // systemd.exec(5): the first says whether it is a list of what is allowed.
+    let allows = lines.first().is_some_and(|line| !line.starts_with('~'));
+    let words = |denies: bool| {
+        let lines = lines.iter().filter(move |line| line.starts_with('~') == denies);
+        let words = lines.flat_map(|line| line.trim_start_matches('~').split_whitespace());
+        words.map(|word| word.split(':').next().unwrap_or(word))
+    };
+    let denied: Vec<&str> = words(true).filter(|word| NEEDED.contains(word)).collect();
+    if allows && !words(false).any(|word| word == "@system-service") {
+        list.add(
+            "SystemCallFilter",
+            "sd-watchdog calls what the service may not need, and may be ended for it",
+            "add @system-service, or use: sd-watchdog guard UNIT",
+        );
+    } else if !denied.is_empty() {
+        list.add(
+            "SystemCallFilter",
+            format!("sd-watchdog needs {}, and may be ended for it", denied.join(" and ")),
+            "take that out, or use: sd-watchdog guard UNIT",
+        );
+    }
+}
+
+/// Probes come from within the unit.
+fn network(list: &mut List<'_>) {
+    let words = |name: &str| -> Vec<String> {
+        let lines = list.facts.list(name).iter();
+        lines.flat_map(|line| line.split_whitespace()).map(ToOwned::to_owned).collect()
+    };
+    let allowed = words("IPAddressAllow");
+    let interfaces = words("RestrictNetworkInterfaces");
+    let denies_interfaces = interfaces.first().is_some_and(|first| first.starts_with('~'));
+    let names_loopback = interfaces.iter().any(|name| name.trim_start_matches('~') == "lo");
+    let is_set = |name: &str| list.facts.written("Service", name).is_some_and(|written| !written.is_empty());
+    let held: Vec<&str> = [
+        (
+            "IPAddressDeny",
+            is_set("IPAddressDeny") && !allowed.iter().any(|word| LET_THROUGH.contains(&word.as_str())),
+        ),
+        ("RestrictNetworkInterfaces", !interfaces.is_empty() && denies_interfaces == names_loopback),
+        ("BindNetworkInterface", is_set("BindNetworkInterface")),
+        ("IPIngressFilterPath", is_set("IPIngressFilterPath")),
+        ("IPEgressFilterPath", is_set("IPEgressFilterPath")),
+        ("BPFProgram", is_set("BPFProgram")),
+    ]
+    .into_iter()
+    .filter_map(|(name, is_held)| is_held.then_some(name))
+    .collect();
+    for name in held {
+        list.add(
+            name,
+            "holds for the probes, which come from within the unit; one that is not let through does not count, and READY \
+             never comes",
+            "let through where they go, like IPAddressAllow=localhost or the interface lo",
+        );
+    }
+}
+
+fn terminal(list: &mut List<'_>) {
+    match list.facts.text("StandardInput").or_else(|| list.facts.written("Service", "StandardInput")) {
+        Some(input) if input.starts_with("tty") => list.add(
+            "StandardInput",
+            "the terminal belongs to the session of sd-watchdog, in which the service is, and does not lead it",
+            "use sd-watchdog guard UNIT, if the service is to lead it",
+        ),
+        Some("socket") => list.add(
+            "StandardInput",
+            "is one connection, or a listening socket: if each connection has an instance of this unit, each is probed",
+            "wrap only what serves all connections",
+        ),
+        _ => {}
+    }
+    if list.facts.0.value("UtmpIdentifier").is_some() {
+        list.add(
+            "UtmpIdentifier",
+            "utmp has the process of sd-watchdog",
+            "nothing, if nobody reads it there",
+        );
+    }
+    if list.facts.written("Service", "LogLevelMax").is_some_and(|level| HIDING.contains(&level)) {
+        list.add(
+            "LogLevelMax",
+            "hides what sd-watchdog says on that level and below, as to when the service was healthy again; warnings are \
+             hang reports",
+            "set it to info",
+        );
+    }
+}
+
+fn limits(list: &mut List<'_>) {
+    if list.facts.written("Service", "LimitCPU").is_some_and(|limit| limit != "infinity") {
+        list.add(
+            "LimitCPU",
+            "counts for sd-watchdog by itself too: at the limit it ends, and the service with it",
+            "limit CPU by CPUQuota=",
+        );
+    }
+    for (name, least) in [("TasksMax", TASKS), ("MemoryMax", MEMORY), ("MemoryHigh", MEMORY)] {
+        if matches!(list.facts.0.value(name), Some(Value::Number(Some(limit))) if *limit < least) {
+            list.add(
+                name,
+                "counts sd-watchdog too: two processes, some threads and some MiB",
+                "raise it by 8 tasks, or 16 MiB",
+            );
+        }
+    }
+}

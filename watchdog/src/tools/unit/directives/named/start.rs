@@ -1,0 +1,90 @@
+//! What of a start is not as before.
+
+use super::{List, is_looked_for};
+use crate::tools::unit::directives::decide::Subject;
+use crate::unit::Value;
+
+pub fn add(list: &mut List<'_>, subject: &Subject<'_>) {
+    let facts = list.facts;
+    // It was so before: somebody has put sd-watchdog there already.
+    if facts.is_wrapped() {
+        return;
+    }
+    if !facts.0.commands("ExecStartPost").is_empty() {
+        list.add(
+            "ExecStartPost",
+            "runs after the first healthy probe; health that waits for it never comes, and the start times out",
+            "if so, move it to ExecStartPre=",
+        );
+    }
+    if !facts.is_notify() {
+        limits(list, subject);
+    }
+    match facts.kind() {
+        "idle" => list.add(
+            "Type",
+            "the start no longer waits, up to 5 s, until other jobs are done",
+            "order it with After=, if that was more than for a tidy console",
+        ),
+        "dbus" => list.add(
+            "Type",
+            "the name on the bus is not waited for any more, only health is",
+            "have the probe ask over the bus (--exec 'busctl …'), or use: sd-watchdog guard UNIT",
+        ),
+        _ => {}
+    }
+    let commands =
+        ["ExecCondition", "ExecStartPre", "ExecStartPost", "ExecReload", "ExecStop", "ExecStopPost"];
+    let has_commands = commands.iter().any(|name| !facts.0.commands(name).is_empty());
+    if has_commands && matches!(facts.text("NotifyAccess"), Some("exec" | "all")) {
+        list.add(
+            "NotifyAccess",
+            "becomes main; what ExecStartPre= and other commands say to systemd is not heard any more",
+            "if they say anything, leave it to the service, which sd-watchdog hears",
+        );
+    }
+    let sets_path = |name| facts.list(name).iter().any(|word| word == "PATH" || word.starts_with("PATH="));
+    let is_looked_for =
+        facts.0.commands("ExecStart").iter().any(|command| is_looked_for(&command.program.text));
+    if subject.command.is_none()
+        && is_looked_for
+        && (sets_path("Environment") || sets_path("PassEnvironment"))
+    {
+        list.add(
+            "ExecStart",
+            "its program is looked for in the unit's own PATH, where systemd looks in directories of its own",
+            "give its full path as COMMAND after --",
+        );
+    }
+    if facts.is_yes("RemainAfterExit") {
+        list.add(
+            "RemainAfterExit",
+            "once the service has ended, nobody probes, and the unit counts as active",
+            "take it out, if the service is to run all the time",
+        );
+    }
+}
+
+/// Of the time that a start has.
+fn limits(list: &mut List<'_>, subject: &Subject<'_>) {
+    const CONSEQUENCE: &str = "now limits the time to the first healthy probe too";
+    let facts = list.facts;
+    let limit = facts.0.value("TimeoutStartSec").and_then(Value::time).flatten();
+    if limit.is_some() && !subject.is_typed("--start-timeout") {
+        list.add(
+            "TimeoutStartSec",
+            CONSEQUENCE,
+            "if the service may need longer until it answers, raise it, or give --start-timeout",
+        );
+    }
+    for name in ["JobTimeoutSec", "JobRunningTimeoutSec"] {
+        if facts.is_set("Unit", name) {
+            list.add_of(
+                "Unit",
+                name,
+                CONSEQUENCE,
+                "raise it, if the service may need longer until it answers",
+            );
+        }
+    }
+}

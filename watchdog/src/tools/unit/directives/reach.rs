@@ -1,0 +1,78 @@
+//! Whether the program of `sd-watchdog` is to be seen, and executed, from within the unit (systemd.exec(5), "Sandboxing").
+
+use std::path::{Path, PathBuf};
+
+use super::facts::Facts;
+
+/// How far it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// It is there.
+    There,
+    /// It is not, unless it is bound there; by this directive.
+    Away(&'static str),
+    /// It is not, and what is bound there would be hidden as well (`drop_inaccessible` in systemd's src/core/namespace.c).
+    Hidden(&'static str),
+}
+
+/// What `ProtectHome=` is about.
+const HOMES: [&str; 3] = ["/home", "/root", "/run/user"];
+
+/// Whether it is to be seen.
+pub fn of(facts: Facts<'_>, program: &Path) -> Reach {
+    let under = |paths: &[&str]| paths.iter().any(|path| program.starts_with(path));
+    let home = facts.0.value("ProtectHome");
+    if under(&HOMES) && facts.is_yes("ProtectHome") {
+        return Reach::Hidden("ProtectHome");
+    }
+    if paths(facts.list("InaccessiblePaths")).any(|path| program.starts_with(path)) {
+        return Reach::Hidden("InaccessiblePaths");
+    }
+    if root(facts).is_some() {
+        return Reach::Away("RootDirectory");
+    }
+    if under(&HOMES) && home.and_then(|home| home.text()) == Some("tmpfs") {
+        return Reach::Away("ProtectHome");
+    }
+    let is_private = facts.0.value("PrivateTmp").is_some_and(|value| value.flag() != Some(false));
+    if under(&["/tmp", "/var/tmp"]) && (is_private || facts.is_yes("DynamicUser")) {
+        return Reach::Away("PrivateTmp");
+    }
+    // `TemporaryFileSystem=/var:ro`, `BindPaths=/srv/a:/usr/bin`: quotes and blanks in them are not looked at.
+    let words = |name| facts.list(name).iter().flat_map(|line| line.split_whitespace());
+    if words("TemporaryFileSystem").any(|word| program.starts_with(word.split(':').next().unwrap_or(word))) {
+        return Reach::Away("TemporaryFileSystem");
+    }
+    for name in ["BindPaths", "BindReadOnlyPaths"] {
+        let covers = |word: &str| {
+            let mut parts = word.trim_start_matches('-').split(':');
+            let source = parts.next().unwrap_or_default();
+            let destination = parts.next().filter(|part| !part.is_empty()).unwrap_or(source);
+            source != destination && program.starts_with(destination)
+        };
+        if words(name).any(covers) {
+            return Reach::Away(name);
+        }
+    }
+    Reach::There
+}
+
+/// It cannot be executed: `NoExecPaths=` names what it is in more narrowly than `ExecPaths=`.
+pub fn is_noexec(facts: Facts<'_>, program: &Path) -> bool {
+    let longest = |name| {
+        let lengths = paths(facts.list(name)).filter(|path| program.starts_with(path));
+        lengths.map(|path| path.components().count()).max().unwrap_or(0)
+    };
+    longest("NoExecPaths") > longest("ExecPaths")
+}
+
+/// `RootDirectory=` or `RootImage=`
+pub fn root(facts: Facts<'_>) -> Option<&str> {
+    let root = facts.text("RootDirectory").filter(|root| *root != "/");
+    root.or_else(|| facts.text("RootImage"))
+}
+
+/// Paths of a list that may have `-` and `+` in front.
+fn paths(list: &[String]) -> impl Iterator<Item = PathBuf> {
+    list.iter().map(|word| PathBuf::from(word.trim_start_matches(['-', '+'])))
+}

@@ -1,0 +1,113 @@
+//! Units that are not wrapped.
+
+use std::path::{Path, PathBuf};
+
+use super::facts::Facts;
+use crate::unit::Command;
+
+/// Why a unit is not wrapped, and what to do instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the message documents the variant")]
+pub enum NotWrappable {
+    #[error(
+        "is Type=forking: its main process is not the one that systemd starts; run it in the foreground (give COMMAND \
+         after --), or leave it as it is and use: sd-watchdog guard UNIT"
+    )]
+    Forking,
+    #[error(
+        "is Type=dbus: it is ready when it has its name on the bus, which would no longer be waited for; use: \
+         sd-watchdog guard UNIT"
+    )]
+    Dbus,
+    #[error("is Type=oneshot: it is to end, so it cannot hang for long; set TimeoutStartSec= instead")]
+    Oneshot,
+    #[error("has {0} commands in ExecStart=: only one can be the service; give it as COMMAND after --")]
+    Several(usize),
+    #[error("has no ExecStart=: there is nothing to wrap; give COMMAND after --")]
+    Nothing,
+    #[error(
+        "has {what}={value}{}: {why}; use: sd-watchdog guard UNIT",
+        place.as_ref().map(|place| format!(" ({place})")).unwrap_or_default()
+    )]
+    Directive { what: &'static str, value: String, place: Option<String>, why: &'static str },
+    #[error(
+        "has {what}= ({place}), which hides {} from it, so that it could not be started; put sd-watchdog elsewhere, as into \
+         /usr/bin",
+        program.display()
+    )]
+    Hidden { what: &'static str, place: String, program: PathBuf },
+    #[error(
+        "has {what}={value} ({place}), which is no signal: systemd passes over it, and stops the service by another; mend it \
+         first"
+    )]
+    NoSignal { what: String, value: String, place: String },
+}
+
+/// Its one command, if it can be wrapped.
+pub fn command(facts: Facts<'_>) -> Result<&Command, NotWrappable> {
+    let commands = facts.0.commands("ExecStart");
+    if commands.is_empty() {
+        return Err(NotWrappable::Nothing);
+    }
+    match facts.kind() {
+        "forking" => return Err(NotWrappable::Forking),
+        "dbus" => return Err(NotWrappable::Dbus),
+        "oneshot" => return Err(NotWrappable::Oneshot),
+        _ => {}
+    }
+    match commands {
+        [command] => Ok(command),
+        several => Err(NotWrappable::Several(several.len())),
+    }
+}
+
+/// What else keeps a unit from being wrapped, whatever its command: by which directive, its value, and why.
+pub fn by_directive(facts: Facts<'_>) -> Option<(&'static str, &'static str)> {
+    // sched(7): what a process gets by SCHED_RESET_ON_FORK its children do not inherit. systemd sets a policy only if one of
+    // these is set (`cpu_sched_set` in its src/core/execute.c).
+    let has_policy = ["CPUSchedulingPolicy", "CPUSchedulingPriority"]
+        .iter()
+        .any(|name| facts.written("Service", name).is_some());
+    let resets = facts.written("Service", "CPUSchedulingResetOnFork").and_then(crate::unit::value::flag);
+    [
+        (
+            facts.is_yes("Delegate"),
+            "Delegate",
+            "sd-watchdog would sit in the control group that the service is to manage, which could enable no controller in it \
+             (EBUSY)",
+        ),
+        (
+            facts.text("ExitType") == Some("cgroup"),
+            "ExitType",
+            "the unit lives on after its main process, and so after the pings",
+        ),
+        (
+            facts.text("KillMode") == Some("none"),
+            "KillMode",
+            "what hangs is not ended, and another one would be started beside it",
+        ),
+        (
+            has_policy && resets == Some(true),
+            "CPUSchedulingResetOnFork",
+            "the service would lose its CPUSchedulingPolicy=, since sd-watchdog starts it by a fork",
+        ),
+    ]
+    .into_iter()
+    .find_map(|(is_so, name, why)| is_so.then_some((name, why)))
+}
+
+/// As an error.
+pub fn directive(facts: Facts<'_>, what: &'static str, why: &'static str) -> NotWrappable {
+    NotWrappable::Directive {
+        what,
+        value: facts.written("Service", what).unwrap_or("yes").to_owned(),
+        place: facts.place("Service", what),
+        why,
+    }
+}
+
+/// `sd-watchdog` cannot be executed behind this directive.
+pub fn hidden(facts: Facts<'_>, what: &'static str, program: &Path) -> NotWrappable {
+    let place = facts.place("Service", what).unwrap_or_default();
+    NotWrappable::Hidden { what, place, program: program.to_owned() }
+}

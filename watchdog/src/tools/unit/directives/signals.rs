@@ -1,0 +1,158 @@
+//! The signals by which a unit is stopped and has its service reload: `KillSignal=`, and `kill -SIG $MAINPID` in its commands.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use nix::libc::{SIGABRT, SIGCHLD, SIGCONT, SIGHUP, SIGKILL, SIGSTOP, SIGTERM};
+
+use super::facts::Facts;
+use super::refused::NotWrappable;
+use crate::service::signals;
+use crate::unit::{Command, Fault, Value};
+
+/// What commands do with `$MAINPID`, which is `sd-watchdog`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MainPid {
+    /// The signals that it gets by kill(1), which are passed on.
+    pub signals: Vec<i32>,
+    /// It is used in another way too.
+    pub is_used_otherwise: bool,
+}
+
+impl MainPid {
+    /// Of the commands of one directive.
+    pub fn of(commands: &[Command]) -> Self {
+        let mut found = Self::default();
+        for command in commands {
+            let words = command.arguments.iter().map(|word| word.text.to_string_lossy().into_owned());
+            let words: Vec<String> = words.collect();
+            let program = name(&command.program.text);
+            let script = words.iter().position(|word| word == "-c").and_then(|index| words.get(index + 1));
+            match script
+                .filter(|_| matches!(program.as_str(), "sh" | "bash" | "dash" | "ash" | "ksh" | "zsh"))
+            {
+                Some(script) => found.look(&script_words(script)),
+                None => found.look(&[vec![program], words].concat()),
+            }
+        }
+        found
+    }
+
+    fn look(&mut self, words: &[String]) {
+        let mut others = words.iter().filter(|word| word.contains("MAINPID")).count();
+        for (index, _) in words.iter().enumerate().filter(|(_, word)| name(word.as_ref()) == "kill") {
+            let Some((signal, operands)) = kill(&words[index + 1..]) else { continue };
+            let is_main = |word: &&String| matches!(word.as_str(), "$MAINPID" | "${MAINPID}");
+            let main = operands.iter().take_while(|word| *word != ";").filter(is_main).count();
+            if main > 0 {
+                self.signals.push(signal);
+                others = others.saturating_sub(main);
+            }
+        }
+        self.is_used_otherwise |= others > 0;
+    }
+
+    /// It is used at all.
+    pub fn is_used(&self) -> bool {
+        !self.signals.is_empty() || self.is_used_otherwise
+    }
+}
+
+fn name(program: &OsStr) -> String {
+    Path::new(program).file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The words of a shell's script, as far as kill(1) is concerned: what separates commands is a word `;`.
+fn script_words(script: &str) -> Vec<String> {
+    // In a unit `$$` is a dollar.
+    let script = script.replace("$$", "$").replace([';', '&', '|', '\n', '(', ')'], " ; ");
+    shlex::split(&script).unwrap_or_else(|| script.split_whitespace().map(ToOwned::to_owned).collect())
+}
+
+/// The signal that kill(1) with these arguments sends, and to whom; [`None`], if it is not known here.
+fn kill(arguments: &[String]) -> Option<(i32, &[String])> {
+    let mut signal = SIGTERM;
+    let mut rest = arguments;
+    while let [word, after @ ..] = rest {
+        let option = word.strip_prefix('-').filter(|option| !option.is_empty());
+        match option {
+            None => break,
+            Some("-") => return Some((signal, after)),
+            Some("s" | "n" | "-signal") => {
+                signal = signals::number(after.first()?)?;
+                rest = after.get(1..)?;
+            }
+            // A process group.
+            Some(group) if group.contains("MAINPID") => break,
+            Some(option) => {
+                let name = option.strip_prefix("-signal=").unwrap_or(option);
+                signal = signals::number(name).or_else(|| signals::number(name.strip_prefix('s')?))?;
+                rest = after;
+            }
+        }
+    }
+    Some((signal, rest))
+}
+
+/// What stops the unit besides SIGTERM, of what a process sees.
+pub fn that_stop(facts: Facts<'_>) -> Vec<i32> {
+    let set = ["KillSignal", "RestartKillSignal"].iter().filter_map(|name| facts.0.value(name)?.signal());
+    let by_commands = MainPid::of(facts.0.commands("ExecStop")).signals;
+    let mut numbers: Vec<i32> = Vec::new();
+    for number in set.chain(by_commands) {
+        let is_seen = ![SIGTERM, SIGKILL, SIGSTOP, SIGCONT, SIGCHLD].contains(&number);
+        if is_seen && !numbers.contains(&number) {
+            numbers.push(number);
+        }
+    }
+    numbers
+}
+
+/// What has it reload, if it is not SIGHUP, which is a reload anyway.
+pub fn that_reloads(facts: Facts<'_>) -> Option<i32> {
+    if facts.kind() == "notify-reload" {
+        let signal = facts.0.value("ReloadSignal").and_then(Value::signal);
+        return signal.filter(|signal| *signal != SIGHUP);
+    }
+    let signals = MainPid::of(facts.0.commands("ExecReload")).signals;
+    let is_one = |signal: &&i32| ![SIGABRT, SIGKILL, SIGSTOP, SIGCONT, SIGCHLD, SIGTERM].contains(signal);
+    signals.iter().rfind(is_one).copied().filter(|_| !signals.contains(&SIGHUP))
+}
+
+/// Some signal reaches `sd-watchdog` alone, and has to be passed on.
+pub fn have_to_be_passed_on(facts: Facts<'_>) -> bool {
+    let is_used = |name| MainPid::of(facts.0.commands(name)).is_used();
+    facts.kind() == "notify-reload"
+        || matches!(facts.text("KillMode"), Some("mixed" | "process"))
+        || ["ExecReload", "ExecReloadPost", "ExecStop"].into_iter().any(is_used)
+}
+
+/// A signal as an option has it.
+pub fn option(number: i32) -> String {
+    let name = signals::name(number);
+    // Of those that glibc keeps for itself there are only numbers.
+    if signals::number(&name) == Some(number) { name } else { number.to_string() }
+}
+
+/// Of those that are set, one that is none.
+pub fn that_is_none(facts: Facts<'_>) -> Option<NotWrappable> {
+    for file in &facts.0.files {
+        for complaint in &file.complaints {
+            let Fault::Value { key, .. } = &complaint.fault else { continue };
+            if !matches!(key.as_str(), "KillSignal" | "RestartKillSignal" | "ReloadSignal") {
+                continue;
+            }
+            let line = file.text.lines().nth(complaint.line - 1).unwrap_or_default();
+            let value = line.split_once('=').map_or(line, |(_, value)| value).trim();
+            // An empty value counts as none said.
+            if !value.is_empty() {
+                return Some(NotWrappable::NoSignal {
+                    what: key.clone(),
+                    value: value.to_owned(),
+                    place: format!("{}:{}", file.path.display(), complaint.line),
+                });
+            }
+        }
+    }
+    None
+}

@@ -1,0 +1,424 @@
+//! The table is README.md's and the manual pages'; and what is decided is what it says.
+
+use std::ffi::OsString;
+use std::fmt::Write;
+use std::path::Path;
+use std::process::Command;
+
+use super::table::{Fate, Row, TABLE, find};
+use super::*;
+use crate::cli::WrapperArgs;
+use crate::tools::unit::UnitError;
+use crate::unit::{Unit, UnitName, table as read};
+
+const PROGRAM: &str = "/usr/bin/sd-watchdog";
+
+fn unit(service: &str) -> Unit {
+    let text = format!("[Service]\n{service}\n");
+    Unit::of_texts(&UnitName::new("a").expect("a name"), [("/a.service", text.as_bytes())])
+}
+
+/// What becomes of a unit of this `[Service]`, behind a program there, with these options and this COMMAND.
+fn decided_of(
+    service: &str,
+    program: &str,
+    options: &[&str],
+    command: Option<&str>,
+) -> Result<Decision, UnitError> {
+    let unit = unit(service);
+    let options: Vec<OsString> = options.iter().map(OsString::from).collect();
+    let command: Option<Vec<OsString>> = command.map(|program| vec![program.into()]);
+    if command.is_none() {
+        super::command(&unit)
+            .map_err(|source| UnitError::NotWrappable { unit: unit.name.clone(), source })?;
+    }
+    decide(&Subject {
+        unit: Some(&unit),
+        command: command.as_deref(),
+        identifier: "a",
+        program: Path::new(program),
+        options: &options,
+        wrapper: &WrapperArgs::default(),
+    })
+}
+
+fn decided(service: &str) -> Decision {
+    let service = format!("ExecStart=/bin/a\n{service}");
+    decided_of(&service, PROGRAM, &["--http"], None).unwrap_or_else(|error| panic!("{service}: {error}"))
+}
+
+/// The lines that it sets, except for those that every plain unit gets.
+fn set(decision: &Decision) -> Vec<&str> {
+    const ALWAYS: [&str; 2] = ["TimeoutAbortSec=10s", "SyslogIdentifier=a"];
+    let lines = decision.settings.iter().flat_map(|setting| &setting.lines).map(String::as_str);
+    lines.filter(|line| !ALWAYS.contains(line) && *line != "Restart=on-watchdog").collect()
+}
+
+/// The directives that it names, except for that limit, which every `Type=simple` has.
+fn names(decision: &Decision) -> Vec<&str> {
+    let names = decision.named.iter().filter(|named| named.to_string() != PLAIN_LIMIT);
+    names.map(|named| named.directive.as_str()).collect()
+}
+
+const PLAIN_LIMIT: &str = "TimeoutStartSec=90s (the default): now limits the time to the first healthy probe too; if the service may need \
+     longer until it answers, raise it, or give --start-timeout";
+
+fn options(decision: &Decision) -> String {
+    decision.options.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}
+
+/// `[Service]`, what is set besides, which options are added, what is named.
+type Case = (&'static str, &'static [&'static str], &'static str, &'static [&'static str]);
+
+#[rustfmt::skip]
+const CASES: &[Case] = &[
+    ("", &[], "", &[]),
+    ("Type=exec", &[], "", &[]),
+    ("Type=idle", &[], "", &["Type"]),
+    ("Type=notify", &[], "--child-ready require", &[]),
+    ("Type=notify\nWatchdogSec=30", &[], "--child-ready require --child-pings require", &[]),
+    ("Type=notify-reload", &[], "--child-ready require", &[]),
+    ("Type=notify-reload\nReloadSignal=SIGUSR1", &[], "--child-ready require --reload-signal SIGUSR1", &[]),
+    ("Type=notify\nReloadSignal=SIGUSR1", &[], "--child-ready require", &[]),
+    ("Type=notify\nNotifyAccess=all", &[], "--child-ready require", &[]),
+    ("Type=notify\nNotifyAccess=all\nExecStartPre=/bin/b", &[], "--child-ready require", &["NotifyAccess"]),
+    // B4
+    ("Restart=on-success", &["Restart=always"], "", &["Restart"]),
+    ("Restart=on-abort", &["Restart=on-abnormal"], "", &["Restart"]),
+    ("Restart=on-failure", &[], "", &[]),
+    ("RestartPreventExitStatus=SIGABRT 3", &[], "", &["RestartPreventExitStatus"]),
+    ("RestartPreventExitStatus=SIGTERM 3", &[], "", &[]),
+    ("WatchdogSignal=SIGQUIT\nRestartPreventExitStatus=SIGABRT", &[], "", &[]),
+    ("WatchdogSignal=SIGQUIT\nRestartPreventExitStatus=SIGQUIT", &[], "", &["RestartPreventExitStatus"]),
+    ("SendSIGKILL=no", &[], "", &["SendSIGKILL"]),
+    ("TimeoutAbortSec=infinity", &[], "", &["TimeoutAbortSec"]),
+    ("TimeoutAbortSec=30", &[], "", &[]),
+    // B14
+    ("PIDFile=a.pid", &["PIDFile=", "ExecStopPost=-+/bin/rm -f /run/a.pid"], "", &[]),
+    ("PIDFile=/run/a b$%%c", &["PIDFile=", "ExecStopPost=-+/bin/rm -f \"/run/a b$$%%c\""], "", &[]),
+    ("PIDFile=/run/%H.pid", &["PIDFile=", "ExecStopPost=-+/bin/rm -f /run/%H.pid"], "", &[]),
+    // B3, B5
+    ("ExecStartPost=/bin/touch /run/unsealed", &[], "", &["ExecStartPost"]),
+    ("Type=notify\nExecStartPost=/bin/b", &[], "--child-ready require", &["ExecStartPost"]),
+    ("TimeoutStartSec=5", &[], "", &["TimeoutStartSec"]),
+    ("TimeoutStartSec=infinity", &[], "", &[]),
+    ("Type=notify\nTimeoutStartSec=5", &[], "--child-ready require", &[]),
+    ("[Unit]\nJobTimeoutSec=5\nJobRunningTimeoutSec=4", &[], "", &["JobTimeoutSec", "JobRunningTimeoutSec"]),
+    ("RemainAfterExit=yes", &[], "", &["RemainAfterExit"]),
+    ("Environment=PATH=/opt/bin", &[], "", &[]),
+    ("ExecStart=\nExecStart=a -b\nEnvironment=PATH=/opt/bin", &[], "", &["ExecStart"]),
+    // B9, and kill in commands
+    ("KillSignal=SIGTERM\nRestartKillSignal=SIGKILL", &[], "", &[]),
+    ("KillSignal=SIGRTMAX-3", &[], "--stop-signal SIGRTMIN+27", &[]),
+    ("KillSignal=SIGSTKFLT", &[], "--stop-signal SIGSTKFLT", &[]),
+    ("KillSignal=33", &[], "--stop-signal 33", &[]),
+    ("KillSignal=SIGQUIT\nKillSignal=", &[], "--stop-signal SIGQUIT", &[]),
+    ("KillSignal=RTMIN+3\nRestartKillSignal=SIGINT", &[], "--stop-signal SIGRTMIN+3 --stop-signal SIGINT", &[]),
+    ("KillSignal=SIGINT\nExecStop=/bin/kill -s INT ${MAINPID}", &[], "--stop-signal SIGINT", &[]),
+    ("ExecStop=/bin/kill $MAINPID", &[], "", &[]),
+    ("ExecStop=/bin/kill -WINCH $MAINPID", &[], "--stop-signal SIGWINCH", &[]),
+    ("ExecStop=/bin/kill -s KILL $MAINPID", &[], "", &[]),
+    ("ExecStop=/bin/kill -- -$MAINPID", &[], "", &["ExecStop"]),
+    ("ExecStop=/bin/drain --pid $MAINPID", &[], "", &["ExecStop"]),
+    ("ExecStop=/bin/sh -c 'kill -QUIT $$MAINPID && sleep 1'", &[], "--stop-signal SIGQUIT", &[]),
+    ("ExecStop=/bin/sh -c 'kill -INT $MAINPID; tail --pid=$MAINPID -f /dev/null'", &[], "--stop-signal SIGINT", &["ExecStop"]),
+    ("ExecReload=/bin/kill -HUP $MAINPID", &[], "", &[]),
+    ("ExecReload=/bin/a -t\nExecReload=/bin/kill -USR2 $MAINPID", &[], "--reload-signal SIGUSR2", &[]),
+    ("ExecReload=/bin/kill --signal USR1 $MAINPID", &[], "--reload-signal SIGUSR1", &[]),
+    ("ExecReload=/usr/bin/kill -n 10 $MAINPID", &[], "--reload-signal SIGUSR1", &[]),
+    ("ExecReload=/bin/kill -sUSR1 $MAINPID", &[], "--reload-signal SIGUSR1", &[]),
+    ("ExecReload=/bin/kill -USR1 $MAINPID ; /bin/kill -HUP $MAINPID", &[], "", &[]),
+    ("ExecReload=/bin/kill -USR1 $MAINPID\nKillSignal=USR1", &[], "--stop-signal SIGUSR1", &["ExecReload"]),
+    ("ExecReload=/bin/kill -HUP $MAINPID\nKillSignal=SIGHUP", &[], "--stop-signal SIGHUP", &["ExecReload"]),
+    ("Type=notify-reload\nKillSignal=SIGHUP", &[], "--child-ready require --stop-signal SIGHUP", &["ReloadSignal"]),
+    ("ExecReload=/bin/kill -0 $MAINPID", &[], "", &["ExecReload"]),
+    ("ExecReload=/bin/reload", &[], "", &[]),
+    // B15
+    ("CapabilityBoundingSet=CAP_SETUID CAP_SETGID", &[], "", &[]),
+    ("CapabilityBoundingSet=CAP_SETUID\nKillMode=mixed", &["CapabilityBoundingSet=CAP_KILL"], "", &[]),
+    ("CapabilityBoundingSet=CAP_SETUID\nExecReload=kill -HUP $MAINPID", &["CapabilityBoundingSet=CAP_KILL"], "", &[]),
+    ("CapabilityBoundingSet=~CAP_KILL\nKillMode=process", &["CapabilityBoundingSet=CAP_KILL"], "", &[]),
+    ("CapabilityBoundingSet=CAP_CHOWN\nKillMode=process", &[], "", &[]),
+    ("CapabilityBoundingSet=CAP_SETUID\nKillMode=process\nUser=a", &[], "", &[]),
+    ("AmbientCapabilities=CAP_SETUID\nKillMode=process\nUser=a", &[], "", &["AmbientCapabilities"]),
+    ("AmbientCapabilities=CAP_SETUID CAP_KILL\nKillMode=process\nUser=a", &[], "", &[]),
+    // B17
+    ("SyslogIdentifier=b", &[], "", &[]),
+    ("RestrictAddressFamilies=AF_UNIX", &["RestrictAddressFamilies=AF_NETLINK AF_INET AF_INET6"], "", &[]),
+    ("RestrictAddressFamilies=none", &["RestrictAddressFamilies=AF_UNIX AF_NETLINK AF_INET AF_INET6"], "", &[]),
+    ("RestrictAddressFamilies=~AF_PACKET AF_NETLINK", &["RestrictAddressFamilies=AF_NETLINK"], "", &[]),
+    ("RestrictAddressFamilies=~AF_PACKET", &[], "", &[]),
+    ("RootDirectory=/srv/a", &["BindReadOnlyPaths=/usr/bin/sd-watchdog"], "", &[]),
+    ("TemporaryFileSystem=/usr/bin:ro", &["BindReadOnlyPaths=/usr/bin/sd-watchdog"], "", &[]),
+    ("TemporaryFileSystem=/var:ro", &[], "", &[]),
+    ("BindPaths=/srv/bin:/usr/bin", &["BindReadOnlyPaths=/usr/bin/sd-watchdog"], "", &[]),
+    ("BindPaths=/usr/bin", &[], "", &[]),
+    ("NoExecPaths=/\nExecPaths=/usr/bin/a /usr/lib", &["ExecPaths=/usr/bin/sd-watchdog"], "", &[]),
+    ("NoExecPaths=/\nExecPaths=/usr", &[], "", &[]),
+    ("InaccessiblePaths=/srv -/home", &[], "", &[]),
+    ("ProtectHome=yes\nPrivateTmp=yes", &[], "", &[]),
+    // The sandbox, as it holds for us.
+    ("SystemCallFilter=@system-service\nSystemCallFilter=~@privileged @resources", &[], "", &[]),
+    ("SystemCallFilter=~@clock @module", &[], "", &[]),
+    ("SystemCallFilter=@basic-io @file-system", &[], "", &["SystemCallFilter"]),
+    ("SystemCallFilter=~@ipc:EPERM", &[], "", &["SystemCallFilter"]),
+    ("IPAddressDeny=any", &[], "", &["IPAddressDeny"]),
+    ("IPAddressDeny=any\nIPAddressAllow=localhost 10.0.0.0/8", &[], "", &[]),
+    ("RestrictNetworkInterfaces=eth0", &[], "", &["RestrictNetworkInterfaces"]),
+    ("RestrictNetworkInterfaces=eth0 lo", &[], "", &[]),
+    ("RestrictNetworkInterfaces=~lo", &[], "", &["RestrictNetworkInterfaces"]),
+    ("RestrictNetworkInterfaces=~eth0", &[], "", &[]),
+    ("BindNetworkInterface=vrf-a", &[], "", &["BindNetworkInterface"]),
+    ("AppArmorProfile=a", &[], "", &["AppArmorProfile"]),
+    ("SELinuxContext=a", &[], "", &["SELinuxContext"]),
+    ("RestrictFileSystems=ext4", &[], "", &["RestrictFileSystems"]),
+    ("PrivatePIDs=yes", &[], "", &["PrivatePIDs"]),
+    ("StandardInput=tty-force", &[], "", &["StandardInput"]),
+    ("StandardInput=socket", &[], "", &["StandardInput"]),
+    ("StandardInput=null", &[], "", &[]),
+    ("UtmpIdentifier=a", &[], "", &["UtmpIdentifier"]),
+    ("LogLevelMax=warning", &[], "", &["LogLevelMax"]),
+    ("LogLevelMax=info", &[], "", &[]),
+    ("LimitCPU=60", &[], "", &["LimitCPU"]),
+    ("TasksMax=4", &[], "", &["TasksMax"]),
+    ("MemoryMax=8M\nMemoryHigh=1G", &[], "", &["MemoryMax"]),
+    ("CPUSchedulingPolicy=fifo", &[], "", &[]),
+    ("CPUSchedulingResetOnFork=yes", &[], "", &[]),
+    ("KillMode=process", &[], "", &[]),
+    ("BusName=a.b\nType=notify", &[], "--child-ready require", &[]),
+    // What nobody knows here.
+    ("Frobnicate=yes", &[], "", &["Frobnicate"]),
+    ("X-Ours=yes\n[X-Theirs]\nA=b", &[], "", &[]),
+    // It is there already.
+    ("ExecStart=\nExecStart=/bin/sd-watchdog --http x -- /bin/a\nType=notify\nWatchdogSec=5\nExecStartPost=/bin/b", &[], "", &[]),
+];
+
+#[test]
+fn each_directive_is_kept_translated_or_named() {
+    for (service, lines, added, named) in CASES {
+        let decision = decided(service);
+        assert_eq!(set(&decision), *lines, "{service}");
+        assert_eq!(options(&decision), *added, "{service}");
+        assert_eq!(names(&decision), *named, "{service}: {:?}", decision.named);
+    }
+}
+
+/// The lines that stand in every drop-in.
+fn drop_in(decision: &Decision) -> String {
+    let lines =
+        decision.settings.iter().flat_map(|setting| &setting.lines).cloned().collect::<Vec<_>>().join("\n");
+    let Decision { kind, .. } = decision;
+    format!("[Service]\nType={kind}\nNotifyAccess=main\nWatchdogSec=5\nExecStart=\nExecStart=/x\n{lines}\n")
+}
+
+#[test]
+fn nothing_is_done_that_the_table_does_not_say() {
+    let has = |name: &str, fate: Fate| {
+        find(name).is_some_and(|row| row.fates.iter().any(|(other, _)| *other == fate))
+    };
+    for (service, ..) in CASES {
+        let before = unit(&format!("ExecStart=/bin/a\n{service}"));
+        let decision = decided(service);
+        let after = before.with(Path::new("/drop-in"), &drop_in(&decision));
+        let difference = difference(&before, &after);
+        for (name, was, is) in &difference.changed {
+            assert!(has(name, Fate::Translated), "{service}: {name}={was} → {is}");
+        }
+        for named in &decision.named {
+            let is_unknown = find(&named.directive).is_none();
+            assert!(is_unknown || has(&named.directive, Fate::Named), "{service}: {named}");
+        }
+    }
+    for (service, name, _) in REFUSED {
+        assert!(has(name, Fate::Refused), "{service}");
+    }
+}
+
+/// `[Service]`, the directive, the reason.
+const REFUSED: &[(&str, &str, &str)] = &[
+    ("Type=forking", "Type", "is Type=forking: "),
+    // An empty word is none: it is forking still.
+    ("Type=forking\nType=", "Type", "is Type=forking: "),
+    ("Type=dbus\nBusName=a.b", "Type", "is Type=dbus: "),
+    ("BusName=a.b", "Type", "is Type=dbus: "),
+    ("Type=oneshot", "Type", "is Type=oneshot: "),
+    ("ExecStart=/bin/b", "ExecStart", "has 2 commands in ExecStart=: "),
+    (
+        "Delegate=yes",
+        "Delegate",
+        "has Delegate=yes (/a.service:3): sd-watchdog would sit in the control group",
+    ),
+    ("Delegate=cpu memory", "Delegate", "has Delegate=cpu memory (/a.service:3): "),
+    ("ExitType=cgroup", "ExitType", "has ExitType=cgroup (/a.service:3): "),
+    ("KillMode=none", "KillMode", "has KillMode=none (/a.service:3): "),
+    (
+        "CPUSchedulingPolicy=rr\nCPUSchedulingResetOnFork=true",
+        "CPUSchedulingResetOnFork",
+        "has CPUSchedulingResetOnFork=true (/a.service:4): ",
+    ),
+    (
+        "InaccessiblePaths=-/usr/bin",
+        "InaccessiblePaths",
+        "has InaccessiblePaths= (/a.service:3), which hides /usr/bin/sd-watchdog",
+    ),
+    ("KillSignal=SIGNONSENSE", "KillSignal", "has KillSignal=SIGNONSENSE (/a.service:3), which is no signal"),
+    (
+        "RestartKillSignal=65",
+        "RestartKillSignal",
+        "has RestartKillSignal=65 (/a.service:3), which is no signal",
+    ),
+];
+
+#[test]
+fn what_cannot_be_wrapped_is_refused_with_the_reason() {
+    for (service, _, expected) in REFUSED {
+        let service = format!("ExecStart=/bin/a\n{service}");
+        let error = decided_of(&service, PROGRAM, &[], None).expect_err(&service).to_string();
+        assert!(error.starts_with(&format!("a.service {expected}")), "{service}: {error}");
+    }
+    for service in ["ExecStop=/bin/a", "Type=notify"] {
+        let error = decided_of(service, PROGRAM, &[], None).expect_err(service).to_string();
+        assert!(error.starts_with("a.service has no ExecStart=: "), "{service}: {error}");
+    }
+}
+
+#[test]
+fn with_command_given_what_is_about_execstart_and_type_is_no_reason_and_the_rest_is_named() {
+    for (service, expected) in [
+        ("Type=forking\nPIDFile=/run/a.pid", &[][..]),
+        ("Type=oneshot", &[]),
+        ("ExecStart=/bin/b", &[]),
+        ("BusName=a.b", &["Type"]),
+        ("Delegate=yes", &["Delegate"]),
+        ("ExitType=cgroup", &["ExitType"]),
+        ("KillMode=none", &["KillMode"]),
+    ] {
+        let service = format!("ExecStart=/bin/a\n{service}");
+        let decision = decided_of(&service, PROGRAM, &[], Some("/bin/c")).expect("it is no reason");
+        assert_eq!(names(&decision), expected, "{service}");
+        assert_eq!(options(&decision), "", "{service}");
+    }
+}
+
+#[test]
+fn a_program_in_a_home_directory_or_in_tmp_is_seen_where_it_can_be_and_refused_where_not() {
+    for (program, service, expected) in [
+        ("/home/a/sd-watchdog", "ProtectHome=tmpfs", Some("BindReadOnlyPaths=/home/a/sd-watchdog")),
+        ("/home/a/sd-watchdog", "ProtectHome=read-only", Some("")),
+        ("/home/a/sd-watchdog", "ProtectHome=yes", None),
+        ("/tmp/sd-watchdog", "PrivateTmp=yes", Some("BindReadOnlyPaths=/tmp/sd-watchdog")),
+        ("/tmp/sd-watchdog", "PrivateTmp=no", Some("")),
+        ("/tmp/sd-watchdog", "DynamicUser=yes", Some("BindReadOnlyPaths=/tmp/sd-watchdog")),
+    ] {
+        let decision = decided_of(&format!("ExecStart=/bin/a\n{service}"), program, &[], None);
+        let found = decision.as_ref().ok().map(|decision| set(decision).join(" "));
+        assert_eq!(found.as_deref(), expected, "{program}, {service}: {decision:?}");
+    }
+}
+
+#[test]
+fn what_was_typed_is_not_said_again() {
+    let typed = |service: &str, options: &[&str]| {
+        let decision = decided_of(&format!("ExecStart=/bin/a\n{service}"), PROGRAM, options, None);
+        decision.expect("it can be wrapped")
+    };
+    assert_eq!(options(&typed("Type=notify", &["--child-ready", "ignore"])), "");
+    assert_eq!(options(&typed("WatchdogSec=3", &["--child-pings", "ignore"])), "");
+    assert_eq!(options(&typed("ExecReload=kill -USR1 $MAINPID", &["--reload-signal", "none"])), "");
+    assert!(typed("TimeoutStartSec=5", &["--start-timeout", "1min"]).named.is_empty());
+    // Without a probe over IP nothing of it is held up.
+    assert_eq!(names(&typed("IPAddressDeny=any", &["--unix"])), [""; 0]);
+    assert_eq!(names(&typed("PrivateNetwork=yes", &["--http", "--metrics"])), ["PrivateNetwork"]);
+}
+
+#[test]
+fn what_is_named_says_where_what_and_what_to_do() {
+    let long = format!("ExecStartPost=/bin/b {}", "c".repeat(80));
+    assert_eq!(
+        decided(&long).named[0].to_string(),
+        format!(
+            "ExecStartPost=/bin/b {}… (/a.service:3): runs after the first healthy probe; health that waits for it never comes, \
+             and the start times out; if so, move it to ExecStartPre=",
+            "c".repeat(53)
+        )
+    );
+    assert_eq!(decided("").named[0].to_string(), PLAIN_LIMIT);
+}
+
+#[test]
+fn every_directive_that_is_read_has_a_fate_and_stands_in_the_table_once() {
+    let all: Vec<&str> = TABLE.iter().flat_map(|row| row.names).copied().collect();
+    for (index, name) in all.iter().enumerate() {
+        assert!(!all[index + 1..].contains(name), "{name} stands there twice");
+    }
+    for row in read::TABLE {
+        assert!(find(row.name).is_some(), "{} has no fate", row.name);
+    }
+}
+
+/// The directives of the manual pages that are installed here.
+fn of_manual_pages() -> Option<Vec<String>> {
+    let mut names = Vec::new();
+    for page in ["service", "exec", "kill", "resource-control", "unit"] {
+        let path = Command::new("man").args(["-w", "5", &format!("systemd.{page}")]).output().ok()?;
+        let path = String::from_utf8(path.stdout).ok()?;
+        let text = Command::new("zcat")
+            .args(["-f", path.trim()])
+            .output()
+            .ok()
+            .filter(|output| output.status.success())?;
+        let text = String::from_utf8_lossy(&text.stdout).replace("\\-", "-");
+        // `.PP`, the names, `.RS 4`
+        for block in text.split("\n.PP\n").filter(|block| block.contains("\n.RS 4")) {
+            let head = block.split("\n.RS 4").next().unwrap_or_default();
+            let is_heading = head.lines().all(|line| line.starts_with("\\fI") || line.starts_with(".br"));
+            let words = head.split("\\fI").skip(1).filter_map(|word| word.split_once("=\\fR"));
+            if is_heading {
+                names.extend(
+                    words
+                        .map(|(name, _)| name.to_owned())
+                        .filter(|name| name.starts_with(char::is_uppercase)),
+                );
+            }
+        }
+    }
+    (names.len() > 100).then_some(names)
+}
+
+#[test]
+fn every_directive_of_the_manual_pages_has_a_fate() {
+    let Some(names) = of_manual_pages() else {
+        eprintln!("skipped: the manual pages of systemd are not installed here");
+        return;
+    };
+    let missing: Vec<&String> =
+        names.iter().filter(|name| find(read::canonical("Service", name).1).is_none()).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+/// The table as README.md has it.
+fn rendered() -> String {
+    let said = |row: &Row| {
+        let fates = row.fates.iter().map(|(fate, text)| match fate {
+            Fate::Translated => format!("**translated**: {text}"),
+            Fate::Named => format!("**named**: {text}"),
+            Fate::Refused => format!("**refused**: {text}"),
+            Fate::Kept => format!("kept: {text}"),
+        });
+        fates.collect::<Vec<_>>().join(". ")
+    };
+    let mut text = String::from("| directive | what becomes of it |\n|---|---|\n");
+    for row in TABLE {
+        let names: Vec<String> = row.names.iter().map(|name| format!("`{name}=`")).collect();
+        let shown = row.shown.map_or_else(|| names.join(", "), ToOwned::to_owned);
+        let _ = writeln!(text, "| {shown} | {} |", said(row));
+    }
+    text
+}
+
+#[test]
+fn readme_shows_the_table() {
+    let readme = include_str!("../../../../README.md");
+    let rendered = rendered();
+    assert!(readme.contains(&rendered), "watchdog/README.md is to have:\n{rendered}");
+}

@@ -1,0 +1,160 @@
+//! Directives that get another value.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::decide::{Setting, Subject};
+use super::facts::Facts;
+use super::reach::{self, Reach};
+use super::signals;
+use crate::systemd::shall_restart::covers_watchdog;
+use crate::tools::unit::{UnitError, path, quote};
+use crate::unit::Value;
+use crate::unit::value::span;
+use crate::unit::words::Meaning;
+
+/// What a hung process has to be gone or to dump core, unless the unit says it.
+const ABORT: Duration = Duration::from_secs(10);
+
+/// Everything that is set besides `Type=`, `NotifyAccess=`, `WatchdogSec=` and `ExecStart=`, of a unit that is known.
+pub fn all(subject: &Subject<'_>, facts: Facts<'_>) -> Result<Vec<Setting>, UnitError> {
+    let settings = [
+        abort_timeout(facts),
+        restart(facts),
+        pid_file(facts)?,
+        identifier(subject, facts),
+        there(facts, subject.program)?,
+        families(subject, facts),
+        capabilities(facts),
+    ];
+    Ok(settings.into_iter().flatten().collect())
+}
+
+/// The same of one that is not.
+pub fn of_unknown() -> Vec<Setting> {
+    vec![
+        abort(),
+        Setting::new(
+            "After a hang and after a crash. Take this out if the unit says it, or more, itself.",
+            ["Restart=on-failure".to_owned()],
+        ),
+        Setting::new(
+            "Should the unit have one: systemd would follow the process in it, and hear sd-watchdog no more.",
+            ["PIDFile=".to_owned()],
+        ),
+    ]
+}
+
+fn abort() -> Setting {
+    Setting::new(
+        "A hung process gets SIGABRT, and this long to be gone or to dump core; then SIGKILL. The default is TimeoutStopSec=.",
+        [format!("TimeoutAbortSec={}", span(ABORT))],
+    )
+}
+
+/// systemd-system.conf(5), `DefaultTimeoutAbortSec=`: one that is not set is `TimeoutStopSec=`.
+pub fn abort_timeout(facts: Facts<'_>) -> Option<Setting> {
+    let [abort, stop] =
+        ["TimeoutAbortSec", "TimeoutStopSec"].map(|name| facts.0.value(name).and_then(Value::time));
+    let is_own = facts.is_set("Service", "TimeoutAbortSec") || abort != stop;
+    let is_short = stop.flatten().is_some_and(|stop| stop <= ABORT);
+    (!is_own && !is_short).then(self::abort)
+}
+
+/// `service_shall_restart` in systemd's src/core/service.c: what it restarts after, it is to be restarted after still.
+fn restart(facts: Facts<'_>) -> Option<Setting> {
+    let own = facts.text("Restart").unwrap_or("no");
+    let (setting, why) = match own {
+        own if covers_watchdog(own) => return None,
+        "on-success" => {
+            ("always", "After a hang systemd has to start it again, as it does after a clean end.")
+        }
+        "on-abort" => {
+            ("on-abnormal", "After a hang systemd has to start it again, as it does after a signal.")
+        }
+        _ => ("on-watchdog", "After a hang systemd has to start it again; else not, as before."),
+    };
+    Some(Setting::new(why, [format!("Restart={setting}")]))
+}
+
+/// systemd reads it after each start and reload (`service_load_pid_file`), and removes it when the unit is down
+/// (`service_enter_dead`, both in its src/core/service.c), as whoever it runs as and outside the unit's sandbox.
+fn pid_file(facts: Facts<'_>) -> Result<Option<Setting>, UnitError> {
+    let Some(file) = facts.0.value("PIDFile") else { return Ok(None) };
+    let file = match file {
+        Value::Unresolved(file) => {
+            quote(file.as_ref(), Meaning { percent_is_literal: false, dollar_is_literal: true })?
+        }
+        file => quote(file.text().unwrap_or_default().as_ref(), LITERAL)?,
+    };
+    Ok(Some(Setting::new(
+        "With it systemd would follow the process in it, and hear sd-watchdog no more. The file is removed as before.",
+        ["PIDFile=".to_owned(), format!("ExecStopPost=-+/bin/rm -f {file}")],
+    )))
+}
+
+/// `exec_context_syslog_identifier` and its like in systemd: the name of what is executed.
+fn identifier(subject: &Subject<'_>, facts: Facts<'_>) -> Option<Setting> {
+    let is_set = facts.0.value("SyslogIdentifier").is_some();
+    (!is_set).then(|| {
+        Setting::new(
+            "The service's lines are in the journal under its own name (journalctl -t), not under sd-watchdog.",
+            [format!("SyslogIdentifier={}", subject.identifier)],
+        )
+    })
+}
+
+/// The program is bound to where it is.
+fn there(facts: Facts<'_>, program: &Path) -> Result<Option<Setting>, UnitError> {
+    let quoted =
+        quote(path(program)?.as_ref(), Meaning { percent_is_literal: true, dollar_is_literal: false })?;
+    let mut lines = Vec::new();
+    let mut why = String::new();
+    if let Reach::Away(by) = reach::of(facts, program) {
+        why = match reach::root(facts) {
+            Some(root) => format!(
+                "The service sees {root} as /: sd-watchdog must be in there too, with the libraries it is linked to."
+            ),
+            None => format!("sd-watchdog must be seen behind {by}= too."),
+        };
+        lines.push(format!("BindReadOnlyPaths={quoted}"));
+    }
+    if reach::is_noexec(facts, program) {
+        let separator = if why.is_empty() { "" } else { " " };
+        why.push_str(separator);
+        why.push_str("sd-watchdog must be executable behind NoExecPaths= too.");
+        lines.push(format!("ExecPaths={quoted}"));
+    }
+    Ok((!lines.is_empty()).then_some(Setting { why, lines }))
+}
+
+/// The first `~` says that it is a list of what is denied; what is named without one is taken off that.
+fn families(subject: &Subject<'_>, facts: Facts<'_>) -> Option<Setting> {
+    let families = facts.0.value("RestrictAddressFamilies")?.list();
+    let denies = families.first().is_some_and(|first| first == "~");
+    let needed = subject.families();
+    let has = |family: &&str| families.iter().any(|other| other == family);
+    let missing: Vec<&str> = needed.into_iter().filter(|family| has(family) == denies).collect();
+    (!missing.is_empty()).then(|| {
+        Setting::new(
+            "For probes, for systemd, and for the kernel's list of sockets in the hang report; beside the unit's own.",
+            [format!("RestrictAddressFamilies={}", missing.join(" "))],
+        )
+    })
+}
+
+/// kill(2): without CAP_KILL root signals only processes of root.
+fn capabilities(facts: Facts<'_>) -> Option<Setting> {
+    let set = facts.0.value("CapabilityBoundingSet")?.list();
+    let has = |name: &str| set.iter().any(|other| other == name);
+    let may_change_user = facts.is_of_root() && has("CAP_SETUID") && !has("CAP_KILL");
+    (may_change_user && signals::have_to_be_passed_on(facts)).then(|| {
+        Setting::new(
+            "The service may change its user, and sd-watchdog has to pass signals on to it; beside the unit's own.",
+            ["CapabilityBoundingSet=CAP_KILL".to_owned()],
+        )
+    })
+}
+
+/// Nothing in it means anything.
+const LITERAL: Meaning = Meaning { percent_is_literal: true, dollar_is_literal: true };
