@@ -220,6 +220,61 @@ fn unit_wraps_what_a_tree_or_a_file_has() {
     }
 }
 
+/// What nobody would call a unit: a clear word, in time.
+#[test]
+fn unit_says_of_a_file_that_is_none_what_it_is() {
+    use std::io::Write;
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(format!("{name}.service"));
+    let write = |name: &str, bytes: &[u8]| std::fs::write(path(name), bytes).unwrap();
+    let plain = b"[Service]\nExecStart=/bin/a\n";
+    write("long", &[b"[Service]\nExecStart=/bin/a ".as_slice(), &vec![b'x'; 10_000_000]].concat());
+    write("zeros", &vec![0; 10_000_000]);
+    // systemd ends a line at a zero.
+    write("zero", b"[Service]\nExecStart=/bin/a\0Restart=always\0b c\n");
+    write("empty", b"");
+    write("huge", plain);
+    std::fs::File::options().write(true).open(path("huge")).unwrap().set_len(70 << 20).unwrap();
+    std::fs::create_dir(path("directory")).unwrap();
+    nix::unistd::mkfifo(&path("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    std::os::unix::fs::symlink("loop.service", path("loop")).unwrap();
+    let mut many = std::io::BufWriter::new(std::fs::File::create(path("many")).unwrap());
+    many.write_all(plain).unwrap();
+    for index in 0..50_000 {
+        writeln!(many, "Environment=A{index}={:040}\nExecStartPre=/bin/b {index}\nAfter=c{index}.service", 0)
+            .unwrap();
+    }
+    drop(many);
+    let unit = |name: &str| {
+        let path = path(name);
+        let arguments = ["unit", "--http=http://127.0.0.1:8080/", "--drop-in", path.to_str().unwrap()];
+        let begin = std::time::Instant::now();
+        let output = sd_watchdog(&arguments).output().unwrap();
+        assert!(begin.elapsed() < std::time::Duration::from_secs(60), "{name}: {:?}", begin.elapsed());
+        output
+    };
+    for (name, expected) in [
+        ("long", "systemd does not load long.service: line 2: the line is too long (1 MiB at most"),
+        ("zeros", "systemd does not load zeros.service: it has no ExecStart="),
+        ("huge", "huge.service is longer than 64 MiB: that is no unit"),
+        ("empty", "empty.service is masked: "),
+        ("directory", "directory.service is neither a file nor /dev/null"),
+        ("fifo", "fifo.service is neither a file nor /dev/null"),
+        ("loop", "loop.service cannot be read: Too many levels of symbolic links"),
+        ("absent", "absent.service cannot be read: No such file or directory"),
+    ] {
+        let output = unit(name);
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), ""), "{name}: {output:?}");
+        assert!(text(&output.stderr).contains(expected), "{name}: {output:?}");
+    }
+    for name in ["zero", "many"] {
+        let output = unit(name);
+        assert!(output.status.success(), "{name}: {}", text(&output.stderr));
+        assert!(text(&output.stdout).contains("    -- /bin/a\n"), "{name}");
+    }
+    assert!(!text(&unit("zero").stdout).contains("\nRestart="));
+}
+
 #[test]
 fn unit_says_what_to_do_where_systemd_cannot_be_asked() {
     // A user's manager that is nowhere, and one that takes the connection and says nothing.

@@ -101,6 +101,11 @@ pub fn merge<'l>(files: impl IntoIterator<Item = &'l Lines>, has_own: bool, subj
         complaints.sort_by_key(|complaint| complaint.line);
         merged.complaints.push(complaints);
     }
+    for row in TABLE {
+        if let Some(Value::List(list)) = &mut merged.values.entry(row.section, row.name).value {
+            read::settle(row.kind, list);
+        }
+    }
     merged
 }
 
@@ -112,7 +117,7 @@ fn assign(values: &mut Values, file: usize, assigned: &Assigned, subject: Subjec
         let row = table::find(section, name);
         let entry = values.entry(section, name);
         let this = Assignment { file, line: *line, text: text.clone() };
-        let outcome = read::read(row, entry.value.as_ref(), text, subject);
+        let outcome = read::read(row, &mut entry.value, text, subject);
         match outcome.change {
             Some(Change::Set(value)) => *entry = Entry { value: Some(value), set_by: vec![this] },
             Some(Change::Add(value)) => {

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 
+pub use self::lists::settle;
 use self::lists::{each, environment, paths, words};
 use self::sets::{capabilities, families};
 use super::command;
@@ -67,10 +68,10 @@ impl Outcome {
     }
 }
 
-/// What `text` makes of a directive that had the value `old`.
-pub fn read(row: Option<&Row>, old: Option<&Value>, text: &str, subject: Subject<'_>) -> Outcome {
+/// What `text` makes of a directive that had the value `old`. What it is added to is taken out of there, and not copied: a unit may
+/// have many thousands of lines.
+pub fn read(row: Option<&Row>, old: &mut Option<Value>, text: &str, subject: Subject<'_>) -> Outcome {
     let Some(row) = row else { return lines(old, text) };
-    let old_list = || old.map(Value::list).unwrap_or_default().to_vec();
     if text.is_empty() && row.kind.is_taken_back() {
         return Outcome::unset();
     }
@@ -98,7 +99,7 @@ pub fn read(row: Option<&Row>, old: Option<&Value>, text: &str, subject: Subject
             expanded(text, subject, is_one).or_fatal()
         }
         Kind::Accounts => {
-            let mut list = old_list();
+            let mut list = taken(old);
             let fault = each(text, Rules { quotes: true, escapes: Escapes::Literal }, subject, |word| {
                 if !is_account(&word.supposed) {
                     return Err(format!("{:?} is no group", word.text));
@@ -129,15 +130,15 @@ pub fn read(row: Option<&Row>, old: Option<&Value>, text: &str, subject: Subject
         Kind::Size if row.name == "MemoryMax" && value::size(text) == Some(0) => {
             Outcome::wrong("0 is too little")
         }
-        Kind::Statuses => statuses(old, text),
+        Kind::Statuses => statuses(old.as_ref(), text),
         Kind::Commands => commands(old, text, subject),
-        Kind::Environment => environment(old_list(), text, subject),
-        Kind::Words => words(old_list(), text, Rules { quotes: true, escapes: Escapes::Kept }, subject),
-        Kind::Paths => paths(old_list(), text, subject),
-        Kind::Capabilities(bounding) => capabilities(bounding, old, text),
-        Kind::Families => families(old, text),
+        Kind::Environment => environment(taken(old), text, subject),
+        Kind::Words => words(taken(old), text, Rules { quotes: true, escapes: Escapes::Kept }, subject),
+        Kind::Paths => paths(taken(old), text, subject),
+        Kind::Capabilities(bounding) => capabilities(bounding, old.as_ref(), text),
+        Kind::Families => families(old.as_ref(), text),
         Kind::Dependencies => {
-            words(old_list(), text, Rules { quotes: false, escapes: Escapes::Kept }, subject)
+            words(taken(old), text, Rules { quotes: false, escapes: Escapes::Kept }, subject)
         }
         scalar => match plain(scalar, text) {
             Some(value) => Outcome::set(value),
@@ -175,11 +176,19 @@ fn is_percentage(text: &str) -> bool {
     number.is_some_and(|number| number.parse::<f64>().is_ok_and(|part| (0.0..=10_000.0).contains(&part)))
 }
 
-fn lines(old: Option<&Value>, text: &str) -> Outcome {
+/// The list that is there, from where it is.
+fn taken(old: &mut Option<Value>) -> Vec<String> {
+    match old.take_if(|old| matches!(old, Value::List(_))) {
+        Some(Value::List(list)) => list,
+        _ => Vec::new(),
+    }
+}
+
+fn lines(old: &mut Option<Value>, text: &str) -> Outcome {
     if text.is_empty() {
         return Outcome::unset();
     }
-    let mut list = old.map(Value::list).unwrap_or_default().to_vec();
+    let mut list = taken(old);
     list.push(text.to_owned());
     Outcome::add(Value::List(list))
 }
@@ -290,10 +299,13 @@ fn statuses(old: Option<&Value>, text: &str) -> Outcome {
     Outcome { change, fault }
 }
 
-fn commands(old: Option<&Value>, text: &str, subject: Subject<'_>) -> Outcome {
-    let mut list = old.map(Value::commands).unwrap_or_default().to_vec();
+fn commands(old: &mut Option<Value>, text: &str, subject: Subject<'_>) -> Outcome {
     let parsed = command::parse(text, subject);
     let change = (!parsed.commands.is_empty()).then(|| {
+        let mut list = match old.take() {
+            Some(Value::Commands(list)) => list,
+            _ => Vec::new(),
+        };
         list.extend(parsed.commands);
         Change::Add(Value::Commands(list))
     });

@@ -1,7 +1,11 @@
 //! Directives whose value is a list of words, to which each assignment adds.
 
+use std::collections::hash_map::Entry::{Occupied, Vacant};
+use std::collections::{HashMap, HashSet};
+
 use super::{Outcome, path};
 use crate::unit::specifier::{Subject, expand};
+use crate::unit::table::Kind;
 use crate::unit::words::{Escapes, Rules, UNQUOTED, first};
 
 /// A word with its specifiers expanded, as far as they can be, and as it might be if all were.
@@ -48,26 +52,50 @@ pub(super) fn environment(mut list: Vec<String>, text: &str, subject: Subject<'_
                 && !name.starts_with(|char: char| char.is_ascii_digit())
                 && !value.contains(is_control)
         });
-        let Some((name, _)) = name else { return Err(format!("{word:?} is no assignment")) };
-        let is_same = |other: &&mut String| other.split_once('=').is_some_and(|(other, _)| other == name);
-        match list.iter_mut().find(is_same) {
-            Some(place) => place.clone_from(&word),
-            None => list.push(word),
+        if name.is_none() {
+            return Err(format!("{word:?} is no assignment"));
         }
+        list.push(word);
         Ok(())
     });
     Outcome { fault, ..Outcome::added(list) }
 }
 
-/// Words, each once.
 pub(super) fn words(mut list: Vec<String>, text: &str, rules: Rules, subject: Subject<'_>) -> Outcome {
     let fault = each(text, rules, subject, |Each { text: word, .. }| {
-        if !list.contains(&word) {
-            list.push(word);
-        }
+        list.push(word);
         Ok(())
     });
     Outcome { fault, ..Outcome::added(list) }
+}
+
+/// What is left of a list to which all assignments have added: each word once; of variables each name, where it was first, with the
+/// value that it had last. Once for all, since a unit may have many thousands of them.
+pub fn settle(kind: Kind, list: &mut Vec<String>) {
+    match kind {
+        Kind::Words | Kind::Dependencies => {
+            let mut seen = HashSet::new();
+            let is_first: Vec<bool> = list.iter().map(|word| seen.insert(word.as_str())).collect();
+            let mut is_first = is_first.into_iter();
+            list.retain(|_| is_first.next().unwrap_or(true));
+        }
+        Kind::Environment => {
+            let mut places: HashMap<String, usize> = HashMap::new();
+            let mut settled: Vec<String> = Vec::new();
+            for word in std::mem::take(list) {
+                let name = word.split_once('=').map_or(word.as_str(), |(name, _)| name).to_owned();
+                match places.entry(name) {
+                    Occupied(place) => settled[*place.get()] = word,
+                    Vacant(place) => {
+                        place.insert(settled.len());
+                        settled.push(word);
+                    }
+                }
+            }
+            *list = settled;
+        }
+        _ => {}
+    }
 }
 
 pub(super) fn paths(mut list: Vec<String>, text: &str, subject: Subject<'_>) -> Outcome {
