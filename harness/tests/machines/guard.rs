@@ -7,7 +7,7 @@ use std::time::Duration;
 use harness::machine::{Machine, Output};
 use libtest_mimic::Completion;
 
-use crate::lab::{Backend, eventually, programs, scenario};
+use crate::lab::{Backend, eventually, scenario, with_programs};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 /// A hang is noticed within 0.42 of it.
@@ -33,14 +33,10 @@ impl Ward {
     }
 
     pub fn with(backend: Backend, name: &str, options: &str) -> Self {
-        let ward = Self(backend.boot(), name.to_owned());
+        let ward = Self(with_programs(backend), name.to_owned());
         let units = Path::new(env!("CARGO_MANIFEST_DIR")).join("../watchdog/units");
         let template = fs::read_to_string(units.join("sd-watchdog@.service")).expect("it ships");
         ward.put("/etc/systemd/system/sd-watchdog@.service", &template);
-        for name in ["buggy_server", "sd-watchdog"] {
-            let content = fs::read(programs().path(name)).expect("it is built");
-            ward.0.put(&format!("/usr/local/bin/{name}"), &content, 0o755).expect("put");
-        }
         let conf = format!("SD_WATCHDOG_OPTIONS=\"--verbose {options}\"\n");
         ward.put(&format!("/etc/sd-watchdog/{name}.conf"), &conf);
         ward

@@ -76,6 +76,16 @@ impl Backend {
     }
 }
 
+/// A machine with the programs that are ours.
+pub fn with_programs(backend: Backend) -> Box<dyn Machine> {
+    let machine = backend.boot();
+    for name in ["buggy_server", "sd-watchdog"] {
+        let content = std::fs::read(programs().path(name)).expect("it is built");
+        machine.put(&format!("/usr/local/bin/{name}"), &content, 0o755).expect("put");
+    }
+    machine
+}
+
 /// Runs on this machine.
 pub fn run_on(machine: &dyn Machine, scenario: &Scenario, trials: u32) -> Ended {
     let (inputs, options) = (Inputs::default(), Options { trials, seed: rand::random() });

@@ -27,6 +27,7 @@ mod newer_systemd;
 mod packaged;
 mod peers;
 mod recovery;
+mod reloading;
 mod starting;
 mod starvation;
 mod stopping;
@@ -167,7 +168,7 @@ fn run() {
         let prefix = format!("{backend:?}").to_lowercase();
         Trial::ignorable_test(format!("{prefix}::{name}"), move || on(backend, name, test))
     });
-    let tests = tests.chain(of_scenarios()).chain(of_packages());
+    let tests = tests.chain(of_scenarios()).chain(of_packages()).chain(of_peers());
     libtest_mimic::run(&arguments, tests.collect()).exit();
 }
 
@@ -238,6 +239,19 @@ fn of_packages() -> impl Iterator<Item = Trial> {
             Trial::ignorable_test(name.clone(), move || on_peer(&name, || test(&package), &requires))
         })
     })
+}
+
+/// Of programs that packages bring.
+fn of_peers() -> impl Iterator<Item = Trial> {
+    const LIGHTTPD: (&str, &str) = ("/usr/sbin/lighttpd", "lighttpd");
+    let tests = tests![reloading::a_service_that_drains_while_it_reloads_is_not_taken_for_one_that_hangs];
+    tests
+        .map(|(name, test)| {
+            let requires = BTreeMap::from([(LIGHTTPD.0.to_owned(), LIGHTTPD.1.to_owned())]);
+            let run = move || drop(test(Backend::Namespace));
+            Trial::ignorable_test(format!("namespace::{name}"), move || on_peer(name, run, &requires))
+        })
+        .into_iter()
 }
 
 /// Runs a test that wants files of the machine's tree, each of a package.

@@ -4,21 +4,12 @@ use std::time::Duration;
 
 use harness::machine::{Machine, Output};
 
-use crate::lab::{Backend, eventually, programs};
+use crate::lab::{Backend, eventually, with_programs};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn sh(machine: &dyn Machine, command: &str) -> Output {
     machine.run(&["sh", "-c", command], PATIENCE).expect("the shell runs")
-}
-
-fn with_programs(backend: Backend) -> Box<dyn Machine> {
-    let machine = backend.boot();
-    for name in ["buggy_server", "sd-watchdog"] {
-        let content = std::fs::read(programs().path(name)).expect("it is built");
-        machine.put(&format!("/usr/local/bin/{name}"), &content, 0o755).expect("put");
-    }
-    machine
 }
 
 /// Starts a service whose main process is `sd-watchdog`, around `command`.

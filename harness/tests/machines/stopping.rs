@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use harness::machine::{Machine, Output};
 
-use crate::lab::{Backend, programs};
+use crate::lab::{Backend, with_programs};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -16,11 +16,7 @@ fn sh(machine: &dyn Machine, command: &str) -> Output {
 const DRAIN: &str = "buggy_server inject mute; exec sleep 3";
 
 pub fn a_service_that_drains_while_it_is_stopped_is_not_taken_for_one_that_hangs(backend: Backend) {
-    let mut machine = backend.boot();
-    for name in ["buggy_server", "sd-watchdog"] {
-        let content = std::fs::read(programs().path(name)).expect("it is built");
-        machine.put(&format!("/usr/local/bin/{name}"), &content, 0o755).expect("put");
-    }
+    let mut machine = with_programs(backend);
     let on_quit =
         "#!/bin/sh\ntrap 'buggy_server inject mute; sleep 3; kill $!; exit 0' QUIT\nbuggy_server &\nwait\n";
     machine.put("/usr/local/bin/drains_on_quit", on_quit.as_bytes(), 0o755).expect("put");

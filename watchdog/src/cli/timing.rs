@@ -53,7 +53,9 @@ pub struct TimingArgs {
     #[arg(long_help = "How long a start may take. Until then systemd's TimeoutStartSec= is extended \
         (EXTEND_TIMEOUT_USEC), 15s at a time, while the start makes progress, that is, uses CPU or reads and writes: \
         one that hangs ends with TimeoutStartSec=, or 15s after its last progress. Afterwards, \
-        what still is not healthy counts as hung [default: TimeoutStartSec= alone decides]. With guard: how long after \
+        what still is not healthy counts as hung [default: TimeoutStartSec= alone decides]. A reload may leave the service \
+        without an answer for as long [default there: TimeoutStartSec=, or 90s where that is infinity or systemd cannot be \
+        asked]. With guard: how long after \
         its start or a reload UNIT need not be healthy; a start that never is, is said so and left alone [default there: W]")]
     pub start_timeout: Option<Duration>,
 

@@ -15,6 +15,8 @@ use crate::systemd::own_unit::OwnUnit;
 
 /// It is busy, or hangs: then it is asked again another time.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// `USEC_INFINITY` of systemd's src/basic/time-util.h.
+const INFINITY: u64 = u64::MAX;
 
 /// What systemd says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub struct Standing {
     pub instead: Option<u32>,
     /// The unit's `PIDFile=`; empty where it has none.
     pub pid_file: String,
+    /// Its `TimeoutStartSec=`, which a reload has too; [`None`]: it has no end.
+    pub timeout_start: Option<Duration>,
 }
 
 /// Asks systemd. Fails where it cannot be asked: we do not know where it listens, or are not let in.
@@ -39,14 +43,20 @@ async fn stands(unit: &OwnUnit, own_pid: u32) -> Result<Standing, CallError> {
         Some(Property::Text(text)) => Ok(text),
         _ => Err(CallError::Malformed),
     };
-    let pid_file = text("PIDFile").await?;
-    let Some(Property::Unsigned(main)) = unit.get(SERVICE, "MainPID").await? else {
-        return Err(CallError::Malformed);
+    let number = async |property| match unit.get(SERVICE, property).await? {
+        Some(Property::Unsigned(number)) => Ok(number),
+        _ => Err(CallError::Malformed),
     };
-    let main = u32::try_from(main).map_err(|_| CallError::Malformed)?;
+    let pid_file = text("PIDFile").await?;
+    let main = u32::try_from(number("MainPID").await?).map_err(|_| CallError::Malformed)?;
+    let timeout_start = number("TimeoutStartUSec").await?;
     // Where our number is not ours in systemd's pid namespace, it cannot be compared.
     let is_instead = main != own_pid && unit.has(own_pid).await? && text("NotifyAccess").await? != "all";
-    Ok(Standing { instead: is_instead.then_some(main), pid_file })
+    Ok(Standing {
+        instead: is_instead.then_some(main),
+        pid_file,
+        timeout_start: (timeout_start != INFINITY).then(|| Duration::from_micros(timeout_start)),
+    })
 }
 
 #[cfg(test)]
@@ -72,14 +82,33 @@ mod tests {
                 "MainPID" => Value::from(main),
                 "NotifyAccess" => Value::from(access),
                 "PIDFile" => Value::from("/run/x.pid"),
+                "TimeoutStartUSec" => Value::from(90_000_000_u64),
                 other => panic!("{other} was asked for"),
             };
             for by_bus in [false, true] {
                 let standing =
                     asked(by_bus, &properties, async |unit| stands(unit, own).await.expect("an answer"));
-                let expected = Standing { instead: expected, pid_file: "/run/x.pid".to_owned() };
+                let expected = Standing {
+                    instead: expected,
+                    pid_file: "/run/x.pid".to_owned(),
+                    timeout_start: Some(Duration::from_secs(90)),
+                };
                 assert_eq!(standing, expected, "{own} {main} {access} {by_bus}");
             }
+        }
+    }
+
+    #[test]
+    fn a_start_without_an_end_is_known_as_that() {
+        for (usec, expected) in [(u64::MAX, None), (1_500_000, Some(Duration::from_millis(1500)))] {
+            let properties = |_: &str, property: &str| match property {
+                "MainPID" => Value::from(17_u32),
+                "PIDFile" => Value::from(""),
+                "TimeoutStartUSec" => Value::from(usec),
+                other => panic!("{other} was asked for"),
+            };
+            let standing = asked(false, &properties, async |unit| stands(unit, 17).await.expect("an answer"));
+            assert_eq!(standing.timeout_start, expected);
         }
     }
 }

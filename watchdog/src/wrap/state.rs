@@ -17,7 +17,8 @@
 //!
 //! Starved is not hung: deadlines count only the time in which the unit was able to run (see [`stalls`](crate::kernel::stalls)).
 //! systemd's own timer counts all time. So while others keep the unit from running, and an answer may still come in able
-//! time, a ping is said in its place. That is the one ping without a healthy probe.
+//! time, a ping is said in its place. So is one for a service that does not answer while it reloads, for as long as that may
+//! take ([`reload`]). There are no other pings without a healthy probe.
 
 use crate::hang::watch::Watch;
 use crate::kernel::stalls::Pressure;
@@ -202,7 +203,7 @@ impl State {
             }
             (Event::ReloadAsked { monotonic_usec }, Watching | Unguarded) => {
                 self.look_soon(now);
-                self.reload.asked(now);
+                self.reload.asked(self.watch.failures() == 0, now);
                 let reloading = Message { reloading: Some(monotonic_usec), ..Message::default() };
                 Actions { message: reloading, ..Actions::default() }
             }

@@ -58,7 +58,7 @@ impl State {
         if let Some(reloading) = said.reloading
             && self.phase != Phase::Starting
         {
-            message.reloading = self.reload.begun(reloading.monotonic_usec, now);
+            message.reloading = self.reload.begun(reloading.monotonic_usec, self.watch.failures() == 0, now);
         }
         if said.ready {
             self.child.is_ready = true;
@@ -119,7 +119,7 @@ impl State {
 
     /// Without a watchdog it is probed for a reload only.
     pub(super) fn reloaded(&mut self, now: Instant) -> Actions {
-        let Some(asked) = self.reload.answered(self.probe_started) else {
+        let Some(asked) = self.reload.answered(self.probe_started, self.config.timing.timeout) else {
             self.next_probe = self.reload.is_on().then(|| now + self.config.timing.retry_interval);
             return Actions::default();
         };

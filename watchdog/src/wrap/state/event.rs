@@ -148,6 +148,13 @@ pub enum Note {
         /// Since it was asked.
         after: Duration,
     },
+    /// It does not answer while it reloads, and would count as hung if it did not.
+    BusyReloading {
+        /// What the last probe found.
+        reason: Reason,
+        /// What is left of the time that a reload has.
+        left: Duration,
+    },
     /// A reload was refused: COMMAND would have died of its signal.
     ReloadRefused {
         /// Which.

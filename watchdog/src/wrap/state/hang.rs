@@ -7,6 +7,7 @@ use super::{Actions, Note, Phase, ReportRequest, State};
 use crate::cli::OnHang;
 use crate::systemd::message::{Message, WatchdogWord};
 use crate::words::outcome::Reason;
+use crate::words::span::rounded;
 
 /// How long systemd is asked for where there is to be no report.
 const ASK: Duration = Duration::from_millis(50);
@@ -25,15 +26,28 @@ impl State {
         }
     }
 
-    /// It hangs; unless it may be on its way to stop, when systemd's own timer looks after it meanwhile.
-    pub(super) fn hangs(&mut self, reason: Reason, now: Instant) -> Actions {
+    /// It fails as one that hangs does.
+    pub(super) fn seems_to_hang(&mut self, reason: Reason, now: Instant) -> Actions {
+        let reload = self.failing_since_reload();
+        if let Some(began) = reload
+            && let Some(actions) = self.busy_reloading(&reason, began, now)
+        {
+            return actions;
+        }
+        self.hangs(reason, reload, now)
+    }
+
+    /// It hangs; unless it may be on its way to stop, when systemd's own timer looks after it meanwhile. It was asked to
+    /// `reload` then, and has not answered since.
+    fn hangs(&mut self, reason: Reason, reload: Option<Instant>, now: Instant) -> Actions {
         let may_stop = self.no_hang_before.is_some_and(|until| now < until);
         if may_stop || !self.watch.call() {
             return self.failed(reason, false, now);
         }
         self.count_failure(now);
         let message = self.maybe_ping(false, now);
-        let hang = format!("hung, {}: {reason}", self.watch.row());
+        let since = reload.map(|began| format!(" since a reload {} ago", rounded(now - began)));
+        let hang = format!("hung, {}{}: {reason}", self.watch.row(), since.unwrap_or_default());
         let actions = self.hung(hang, self.report_deadline(now), now);
         if actions.message.is_empty() { Actions { message, ..actions } } else { actions }
     }
@@ -42,10 +56,10 @@ impl State {
     pub(super) fn silent(&mut self, reason: Reason, now: Instant) -> Actions {
         self.watch.condemn(self.probe_started);
         self.next_probe = Some(now + self.config.timing.retry_interval);
-        self.hangs(reason, now)
+        self.hangs(reason, None, now)
     }
 
-    fn count_failure(&mut self, now: Instant) {
+    pub(super) fn count_failure(&mut self, now: Instant) {
         self.failures += 1;
         self.status.is_news();
         self.sound_since = Some(now);

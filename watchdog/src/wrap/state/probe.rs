@@ -68,7 +68,7 @@ impl State {
                 }
             }
             Ruling::Failure { reason, is_first } => self.failed(reason, is_first, now),
-            Ruling::Hang { reason } => self.hangs(reason, now),
+            Ruling::Hang { reason } => self.seems_to_hang(reason, now),
         }
     }
 
@@ -111,7 +111,7 @@ impl State {
         self.answered = now;
         let text = self.status.is_due(Kind::Healthy, now).then(|| self.healthy_text(now));
         let status = text.map(|text| self.status.now(Kind::Healthy, now, &text));
-        let reloaded = self.reload.answered(self.probe_started);
+        let reloaded = self.reload.answered(self.probe_started, self.config.timing.timeout);
         let note = match (reloaded, failures) {
             (Some(asked), _) => Some(Note::Reloaded { after: now - asked }),
             (None, 0) => None,

@@ -8,12 +8,22 @@
 //! Where COMMAND would die of the signal the reload is refused. systemd sees us as the main process, which has a handler, so
 //! it cannot know; where it can (262 and later) it does not even take such a unit up. There is no word for "refused": the
 //! reload is said to be over at once, with the reason in STATUS and in the log, instead of leaving systemd to time out.
+//!
+//! A service may end what it has begun before it loads anew, and answer nobody meanwhile. For a probe that looks like a hang. It
+//! has the time that systemd itself gives a reload: as long as a start (systemd.service(5), `TimeoutStartSec=`). Until then
+//! it is pinged for, since systemd's timer for the watchdog goes on in a reload. What hangs in it is found at the end.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::status::Kind;
 use super::{Actions, Note, State};
-use crate::systemd::message::Message;
+use crate::systemd::message::{Message, WatchdogWord};
+use crate::words::outcome::Reason;
+use crate::words::span::rounded;
+
+/// What a reload has where systemd sets no end to it, or cannot be asked: what systemd is built with
+/// (`DefaultTimeoutStartSec=`).
+const TIME: Duration = Duration::from_secs(90);
 
 /// Whether one is under way.
 #[derive(Debug, Clone, Default)]
@@ -22,23 +32,38 @@ pub(super) struct Reload {
     asked: Option<Instant>,
     /// COMMAND has said RELOADING=1 itself, and not READY=1 yet.
     is_childs: bool,
+    /// From when on it has its time, for as long as what fails is put down to it. Of a service that answers nobody, another
+    /// reload does not begin anew: who is asked to reload ever again is not to hang for ever.
+    began: Option<Instant>,
+    /// That no hang is called was noted.
+    is_noted: bool,
+    /// The unit's `TimeoutStartSec=`, where that is known and has an end.
+    timeout_start: Option<Duration>,
 }
 
 impl Reload {
-    /// The signal came.
-    pub(super) fn asked(&mut self, now: Instant) {
-        *self = Self { asked: Some(now), is_childs: false };
+    /// The signal came. The service `answers`, as far as known.
+    pub(super) fn asked(&mut self, answers: bool, now: Instant) {
+        self.begin(answers, now);
+        (self.asked, self.is_childs) = (Some(now), false);
     }
 
     /// COMMAND says so: what to say in RELOADING=1's `MONOTONIC_USEC`, unless it was said for it already.
-    pub(super) fn begun(&mut self, monotonic_usec: Option<u64>, now: Instant) -> Option<u64> {
+    pub(super) fn begun(&mut self, monotonic_usec: Option<u64>, answers: bool, now: Instant) -> Option<u64> {
         self.is_childs = true;
         if self.asked.is_some() {
             return None;
         }
+        self.begin(answers, now);
         self.asked = Some(now);
         // Type=notify-reload wants the time, Type=notify does not look at it.
         Some(monotonic_usec.unwrap_or_default())
+    }
+
+    fn begin(&mut self, answers: bool, now: Instant) {
+        if answers || self.asked.is_none() {
+            (self.began, self.is_noted) = (Some(now), false);
+        }
     }
 
     /// COMMAND's own READY=1.
@@ -51,15 +76,63 @@ impl Reload {
     }
 
     /// A probe that was started at `started` is healthy: when the reload that it ends was asked for, if it ends one.
-    pub(super) fn answered(&mut self, started: Instant) -> Option<Instant> {
+    ///
+    /// A probe is healthy too that comes before COMMAND has looked at its signal. So what fails is put down to the reload
+    /// until one is that was started `reaction` after it.
+    pub(super) fn answered(&mut self, started: Instant, reaction: Duration) -> Option<Instant> {
         if self.is_childs {
             return None;
         }
-        self.asked.take_if(|asked| started >= *asked)
+        let ended = self.asked.take_if(|asked| started >= *asked);
+        if self.asked.is_none() {
+            self.began = ended.or(self.began).filter(|asked| started < *asked + reaction);
+        }
+        ended
     }
 }
 
 impl State {
+    /// systemd has said what the unit's `TimeoutStartSec=` is; [`None`]: that has no end.
+    pub fn timeout_start_is(&mut self, timeout_start: Option<Duration>) {
+        self.reload.timeout_start = timeout_start;
+    }
+
+    /// How long a reload may take.
+    fn reload_time(&self) -> Duration {
+        self.config.start_timeout.or(self.reload.timeout_start).unwrap_or(TIME)
+    }
+
+    /// The reload in the time of which the row of failures began.
+    pub(super) fn failing_since_reload(&self) -> Option<Instant> {
+        let row_began = self.watch.row_began()?;
+        self.reload.began.filter(|began| row_began.saturating_duration_since(*began) < self.reload_time())
+    }
+
+    /// What to do about what would be a hang, but for a reload that `began` then; [`None`] where that has had its time.
+    pub(super) fn busy_reloading(
+        &mut self,
+        reason: &Reason,
+        began: Instant,
+        now: Instant,
+    ) -> Option<Actions> {
+        let left = self.reload_time().checked_sub(now - began).filter(|left| !left.is_zero())?;
+        if self.watch.is_called() {
+            return None;
+        }
+        self.count_failure(now);
+        self.restart_timer(now);
+        let row = self.watch.row();
+        let status = self
+            .status
+            .say(Kind::Unhealthy, now, || format!("reloading for {}, {row}: {reason}", rounded(now - began)));
+        let is_news = !std::mem::replace(&mut self.reload.is_noted, true);
+        Some(Actions {
+            message: Message { status, watchdog: Some(WatchdogWord::Ping), ..Message::default() },
+            note: is_news.then_some(Note::BusyReloading { reason: reason.clone(), left }),
+            ..Actions::default()
+        })
+    }
+
     pub(super) fn reload_refused(&mut self, signal: String, monotonic_usec: u64, now: Instant) -> Actions {
         let text = format!("reload refused: COMMAND has no handler for {signal}, and would end");
         let text = self.status.now(Kind::Unhealthy, now, &text);

@@ -122,6 +122,12 @@ fn say(note: &Note) {
             tracing::info!(failures, "healthy again after {failures} unhealthy probes");
         }
         Note::Reloaded { after } => tracing::info!("reloaded, and healthy after {}", rounded(*after)),
+        Note::BusyReloading { reason, left } => tracing::warn!(
+            reason = %reason,
+            "does not answer while it reloads, which counts as a hang in {}, when the time for a reload is over \
+             (--start-timeout, else TimeoutStartSec=): {reason}",
+            rounded(*left)
+        ),
         Note::ReloadRefused { signal } => tracing::warn!(
             "{signal} asks for a reload, and is not passed on: COMMAND has no handler for it, and would end; \
              --reload-signal names another, or none"

@@ -286,6 +286,10 @@ impl<'a> Supervisor<'a> {
         if report.is_some() || ask.is_some() {
             self.report(report, ask);
         }
+        if message.reloading.is_some() && self.notifier.is_some() {
+            // What time it has may be another since READY=1, and so may the main process be after it.
+            self.mainship.look(now);
+        }
         self.send(message, is_verdict || self.state.phase() != Phase::Watching, now);
         if let Some(pressure) = slowed {
             self.slowed(pressure, now);
@@ -359,6 +363,7 @@ impl<'a> Supervisor<'a> {
             | Note::CannotProbe { .. }
             | Note::Recovered { .. }
             | Note::CalledOff { .. }
+            | Note::BusyReloading { .. }
             | Note::ReloadRefused { .. }
             | Note::StoppingInReload
             | Note::Reloaded { .. } => {}

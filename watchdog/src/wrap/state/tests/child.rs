@@ -10,10 +10,6 @@ fn ping() -> Notification {
     Notification { watchdog: Some(WatchdogWord::Ping), ..Notification::default() }
 }
 
-fn reloading() -> Notification {
-    Notification { reloading: Some(Reloading { monotonic_usec: Some(9) }), ..Notification::default() }
-}
-
 #[test]
 fn its_ready_is_waited_for_where_it_is_required_or_it_has_spoken() {
     for (option, speaks, waits) in [
@@ -163,106 +159,6 @@ fn its_extension_is_passed_on_while_it_starts_or_stops_but_would_hide_a_hang_bet
 }
 
 #[test]
-fn a_reload_is_said_for_it_and_ends_with_a_healthy_probe_that_began_after_it() {
-    let mut bench = Bench::watching(&[]);
-    bench.step(Event::ProbeDue);
-    bench.now += Duration::from_millis(1);
-    assert_eq!(sent(&bench.step(Event::ReloadAsked { monotonic_usec: 5 })), "RELOADING=1 MONOTONIC_USEC=5");
-    assert_eq!(sent(&bench.end(HEALTHY, 1)), "WATCHDOG=1", "it began before");
-    let actions = bench.act(HEALTHY, 1);
-    assert_eq!(sent(&actions), "READY=1 WATCHDOG=1");
-    assert!(matches!(actions.note, Some(Note::Reloaded { .. })));
-    assert_eq!(bench.probe(HEALTHY, 1), "WATCHDOG=1");
-}
-
-#[test]
-fn a_reload_that_it_says_itself_ends_with_its_own_ready_and_is_not_said_twice() {
-    let mut bench = Bench::watching(&[]);
-    bench.step(Event::ReloadAsked { monotonic_usec: 5 });
-    assert_eq!(sent(&bench.said(reloading())), "", "was said already");
-    assert_eq!(bench.probe(HEALTHY, 1), "WATCHDOG=1");
-    bench.said(ready());
-    assert_eq!(bench.probe(HEALTHY, 1), "READY=1 WATCHDOG=1");
-
-    assert_eq!(sent(&bench.said(reloading())), "RELOADING=1 MONOTONIC_USEC=9", "of its own accord");
-    bench.said(ready());
-    assert_eq!(bench.probe(HEALTHY, 1), "READY=1 WATCHDOG=1");
-}
-
-#[test]
-fn what_it_says_of_stopping_while_it_reloads_is_not_passed_on_and_no_hang_is_called_for_a_while() {
-    for is_said_by_itself in [false, true] {
-        let mut bench = Bench::watching(&["--failures=1"]);
-        let asked = if is_said_by_itself {
-            bench.said(reloading())
-        } else {
-            bench.step(Event::ReloadAsked { monotonic_usec: 5 })
-        };
-        assert!(asked.message.reloading.is_some());
-        let actions = bench.said(Notification { stopping: true, ..Notification::default() });
-        assert_eq!((sent(&actions), actions.note), (String::new(), Some(Note::StoppingInReload)));
-        assert_eq!(bench.state.phase(), Phase::Watching, "it is looked after");
-        // Its old self does not answer any more.
-        let failure = bench.act(MUTE, 1);
-        assert_eq!((failure.report, failure.message.watchdog), (None, None));
-        assert_eq!(bench.state.phase(), Phase::Watching);
-        // The new one does.
-        bench.said(ready());
-        assert!(bench.probe(HEALTHY, 1).contains("READY=1"));
-        assert!(
-            bench.said(Notification { stopping: true, ..Notification::default() }).message.stopping,
-            "it is over"
-        );
-    }
-}
-
-#[test]
-fn who_hangs_after_it_said_that_it_stops_in_a_reload_is_found() {
-    let mut bench = Bench::watching(&["--failures=1"]);
-    bench.said(reloading());
-    bench.said(Notification { stopping: true, ..Notification::default() });
-    bench.now += Duration::from_secs(60);
-    bench.act(MUTE, 1);
-    assert_ne!(bench.state.phase(), Phase::Watching);
-}
-
-#[test]
-fn a_reload_that_it_would_die_of_is_over_at_once_and_the_status_says_why() {
-    let refused = || Event::ReloadRefused { signal: "SIGHUP".to_owned(), monotonic_usec: 5 };
-    let note = || Some(Note::ReloadRefused { signal: "SIGHUP".to_owned() });
-    let mut bench = Bench::watching(&[]);
-    let actions = bench.step(refused());
-    let status = "reload refused: COMMAND has no handler for SIGHUP, and would end";
-    assert_eq!(sent(&actions), format!("RELOADING=1 MONOTONIC_USEC=5 READY=1 STATUS={status}"));
-    assert_eq!(actions.note, note());
-    assert!(!bench.probe(HEALTHY, 1).contains("READY=1"), "there is none to end");
-    // One of its own is under way.
-    bench.said(reloading());
-    assert_eq!(sent(&bench.step(refused())), format!("STATUS={status}"));
-    bench.said(ready());
-    assert!(bench.probe(HEALTHY, 1).contains("READY=1"));
-
-    let mut bench = Bench::new(&[]);
-    let actions = bench.step(refused());
-    assert_eq!((sent(&actions), actions.note), (String::new(), note()));
-    let mut bench = Bench::watching(&[]);
-    bench.stop();
-    assert_eq!(bench.step(refused()), Actions::default());
-}
-
-#[test]
-fn without_a_watchdog_a_reload_is_probed_for_until_it_is_over() {
-    let config = Config { watchdog: None, ..config(&[]) };
-    let mut bench = Bench::with(&config);
-    bench.probe(HEALTHY, 1);
-    assert_eq!(bench.next_probe_ms(), None);
-    bench.step(Event::ReloadAsked { monotonic_usec: 5 });
-    assert_eq!(bench.probe(MUTE, 1), "");
-    assert_eq!(bench.probe(HEALTHY, 1), "READY=1");
-    assert_eq!(bench.next_probe_ms(), None);
-}
-
-#[test]
 fn its_own_trigger_is_passed_on_where_pings_are_withheld_and_where_there_is_no_watchdog() {
     let trigger = || Notification { watchdog: Some(WatchdogWord::Trigger), ..Notification::default() };
     let mut bench = Bench::watching(&["--on-hang=withhold"]);
@@ -297,12 +193,4 @@ fn its_ready_is_waited_for_where_its_pings_are_all_there_is() {
     assert!(!bench.probe(HEALTHY, 0).contains("READY=1"));
     bench.said(ready());
     assert_eq!(bench.probe(HEALTHY, 0), "READY=1 STATUS=healthy: COMMAND pings by itself");
-}
-
-#[test]
-fn a_reload_is_over_soon_after_it_began_however_long_the_interval() {
-    let mut bench = Bench::watching(&[]);
-    assert_eq!(bench.next_probe_ms(), Some(100));
-    bench.step(Event::ReloadAsked { monotonic_usec: 5 });
-    assert_eq!(bench.next_probe_ms(), Some(1 + 10), "after a retry interval");
 }

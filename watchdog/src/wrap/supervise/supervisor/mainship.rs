@@ -71,6 +71,7 @@ impl Supervisor<'_> {
         if !standing.pid_file.is_empty() {
             self.mainship.next = self.next_question(now);
         }
+        self.state.timeout_start_is(standing.timeout_start);
         self.metrics.heard(standing.instead.is_none());
         if standing.instead == self.mainship.instead {
             if standing.instead.is_none() {
