@@ -32,6 +32,7 @@ mod starting;
 mod starvation;
 mod stopping;
 mod units;
+mod wrapped;
 
 /// Most of a test is waiting for a hang to be noticed, so more of them run at once than there are cores.
 const AT_ONCE: usize = 4;
@@ -168,7 +169,7 @@ fn run() {
         let prefix = format!("{backend:?}").to_lowercase();
         Trial::ignorable_test(format!("{prefix}::{name}"), move || on(backend, name, test))
     });
-    let tests = tests.chain(of_scenarios()).chain(of_packages()).chain(of_peers());
+    let tests = tests.chain(of_scenarios()).chain(of_packages()).chain(of_wrapped_packages());
     libtest_mimic::run(&arguments, tests.collect()).exit();
 }
 
@@ -241,17 +242,17 @@ fn of_packages() -> impl Iterator<Item = Trial> {
     })
 }
 
-/// Of programs that packages bring.
-fn of_peers() -> impl Iterator<Item = Trial> {
-    const LIGHTTPD: (&str, &str) = ("/usr/sbin/lighttpd", "lighttpd");
-    let tests = tests![reloading::a_service_that_drains_while_it_reloads_is_not_taken_for_one_that_hangs];
-    tests
-        .map(|(name, test)| {
-            let requires = BTreeMap::from([(LIGHTTPD.0.to_owned(), LIGHTTPD.1.to_owned())]);
-            let run = move || drop(test(Backend::Namespace));
-            Trial::ignorable_test(format!("namespace::{name}"), move || on_peer(name, run, &requires))
-        })
-        .into_iter()
+/// Of services as Debian packages them, in front of which `sd-watchdog` is.
+fn of_wrapped_packages() -> impl Iterator<Item = Trial> {
+    let tests = tests![
+        reloading::a_service_that_drains_while_it_reloads_is_not_taken_for_one_that_hangs,
+        wrapped::a_packaged_service_is_as_clean_behind_its_drop_in_and_recovers_from_a_hang,
+    ];
+    tests.into_iter().map(|(name, test)| {
+        let run = move || drop(test(Backend::Namespace));
+        let run = move || on_peer(name, run, &wrapped::needs().collect());
+        Trial::ignorable_test(format!("namespace::{name}"), run)
+    })
 }
 
 /// Runs a test that wants files of the machine's tree, each of a package.

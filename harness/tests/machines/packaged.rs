@@ -1,7 +1,9 @@
-//! `sd-watchdog guard` beside services as Debian packages them: with their own units, which nobody wrote with a guard in
+//! What services need as Debian packages them; and `sd-watchdog guard` beside some of them: with their own units, which nobody wrote with a guard in
 //! mind (`Restart=no`, `Type=forking`, `KillMode=process`).
 
 use std::time::Duration;
+
+use harness::machine::Machine;
 
 use crate::guard::{Ward, ok, sh};
 use crate::guard_restarts::{RESTART, Way, calm, said};
@@ -12,19 +14,63 @@ pub struct Package {
     /// The program whose absence says that the package is not installed, and the package.
     pub needs: (&'static str, &'static str),
     /// The unit, without `.service`.
-    unit: String,
+    pub unit: String,
     user: &'static str,
     /// Files that it reads.
     files: &'static [(&'static str, &'static str)],
     /// What the package's installation does once.
     prepare: String,
-    /// Options of the guard.
-    options: &'static str,
+    /// How it is probed.
+    pub options: &'static str,
 }
 
 const DNSMASQ: &str = "no-resolv\nlisten-address=127.0.0.1\nbind-interfaces\nuser=dnsmasq\n";
 const TINYPROXY: &str =
     "User tinyproxy\nGroup tinyproxy\nPort 8888\nListen 127.0.0.1\nStatHost \"tinyproxy.stats\"\n";
+
+/// As packaged, but for what only the packages of modules bring.
+const LIGHTTPD: &str = "\
+server.modules = ( \"mod_indexfile\", \"mod_access\", \"mod_alias\", \"mod_redirect\", \"mod_staticfile\" )
+server.document-root = \"/var/www/html\"
+server.upload-dirs = ( \"/var/cache/lighttpd/uploads\" )
+server.errorlog = \"/var/log/lighttpd/error.log\"
+server.pid-file = \"/run/lighttpd.pid\"
+server.username = \"www-data\"
+server.groupname = \"www-data\"
+server.port = 80
+index-file.names = ( \"index.html\" )
+";
+const MEMCACHED: &str = "-d\nlogfile /var/log/memcached.log\n-m 64\n-p 11211\n-u memcache\n-l 127.0.0.1\n-P /run/memcached/memcached.pid\n";
+const MOSQUITTO: &str = "\
+pid_file /run/mosquitto/mosquitto.pid
+persistence true
+persistence_location /var/lib/mosquitto/
+log_dest file /var/log/mosquitto/mosquitto.log
+include_dir /etc/mosquitto/conf.d
+";
+/// As packaged, with somebody to answer.
+const HAPROXY: &str = "\
+global
+\tlog /dev/log local0
+\tlog /dev/log local1 notice
+\tchroot /var/lib/haproxy
+\tstats socket /run/haproxy/admin.sock mode 660 level admin
+\tstats timeout 30s
+\tuser haproxy
+\tgroup haproxy
+\tdaemon
+defaults
+\tlog global
+\tmode http
+\toption httplog
+\toption dontlognull
+\ttimeout connect 5000
+\ttimeout client 50000
+\ttimeout server 50000
+frontend here
+\tbind 127.0.0.1:8080
+\thttp-request return status 200
+";
 
 impl Package {
     pub fn dnsmasq() -> Self {
@@ -36,6 +82,54 @@ impl Package {
             prepare: "mkdir -p /etc/dnsmasq.d /var/lib/misc".into(),
             // A question for localhost's address, over TCP: the answer repeats it (RFC 1035, 4.1 and 4.2.2).
             options: r"--tcp 127.0.0.1:53 --send '\x00\x1b\x00\x01\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x09localhost\x00\x00\x01\x00\x01' --expect localhost",
+        }
+    }
+
+    pub fn lighttpd() -> Self {
+        Self {
+            needs: ("/usr/sbin/lighttpd", "lighttpd"),
+            unit: "lighttpd".into(),
+            user: "www-data",
+            files: &[("/etc/lighttpd/lighttpd.conf", LIGHTTPD), ("/var/www/html/index.html", "here")],
+            prepare: "install -d -o www-data /var/log/lighttpd /var/cache/lighttpd/uploads".into(),
+            options: "--http http://127.0.0.1/",
+        }
+    }
+
+    pub fn memcached() -> Self {
+        Self {
+            needs: ("/usr/share/memcached/scripts/systemd-memcached-wrapper", "memcached"),
+            unit: "memcached".into(),
+            user: "memcache",
+            files: &[("/etc/memcached.conf", MEMCACHED)],
+            prepare: "install -d -o memcache /run/memcached".into(),
+            options: r"--tcp 127.0.0.1:11211 --send 'version\r\n' --expect VERSION",
+        }
+    }
+
+    pub fn mosquitto() -> Self {
+        Self {
+            needs: ("/usr/sbin/mosquitto", "mosquitto"),
+            unit: "mosquitto".into(),
+            user: "mosquitto",
+            files: &[("/etc/mosquitto/mosquitto.conf", MOSQUITTO)],
+            prepare: "install -d -o mosquitto /var/lib/mosquitto && mkdir -p /etc/mosquitto/conf.d".into(),
+            // CONNECT of a client named "p" in a clean session, and CONNACK that takes it (MQTT 3.1.1, 3.1 and 3.2).
+            options: r"--tcp 127.0.0.1:1883 --send '\x10\x0d\x00\x04MQTT\x04\x02\x00\x0a\x00\x01p' --expect '\x20\x02\x00\x00'",
+        }
+    }
+
+    pub fn haproxy() -> Self {
+        Self {
+            needs: ("/usr/sbin/haproxy", "haproxy"),
+            unit: "haproxy".into(),
+            user: "haproxy",
+            files: &[("/etc/haproxy/haproxy.cfg", HAPROXY)],
+            // The unit binds /dev/log to where it is in the chroot.
+            prepare: "install -d -o haproxy /run/haproxy && mkdir -p /var/lib/haproxy/dev && touch /var/lib/haproxy/dev/log \
+                      && { [ -e /dev/log ] || ln -s /run/systemd/journal/dev-log /dev/log; }"
+                .into(),
+            options: "--http http://127.0.0.1:8080/",
         }
     }
 
@@ -75,18 +169,25 @@ impl Package {
         // Of four backslashes EnvironmentFile= leaves two, and ExecStart= one.
         let options = format!("{} --watchdog 2s {options}", self.options).replace('\\', r"\\\\");
         let ward = Ward::with(Backend::Namespace, &self.unit, &options);
+        self.install(ward.0.as_ref(), 150);
+        ward
+    }
+
+    /// Does what its installation would have done, with a user of this number.
+    pub fn install(&self, machine: &dyn Machine, uid: u32) {
         let user = self.user;
         ok(
-            ward.0.as_ref(),
-            &format!("echo {user}:x:150:150::/:/bin/sh >>/etc/passwd && echo {user}:x:150: >>/etc/group"),
+            machine,
+            &format!(
+                "echo {user}:x:{uid}:{uid}::/:/bin/sh >>/etc/passwd && echo {user}:x:{uid}: >>/etc/group"
+            ),
         );
         for (path, content) in self.files {
-            ward.put(path, content);
+            machine.put(path, content.as_bytes(), 0o644).expect("put");
         }
         let prepared =
-            ward.0.run(&["sh", "-c", &self.prepare], Duration::from_secs(60)).expect("the shell runs");
+            machine.run(&["sh", "-c", &self.prepare], Duration::from_secs(60)).expect("the shell runs");
         assert!(prepared.status.success(), "{prepared:?}");
-        ward
     }
 }
 
