@@ -31,7 +31,7 @@
 //! from 257 on), so that nobody would know whether it was heard.
 
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -42,11 +42,11 @@ use crate::cli::OnHang;
 use crate::config::{Config, ConfigError};
 use crate::probe::{ProbeError, Probes};
 use crate::report;
-use crate::report::{ProbeRecord, Scope};
+use crate::report::{ProbeRecord, Scope as Whose};
 use crate::service::children::Children;
 use crate::service::environment::{Environment, EnvironmentError};
-use crate::systemd::ROOTS_DIRECTORY;
 use crate::systemd::notify::{Notifier, NotifierError};
+use crate::systemd::scope::Scope;
 use crate::unit::UnitName;
 use crate::unit::name::NotAService;
 use crate::words::command_line;
@@ -139,6 +139,7 @@ impl From<GuardError> for Error {
 /// Guards UNIT until asked to stop.
 pub fn run(args: &GuardArgs) -> Result<ExitCode, GuardError> {
     let name = unit(&args.unit)?;
+    let scope = scope(args);
     let environment = Environment::read()?;
     let rules = rules(args, environment.watchdog.limit())?;
     let children = Children::new();
@@ -153,13 +154,14 @@ pub fn run(args: &GuardArgs) -> Result<ExitCode, GuardError> {
     let exec =
         args.hang.on_hang_exec.as_deref().map(command_line::words).transpose().map_err(ConfigError::from)?;
     let helpers = Rc::clone(&children);
-    let report =
-        move |hang: Hang, probes: Vec<ProbeRecord>| report(hang, probes, exec.clone(), Rc::clone(&helpers));
+    let report = move |hang: Hang, probes: Vec<ProbeRecord>| {
+        report(scope, hang, probes, exec.clone(), Rc::clone(&helpers))
+    };
     let notifier = environment.notify_socket.as_deref().map(Notifier::new).transpose()?;
-    let maintenance = Maintenance::new(maintenance_file(args, &name));
-    let ledger =
-        Ledger::new(Path::new(ROOTS_DIRECTORY), name.as_str(), std::env::args_os().collect::<Vec<_>>());
+    let maintenance = Maintenance::new(maintenance_file(args, scope, &name));
+    let ledger = Ledger::new(&scope.directory(), name.as_str(), std::env::args_os().collect::<Vec<_>>());
     drive::run(drive::Guard {
+        scope,
         name,
         rules,
         probes: &probes,
@@ -193,6 +195,7 @@ fn nothing_to_probe(source: ProbeError, name: &UnitName, by_systemd: bool) -> Gu
 }
 
 fn report(
+    scope: Scope,
     hang: Hang,
     probes: Vec<ProbeRecord>,
     exec: Option<Vec<String>>,
@@ -200,8 +203,8 @@ fn report(
 ) -> Pin<Box<dyn Future<Output = ()>>> {
     let main = hang.main_pid.and_then(|pid| i32::try_from(pid).ok());
     let order = report::Order {
-        scope: Scope::unit(&hang.control_group, main),
-        unit: Some(hang.unit),
+        scope: Whose::unit(&hang.control_group, main),
+        unit: Some((scope, hang.unit)),
         main,
         reason: hang.reason,
         is_certain: true,
@@ -240,8 +243,17 @@ fn rules(args: &GuardArgs, own_watchdog: Option<Duration>) -> Result<Rules, Guar
     })
 }
 
-fn maintenance_file(args: &GuardArgs, name: &UnitName) -> PathBuf {
-    let default = || PathBuf::from(format!("{ROOTS_DIRECTORY}/{name}.maintenance"));
+/// Whose UNIT is: who runs a guard in a unit of their manager means that manager, unless they say otherwise.
+fn scope(args: &GuardArgs) -> Scope {
+    match (args.user, args.system) {
+        (true, _) => Scope::User,
+        (_, true) => Scope::System,
+        (false, false) => Scope::own(),
+    }
+}
+
+fn maintenance_file(args: &GuardArgs, scope: Scope, name: &UnitName) -> PathBuf {
+    let default = || scope.directory().join(format!("{name}.maintenance"));
     args.maintenance_file.clone().unwrap_or_else(default)
 }
 
@@ -340,8 +352,11 @@ mod tests {
     #[test]
     fn the_maintenance_file_is_named_for_the_whole_unit() {
         let name = UnitName::new("nginx").expect("a name");
-        let default = maintenance_file(&args(&[]), &name);
+        let default = maintenance_file(&args(&[]), Scope::System, &name);
         assert_eq!(default, PathBuf::from("/run/sd-watchdog/nginx.service.maintenance"));
-        assert_eq!(maintenance_file(&args(&["--maintenance-file=/x"]), &name), PathBuf::from("/x"));
+        assert_eq!(
+            maintenance_file(&args(&["--maintenance-file=/x"]), Scope::User, &name),
+            PathBuf::from("/x")
+        );
     }
 }

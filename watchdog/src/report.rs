@@ -44,11 +44,13 @@ pub(crate) use self::{
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use crate::systemd::scope::Scope as Manager;
+
 /// What a report is made of, beside the snapshot.
 #[derive(Debug, Clone)]
 pub struct Context {
-    /// The unit, where it is not the one that we run in: then the entries are filed under it as well.
-    pub unit: Option<String>,
+    /// The unit, and whose it is, where it is not the one that we run in: then the entries are filed under it as well.
+    pub unit: Option<(Manager, String)>,
     /// Why it counts as hung, or why nothing is known of it.
     pub reason: String,
     /// That it hangs is known. Else it could not be probed, and systemd's own timer is about to act.

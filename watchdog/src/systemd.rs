@@ -10,6 +10,7 @@ mod own_unit;
 pub(crate) mod relay;
 pub(crate) mod reloads;
 pub(crate) mod restarts;
+pub(crate) mod scope;
 pub(crate) mod shall_restart;
 pub(crate) mod stopping;
 pub(crate) mod unit_name;

@@ -53,6 +53,7 @@ pub use self::lines::{Complaint, Fault};
 pub use self::manager::{Manager, ManagerError};
 pub use self::name::UnitName;
 pub use self::value::{Statuses, Value};
+pub use crate::systemd::scope::Scope;
 
 pub mod command;
 pub mod files;
@@ -66,15 +67,6 @@ pub mod specifier;
 pub mod table;
 pub mod value;
 pub mod words;
-
-/// Whose units.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    /// PID 1's.
-    System,
-    /// Those of the user that we run as: `systemctl --user`.
-    User,
-}
 
 /// What systemd makes of a unit's files.
 #[derive(Debug, Clone, PartialEq, Eq)]

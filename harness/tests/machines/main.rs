@@ -32,6 +32,7 @@ mod starting;
 mod starvation;
 mod stopping;
 mod units;
+mod user_manager;
 mod wrapped;
 
 /// Most of a test is waiting for a hang to be noticed, so more of them run at once than there are cores.
@@ -145,6 +146,8 @@ fn run() {
         starvation::a_starved_service_has_more_time_to_answer_and_is_not_restarted,
         starvation::a_starved_service_is_restarted_where_pressure_is_not_to_count,
         units::a_unit_is_read_as_systemd_reads_it,
+        user_manager::a_guard_ends_the_service_of_the_manager_that_is_meant,
+        user_manager::a_wrapped_service_of_a_user_is_restarted_and_counts_its_own_restarts,
         family_signals::each_process_gets_what_it_gets_without_sd_watchdog_and_as_often,
         stopping::a_service_that_drains_while_it_is_stopped_is_not_taken_for_one_that_hangs,
         main_process::a_pid_file_that_makes_another_the_main_process_is_said_before_systemd_ends_the_service,

@@ -61,9 +61,21 @@ pub struct GuardArgs {
     #[arg(long, value_name = "PATH", help_heading = "Guarding")]
     #[arg(
         long_help = "While this file exists, UNIT is left alone. Where its file system does not answer, what it said last \
-        holds [default: /run/sd-watchdog/UNIT.maintenance]"
+        holds [default: /run/sd-watchdog/UNIT.maintenance; of a user's unit XDG_RUNTIME_DIR/sd-watchdog/UNIT.maintenance]"
     )]
     pub maintenance_file: Option<PathBuf>,
+
+    /// UNIT is one of systemctl --user
+    #[arg(long, conflicts_with = "system", help_heading = "Guarding")]
+    #[arg(
+        long_help = "UNIT is one of the manager of the user that runs this, as in systemctl --user. Without --user and \
+        --system: of the manager that runs this guard, or of the system's"
+    )]
+    pub user: bool,
+
+    /// UNIT is one of the system's manager, whoever runs this guard
+    #[arg(long, help_heading = "Guarding", hide_short_help = true)]
+    pub system: bool,
 
     #[command(flatten)]
     pub outside: OutsideArgs,

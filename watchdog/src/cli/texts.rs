@@ -139,6 +139,10 @@ pub const GUARD: Texts = Texts {
             what: "First only look what it would do",
             command: &["sd-watchdog guard nginx --http http://127.0.0.1/ --dry-run"],
         },
+        Example {
+            what: "A unit of systemctl --user",
+            command: &["sd-watchdog guard --user syncthing --tcp 127.0.0.1:8384"],
+        },
     ],
     exit_status: &[
         ("0", "it was asked to stop"),
@@ -146,16 +150,19 @@ pub const GUARD: Texts = Texts {
         ("70", "the system refused what sd-watchdog needs"),
     ],
     environment: &[
-        ("NOTIFY_SOCKET", "where systemd listens, if guard runs as a unit of its own"),
-        ("WATCHDOG_USEC", "its own unit's WatchdogSec=; UNIT's timing is --watchdog"),
+        ("NOTIFY_SOCKET", "where systemd listens, if guard runs in a unit"),
+        ("WATCHDOG_USEC", "its own unit's WatchdogSec=; UNIT's is --watchdog"),
         ("INVOCATION_ID", "systemd runs this: hang reports go to the journal"),
-        ("JOURNAL_STREAM", "whether the log goes to the journal, as structured entries"),
+        ("JOURNAL_STREAM", "whether the log goes to the journal, as entries"),
+        ("XDG_RUNTIME_DIR", "where the user's manager listens (--user)"),
+        ("DBUS_SESSION_BUS_ADDRESS", "where its bus does (--user)"),
     ],
     files: &[
         ("/etc/sd-watchdog/NAME.conf", "options of sd-watchdog@NAME.service"),
         ("/run/sd-watchdog/UNIT.maintenance", "while it exists, UNIT is left alone"),
         ("/run/sd-watchdog/UNIT.restarts", "when UNIT was ended, for --max-restarts"),
         ("/run/sd-watchdog/UNIT.healthy", "which start of UNIT was healthy"),
+        ("XDG_RUNTIME_DIR/sd-watchdog", "the same, of a user's units"),
         ("/run/systemd/journal/socket", "where log entries and hang reports go"),
     ],
 };

@@ -1,7 +1,7 @@
-//! systemd's D-Bus interface, over its own socket or the system bus. Thin: nothing is decided here.
+//! systemd's D-Bus interface, over its own socket or the bus. Thin: nothing is decided here.
 //!
-//! As root, `/run/systemd/private` comes first: it works where no bus runs, and while the bus is the very service that
-//! hangs. There PID 1 is the peer, without a bus between: no names, no `Hello`, no match rules, and every signal about
+//! As root, `/run/systemd/private` comes first, as a user `$XDG_RUNTIME_DIR/systemd/private`: it works where no bus runs, and
+//! while the bus is the very service that hangs. There the manager is the peer, without a bus between: no names, no `Hello`, no match rules, and every signal about
 //! every unit comes whether it was asked for or not (`bus_foreach_bus` in systemd's src/core/dbus.c). What is not about
 //! UNIT is dropped as soon as its header is read.
 //!
@@ -20,10 +20,11 @@ use crate::guard::event::Failure;
 use crate::guard::settings::{Settings, Whom};
 use crate::guard::unit::Unit;
 use crate::kernel::alarm::timeout;
-use crate::systemd::dbus::names::{BUS, MANAGER, PRIVATE_SOCKET, PROPERTIES, SERVICE, SYSTEMD, UNIT};
+use crate::systemd::dbus::names::{BUS, MANAGER, PROPERTIES, SERVICE, SYSTEMD, UNIT};
 use crate::systemd::dbus::wire::{Argument, Incoming};
-use crate::systemd::dbus::{CallError, Connection, Property, Wanted, connect_to_bus};
+use crate::systemd::dbus::{CallError, Connection, Property, Wanted};
 use crate::systemd::job::JobType;
+use crate::systemd::scope::Scope;
 use crate::unit::UnitName;
 
 /// What connecting may take.
@@ -33,12 +34,25 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 pub enum BusError {
     #[error(
-        "systemd cannot be reached, neither at {PRIVATE_SOCKET} ({private}) nor over the system bus ({bus}): run this \
-         as root on a system that systemd runs"
+        "systemd cannot be reached, neither at {} ({private}) nor over its bus ({bus}): {}",
+        scope.private_socket().display(),
+        to_reach(*scope)
     )]
-    Unreachable { private: String, bus: String },
+    Unreachable { scope: Scope, private: String, bus: String },
     #[error("systemd does not answer as expected: {0}")]
     Strange(#[from] CallError),
+}
+
+fn to_reach(scope: Scope) -> &'static str {
+    match scope {
+        Scope::System => {
+            "run this as root on a system that systemd runs; the manager of a user needs that user, and --user"
+        }
+        Scope::User => {
+            "run this as the user whose manager it is, with that user's XDG_RUNTIME_DIR; without a login it runs after \
+             `loginctl enable-linger`"
+        }
+    }
 }
 
 /// A connection to systemd.
@@ -111,19 +125,20 @@ impl Changes {
 
 impl Bus {
     /// Connects, and asks systemd for its signals.
-    pub async fn connect() -> Result<(Self, Changes), BusError> {
-        let private = match within(Self::over_private_socket()).await {
+    pub async fn connect(scope: Scope) -> Result<(Self, Changes), BusError> {
+        let private = match within(Self::over_private_socket(scope)).await {
             Ok(bus) => return Ok(bus),
-            Err(error) => error,
+            Err(error) => error.to_string(),
         };
-        match within(Self::over_system_bus()).await {
-            Ok(bus) => Ok(bus),
-            Err(bus) => Err(BusError::Unreachable { private: private.to_string(), bus: bus.to_string() }),
-        }
+        within(Self::over_bus(scope)).await.map_err(|bus| BusError::Unreachable {
+            scope,
+            private,
+            bus: bus.to_string(),
+        })
     }
 
-    async fn over_private_socket() -> io::Result<(Self, Changes)> {
-        Self::over(UnixStream::connect(PRIVATE_SOCKET).await?).await
+    async fn over_private_socket(scope: Scope) -> io::Result<(Self, Changes)> {
+        Self::over(UnixStream::connect(scope.private_socket()).await?).await
     }
 
     /// Over a socket at the other end of which systemd itself is.
@@ -140,8 +155,8 @@ impl Bus {
         Ok((Self { connection, subject }, Changes { received: changes, ahead: VecDeque::new() }))
     }
 
-    async fn over_system_bus() -> io::Result<(Self, Changes)> {
-        let (bus, changes) = Self::open(connect_to_bus().await?).await?;
+    async fn over_bus(scope: Scope) -> io::Result<(Self, Changes)> {
+        let (bus, changes) = Self::open(scope.connect_to_bus().await?).await?;
         bus.subscribe().await.map_err(io::Error::other)?;
         Ok((bus, changes))
     }

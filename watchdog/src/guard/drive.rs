@@ -30,6 +30,7 @@ use crate::probe::Probes;
 use crate::report::Recent;
 use crate::service::children::Children;
 use crate::systemd::notify::Notifier;
+use crate::systemd::scope::Scope;
 use crate::unit::UnitName;
 use crate::words::log;
 use crate::words::metrics;
@@ -49,6 +50,8 @@ const NO_LINE: &str = "systemd is out of reach";
 
 /// What a guard is made of.
 pub struct Guard<'a> {
+    /// Whose UNIT is.
+    pub scope: Scope,
     /// UNIT
     pub name: UnitName,
     /// When it hangs, and what then.
@@ -77,7 +80,7 @@ pub fn run(guard: Guard<'_>) -> Result<ExitCode, GuardError> {
     let end = runtime.block_on(async {
         let signals =
             Signals::block().map_err(|source| GuardError::System { what: "block signals", source })?;
-        let bus = first_bus().await?;
+        let bus = first_bus(guard.scope).await?;
         drive(guard, bus, &signals).await
     });
     // A name lookup may hang in its thread; there is nothing to wait for.
@@ -86,10 +89,10 @@ pub fn run(guard: Guard<'_>) -> Result<ExitCode, GuardError> {
 }
 
 /// Early at boot the bus can be there before systemd is on it.
-async fn first_bus() -> Result<(Bus, Changes), BusError> {
+async fn first_bus(scope: Scope) -> Result<(Bus, Changes), BusError> {
     let give_up = Instant::now() + PATIENCE;
     loop {
-        match Bus::connect().await {
+        match Bus::connect(scope).await {
             Err(_) if Instant::now() < give_up => sleep(RETRY).await,
             result => return result,
         }
@@ -112,8 +115,19 @@ impl End {
 }
 
 async fn drive(guard: Guard<'_>, bus: (Bus, Changes), signals: &Signals) -> Result<(), GuardError> {
-    let Guard { name, rules, probes, notifier, maintenance, ledger, children, report, watchdog, outside } =
-        guard;
+    let Guard {
+        scope,
+        name,
+        rules,
+        probes,
+        notifier,
+        maintenance,
+        ledger,
+        children,
+        report,
+        watchdog,
+        outside,
+    } = guard;
     let exporter = Exporter::open(outside)?;
     let metrics = Metrics::new(Some(name.as_str()), Some(watchdog));
     let _structured = log::structured();
@@ -126,6 +140,7 @@ async fn drive(guard: Guard<'_>, bus: (Bus, Changes), signals: &Signals) -> Resu
     let known = (ledger.ends(), ledger.healthy());
     let state = GuardState::new(rules, name.clone(), &probes.to_string(), known, Instant::now());
     let mut driver = Driver {
+        scope,
         name: &name,
         probes,
         report,
@@ -145,7 +160,7 @@ async fn drive(guard: Guard<'_>, bus: (Bus, Changes), signals: &Signals) -> Resu
         exporter: &exporter,
     };
     let mut serving = pin!(exporter.serve(&metrics));
-    let mut follower = pin!(follow(&name, bus, &sender));
+    let mut follower = pin!(follow(scope, &name, bus, &sender));
     loop {
         tokio::select! {
             // In this order: what systemd says of UNIT comes before what follows from what it said earlier.
@@ -177,6 +192,7 @@ async fn drive(guard: Guard<'_>, bus: (Bus, Changes), signals: &Signals) -> Resu
 }
 
 struct Driver<'a> {
+    scope: Scope,
     name: &'a UnitName,
     probes: &'a Probes,
     report: &'a Reporter,
@@ -285,7 +301,7 @@ impl<'a> Driver<'a> {
         }
         for note in &notes {
             self.count(note);
-            note::log(self.name, note, &mut self.flapping);
+            note::log((self.scope, self.name), note, &mut self.flapping);
         }
     }
 

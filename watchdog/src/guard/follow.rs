@@ -13,6 +13,7 @@ use crate::guard::settings::Settings;
 use crate::guard::unit::{Instance, Job, Standing, Unit};
 use crate::kernel::alarm::sleep;
 use crate::systemd::job::JobType;
+use crate::systemd::scope::Scope;
 use crate::unit::UnitName;
 
 /// From one attempt to connect to the next: the first, and the longest. Each is twice the one before.
@@ -41,13 +42,13 @@ pub struct Line {
 }
 
 /// Tells its news for ever. `first` is a connection that is there already.
-pub async fn follow(name: &UnitName, first: (Bus, Changes), news: &UnboundedSender<News>) {
+pub async fn follow(scope: Scope, name: &UnitName, first: (Bus, Changes), news: &UnboundedSender<News>) {
     let (shortest, longest) = BACK_OFF;
     let (mut bus, mut pause) = (Some(first), shortest);
     loop {
         let connected = match bus.take() {
             Some(bus) => Ok(bus),
-            None => Bus::connect().await,
+            None => Bus::connect(scope).await,
         };
         let why = match connected {
             Ok(bus) => match attend(name, bus, news).await {

@@ -11,6 +11,7 @@
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -96,10 +97,18 @@ fn read(path: &Path) -> Option<String> {
     }
 }
 
+/// Its directory is made: only the system's manager has a unit of ours that does (`RuntimeDirectory=`).
+///
 /// There may be two guards of one unit (one with --dry-run), so the draft has a name of its own.
 fn replace(path: &Path, content: &str) -> io::Result<()> {
     let mut draft = path.as_os_str().to_owned();
     draft.push(format!(".{}", std::process::id()));
+    if let Some(directory) = path.parent()
+        && let Err(error) = fs::DirBuilder::new().mode(0o700).create(directory)
+        && error.kind() != io::ErrorKind::AlreadyExists
+    {
+        return Err(error);
+    }
     fs::write(&draft, content)?;
     fs::rename(&draft, path).inspect_err(|_| drop(fs::remove_file(&draft)))
 }
@@ -177,7 +186,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_written_is_said_so() {
-        let ledger = Ledger::new(Path::new("/nonexistent"), "x.service", 0);
+        let ledger = Ledger::new(Path::new("/nonexistent/below"), "x.service", 0);
         assert!(ledger.keep_ends(&[]).is_err());
         assert!(ledger.keep_health(&instance(7)).is_err());
     }

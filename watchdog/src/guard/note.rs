@@ -8,6 +8,7 @@ use crate::guard::rules::Rules;
 use crate::guard::settings::Whom;
 use crate::hang::flapping::Flapping;
 use crate::service::signals;
+use crate::systemd::scope::Scope;
 use crate::unit::UnitName;
 use crate::words::outcome::Reason;
 use crate::words::span::{Span, rounded};
@@ -82,7 +83,7 @@ pub fn flapped(unit: &UnitName, flapping: &mut Flapping, now: Instant) {
 }
 
 /// Logs it, unless there is too much of its kind.
-pub fn log(unit: &UnitName, note: &Note, flapping: &mut Flapping) {
+pub fn log((scope, unit): (Scope, &UnitName), note: &Note, flapping: &mut Flapping) {
     let is_to_be_said = match note {
         Note::Unhealthy { .. } => flapping.began(Instant::now()),
         Note::Recovered { .. } => flapping.ended(),
@@ -90,7 +91,7 @@ pub fn log(unit: &UnitName, note: &Note, flapping: &mut Flapping) {
         _ => true,
     };
     if is_to_be_said {
-        say(unit, note);
+        say(scope.systemctl(), unit, note);
     }
 }
 
@@ -109,7 +110,7 @@ fn outlook(unit: &UnitName, comeback: &Comeback, plan: &str, is_own_will: bool, 
     }
 }
 
-fn say(unit: &UnitName, note: &Note) {
+fn say(systemctl: &str, unit: &UnitName, note: &Note) {
     match note {
         Note::NotThere => {
             tracing::warn!("{unit} does not exist; waiting for it. Is the name right?");
@@ -119,7 +120,7 @@ fn say(unit: &UnitName, note: &Note) {
         }
         Note::NeverHealthy { grace, reason } => tracing::warn!(
             "{unit} HAS NOT BEEN HEALTHY ONCE IN {} AND IS LEFT ALONE until it is, since a probe that is wrong must not end \
-             a healthy service. Is the probe right? If so, look into it, then run `systemctl restart {unit}`. {reason}",
+             a healthy service. Is the probe right? If so, look into it, then run `{systemctl} restart {unit}`. {reason}",
             Span(*grace)
         ),
         Note::Answers { target, took } => {
@@ -149,12 +150,12 @@ fn say(unit: &UnitName, note: &Note) {
         }
         Note::LeftAlone { reason, obstacle } => tracing::error!(
             "{unit} HANGS AND IS LEFT ALONE: nobody would start it again ({obstacle}); {}. Look into it, then run \
-             `systemctl restart {unit}`. {reason}",
+             `{systemctl} restart {unit}`. {reason}",
             obstacle.remedy()
         ),
         Note::Exhausted { reason, limit, window } => tracing::error!(
             "{unit} HANGS AND IS LEFT ALONE: it was ended {limit} times within {} already (--max-restarts). \
-             Look into it, then run `systemctl restart {unit}`. {reason}",
+             Look into it, then run `{systemctl} restart {unit}`. {reason}",
             Span(*window)
         ),
         Note::Signalling { signal, whom: Whom::Main } => {
@@ -173,13 +174,13 @@ fn say(unit: &UnitName, note: &Note) {
         Note::CannotStart { why } => tracing::error!("{unit} was ended and cannot be started again: {why}"),
         Note::NotStarted { why } => {
             tracing::warn!(
-                "{unit} was ended and is not started again ({why}); `systemctl start {unit}` does it"
+                "{unit} was ended and is not started again ({why}); `{systemctl} start {unit}` does it"
             );
         }
         Note::StaysDown { result } => tracing::error!(
             "{unit} STAYS DOWN after its hang (Result={result}): its start failed, or was one too many (StartLimitBurst=), as \
-             `systemctl status {unit}` says. Look into it, then run `systemctl reset-failed {unit}` and \
-             `systemctl start {unit}`"
+             `{systemctl} status {unit}` says. Look into it, then run `{systemctl} reset-failed {unit}` and \
+             `{systemctl} start {unit}`"
         ),
         Note::Starting => tracing::info!("starting {unit} again: systemd has left it dead"),
         Note::GaveWay => {

@@ -10,6 +10,7 @@ use super::summary;
 use super::table::{counted, full, groups, lines};
 use super::{Report, ReportId};
 use crate::kernel::process::{Process, Thread};
+use crate::systemd::scope::Scope;
 
 /// `MESSAGE_ID` of a report's summary.
 pub const SUMMARY_MESSAGE_ID: &str = "7d6bdef4841346f99dfe63b9be64e1da";
@@ -30,7 +31,7 @@ pub fn command_entry(
     output: &[u8],
     ended: &str,
     id: ReportId,
-    unit: Option<&str>,
+    unit: Option<&(Scope, String)>,
 ) -> Entry {
     let command: Vec<_> = argv.iter().map(|argument| argument.as_bytes()).collect();
     let command = crate::kernel::proc::command_line(&command.join(&0));
@@ -51,11 +52,13 @@ pub fn command_entry(
 }
 
 /// Files the entry under the unit that it is about, if that is not the one that we run in.
-fn about(entry: Entry, unit: Option<&str>) -> Entry {
-    match unit {
-        Some(unit) => entry.object_unit(unit).field("HANGPROOF_UNIT", unit),
-        None => entry,
-    }
+fn about(entry: Entry, unit: Option<&(Scope, String)>) -> Entry {
+    let Some((scope, unit)) = unit else { return entry };
+    let entry = match scope {
+        Scope::System => entry.object_unit(unit),
+        Scope::User => entry.object_user_unit(unit),
+    };
+    entry.field("HANGPROOF_UNIT", unit)
 }
 
 fn whole(report: &Report) -> Entry {
@@ -69,7 +72,7 @@ fn whole(report: &Report) -> Entry {
         .collect();
     let gaps: Vec<_> = snapshot.gaps.iter().map(ToString::to_string).collect();
     let message = format!("{}. All of it: journalctl -o verbose HANGPROOF_REPORT_ID={id}", report.summary());
-    let mut entry = about(Entry::new(Priority::Error, &message), context.unit.as_deref())
+    let mut entry = about(Entry::new(Priority::Error, &message), context.unit.as_ref())
         .message_id(SUMMARY_MESSAGE_ID)
         .field("HANGPROOF_EVENT", "hang_report")
         .field("HANGPROOF_REPORT_ID", id.to_string())
@@ -128,7 +131,7 @@ fn one(report: &Report, process: &Process) -> Entry {
     // With these journald files the entry under the unit; in our own unit it is there anyway.
     let entry = Entry::new(Priority::Warning, &message.join("\n"));
     let entry = if context.unit.is_some() { entry.object_pid(process.pid) } else { entry };
-    about(entry, context.unit.as_deref())
+    about(entry, context.unit.as_ref())
         .message_id(PROCESS_MESSAGE_ID)
         .field("HANGPROOF_EVENT", "hang_report_process")
         .field("HANGPROOF_REPORT_ID", id.to_string())

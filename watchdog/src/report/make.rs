@@ -10,6 +10,7 @@ use super::{COMMAND_MESSAGE_ID, Collector, Context, ProbeRecord, Report, Scope, 
 use crate::service::children::Children;
 use crate::service::command;
 use crate::service::command::Finished;
+use crate::systemd::scope::Scope as Manager;
 use crate::words::journal::Entry;
 
 /// The most of `--on-hang-exec`'s output that goes to the journal, in bytes.
@@ -18,8 +19,8 @@ const MOST_OUTPUT: usize = 256 * 1024;
 /// A report to be made.
 #[derive(Debug)]
 pub struct Order {
-    /// The unit, where it is not the one that we run in.
-    pub unit: Option<String>,
+    /// The unit, and whose it is, where it is not the one that we run in.
+    pub unit: Option<(Manager, String)>,
     /// Whose processes.
     pub scope: Scope,
     /// The main process, for `%p`.
@@ -57,7 +58,7 @@ pub async fn make(order: Order, children: Rc<Children>) {
             Ok(finished) => (finished.output.as_slice(), ended(finished)),
             Err(error) => (&[][..], error.to_string()),
         };
-        entries.push(command_entry(&argv, output, &how, report.id, report.context.unit.as_deref()));
+        entries.push(command_entry(&argv, output, &how, report.id, report.context.unit.as_ref()));
     }
     publish(&report, &entries, Outlet::open(), deadline).await;
 }

@@ -31,7 +31,7 @@ pub(super) fn render(report: &Report) -> String {
     let Report { snapshot, context, diagnosis, .. } = report;
     let mut text = vec![format!(
         "{} {}: {}",
-        context.unit.as_deref().unwrap_or("The service"),
+        context.unit.as_ref().map_or("The service", |(_, unit)| unit),
         if context.is_certain { "hangs" } else { "may hang" },
         shortened(&context.reason, MAX_WORDS)
     )];

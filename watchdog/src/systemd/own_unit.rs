@@ -1,8 +1,8 @@
 //! The unit that we ourselves are in, as systemd has it. A connection is too much to keep for that: it is made for a question.
 //!
 //! The manager that is asked is the one that we notify. Its own socket, which lets in its own user, is beside the one for
-//! notifications: `/run/systemd/notify` and `private`, and so below `/run/user/UID`. Where the system's does not let us
-//! in, the system bus does.
+//! notifications: `/run/systemd/notify` and `private`, and so below `/run/user/UID`. Where that does not let us in, the bus
+//! of the same manager does.
 
 use std::ffi::OsStr;
 use std::io;
@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 
 use tokio::net::UnixStream;
 
-use crate::systemd::dbus::names::PRIVATE_SOCKET;
 use crate::systemd::dbus::wire::Argument;
-use crate::systemd::dbus::{CallError, Connection, NoSignals, Property, connect_to_bus};
+use crate::systemd::dbus::{CallError, Connection, NoSignals, Property};
 use crate::systemd::job::JobType;
+use crate::systemd::scope::Scope;
 
 /// It, and the connection over which it is asked.
 pub(super) struct OwnUnit {
@@ -28,7 +28,7 @@ impl OwnUnit {
         let private = private_socket(std::env::var_os("NOTIFY_SOCKET").as_deref())
             .ok_or_else(|| io::Error::other("it is not known where it listens"))?;
         match Self::over_private_socket(&private).await {
-            Err(_) if private == Path::new(PRIVATE_SOCKET) => Self::over_bus(connect_to_bus().await?).await,
+            Err(_) => Self::over_bus(Scope::own().connect_to_bus().await?).await,
             unit => unit,
         }
     }

@@ -16,9 +16,9 @@ use super::search::{self, Found};
 use super::{Load, Made, Scope, Unit};
 use crate::kernel::alarm;
 use crate::kernel::runtime::runtime;
-use crate::systemd::dbus::names::{MANAGER, MANAGER_PATH, PRIVATE_SOCKET, PROPERTIES, SYSTEMD};
+use crate::systemd::dbus::names::{MANAGER, MANAGER_PATH, PROPERTIES, SYSTEMD};
 use crate::systemd::dbus::wire::{Argument, Call, Incoming};
-use crate::systemd::dbus::{CallError, Connection, NoSignals, Property, connect_to_bus, connect_to_user_bus};
+use crate::systemd::dbus::{CallError, Connection, NoSignals, Property};
 
 /// For a question about one unit. A manager that reads its configuration anew on a big host needs seconds.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -150,7 +150,7 @@ async fn within<T>(work: impl Future<Output = Result<T, ManagerError>>) -> Resul
 }
 
 async fn connect(scope: Scope) -> Result<Connection, ManagerError> {
-    let socket = private_socket(scope);
+    let socket = scope.private_socket();
     let over_private = async {
         let (connection, _) = Connection::open(UnixStream::connect(&socket).await?, NoSignals).await?;
         Ok::<_, io::Error>(connection)
@@ -160,11 +160,7 @@ async fn connect(scope: Scope) -> Result<Connection, ManagerError> {
         Err(error) => error,
     };
     let over_bus = async {
-        let stream = match scope {
-            Scope::System => connect_to_bus().await?,
-            Scope::User => connect_to_user_bus(&runtime_directory()).await?,
-        };
-        let (connection, _) = Connection::open(stream, NoSignals).await?;
+        let (connection, _) = Connection::open(scope.connect_to_bus().await?, NoSignals).await?;
         connection.bus("Hello", &[]).await?;
         Ok::<_, io::Error>(connection)
     };
@@ -174,19 +170,6 @@ async fn connect(scope: Scope) -> Result<Connection, ManagerError> {
         bus: bus.to_string(),
     };
     over_bus.await.map_err(unreachable)
-}
-
-/// `$XDG_RUNTIME_DIR`, which pam_systemd(8) makes.
-fn runtime_directory() -> PathBuf {
-    let of_user = || format!("/run/user/{}", rustix::process::geteuid().as_raw()).into();
-    std::env::var_os("XDG_RUNTIME_DIR").map_or_else(of_user, PathBuf::from)
-}
-
-fn private_socket(scope: Scope) -> PathBuf {
-    match scope {
-        Scope::System => PRIVATE_SOCKET.into(),
-        Scope::User => runtime_directory().join("systemd/private"),
-    }
 }
 
 /// What of a unit's properties is not a directive's.

@@ -45,6 +45,13 @@ impl Membership {
     pub(crate) fn unit(&self) -> Option<&str> {
         self.paths().find_map(|(_, path)| unit_path(path)?.rsplit('/').next())
     }
+
+    /// Whether that is a user's: below `user@UID.service`, in which that user's manager runs.
+    pub(crate) fn is_of_user_manager(&self) -> bool {
+        let above = self.paths().find_map(|(_, path)| unit_path(path)?.rsplit_once('/'));
+        let is_manager = |name: &str| name.starts_with("user@") && name.ends_with(".service");
+        above.is_some_and(|(above, _)| above.split('/').any(is_manager))
+    }
 }
 
 /// The path of the innermost service or scope: a process may be in a group below its unit's (`DelegateSubgroup=`).

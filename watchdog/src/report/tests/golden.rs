@@ -78,7 +78,7 @@ fn deadlock() -> Report {
         ..snapshot(vec![main, logger])
     };
     let context = Context {
-        unit: Some("buggy.service".to_owned()),
+        unit: Some((Manager::System, "buggy.service".to_owned())),
         reason: "3 probes in a row failed".to_owned(),
         is_certain: true,
         probes: vec![
@@ -182,14 +182,21 @@ fn the_summary_of_a_big_unit_fits_a_screen_still() {
 fn the_output_of_a_command_is_an_entry_of_the_same_report() {
     let id = ReportId::random();
     let argv = ["gdb", "-p", "7", "-ex", "bt full"].map(std::ffi::OsString::from);
-    let entry =
-        command_entry(&argv, b"#0 futex_wait\n#1 \xff\n", "exited with code 0", id, Some("a.service"));
+    let output = b"#0 futex_wait\n#1 \xff\n";
+    let of = |manager| {
+        let unit = (manager, "a.service".to_owned());
+        command_entry(&argv, output, "exited with code 0", id, Some(&unit))
+    };
+    let entry = of(Manager::System);
     assert_eq!(
         entry.text("MESSAGE"),
         Some("gdb -p 7 -ex 'bt full': exited with code 0\n#0 futex_wait\n#1 \u{fffd}")
     );
     assert_eq!(entry.text("HANGPROOF_REPORT_ID"), Some(&*id.to_string()));
     assert_eq!(entry.text("OBJECT_SYSTEMD_UNIT"), Some("a.service"));
+    let users = of(Manager::User);
+    let fields = (users.text("OBJECT_SYSTEMD_USER_UNIT"), users.text("HANGPROOF_UNIT"));
+    assert_eq!((fields, users.text("OBJECT_SYSTEMD_UNIT")), ((Some("a.service"), Some("a.service")), None));
     assert!(entry.fields().any(|field| field == ("HANGPROOF_COMMAND_OUTPUT", b"#0 futex_wait\n#1 \xff\n")));
     let silent = command_entry(&argv[..1], b"\n", "killed after 400 ms", id, None);
     assert_eq!(silent.text("MESSAGE"), Some("gdb: killed after 400 ms, without a word"));

@@ -58,6 +58,12 @@ impl Entry {
         self.field("OBJECT_SYSTEMD_UNIT", unit)
     }
 
+    /// The same of a unit of the user's that sends it: `journalctl --user -u UNIT`.
+    #[must_use]
+    pub fn object_user_unit(self, unit: &str) -> Self {
+        self.field("OBJECT_SYSTEMD_USER_UNIT", unit)
+    }
+
     /// Adds a field; one name may come several times. Values may hold any bytes.
     ///
     /// Names are capitals, digits and underscores, begin with a capital and are at most 64 bytes long. journald drops

@@ -38,7 +38,7 @@ async fn followed(test: impl AsyncFnOnce(&Systemd, &mut UnboundedReceiver<News>)
     let followed = async {
         tokio::select! {
             () = played => {}
-            () = follow(&name, (bus, changes), &sender) => {}
+            () = follow(Scope::System, &name, (bus, changes), &sender) => {}
         }
     };
     tokio::select! {
