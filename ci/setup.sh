@@ -133,7 +133,7 @@ install_cargo_tools() {
     rm -rf -- "$work"
 }
 
-mapfile -t packages < <(missing systemd dbus util-linux procps curl shellcheck groff-base mandoc gcc libc6-dev mmdebstrap \
+mapfile -t packages < <(missing systemd dbus util-linux procps curl openssl shellcheck groff-base mandoc gcc libc6-dev mmdebstrap \
     debian-archive-keyring)
 [ ${#packages[@]} -eq 0 ] || apt_install "${packages[@]}"
 mapfile -t peers < <(missing nginx-light redis-server python3 python3-grpcio dnsmasq tinyproxy postgresql \

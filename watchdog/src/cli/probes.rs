@@ -164,7 +164,13 @@ pub struct ProbeArgs {
 
     /// With https:// : accept any certificate
     #[cfg(feature = "tls")]
-    #[arg(long, hide_short_help = true, help_heading = "What the probes send and expect")]
+    #[arg(
+        long,
+        hide_short_help = true,
+        help_heading = "What the probes send and expect",
+        long_help = "With https:// : accept any certificate, whatever is wrong with it. It proves nothing about who answers: \
+        what is sent, secrets in headers too, may be sent to anybody"
+    )]
     pub insecure: bool,
 
     /// With --tcp and --unix: send this first; \r, \n, \t, \0, \\ and \xHH are understood

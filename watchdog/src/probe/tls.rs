@@ -17,6 +17,8 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+pub use self::algorithms::SUPPORTED;
+pub use self::refused::Refused;
 use self::renewed::Renewed;
 use self::verify::{Anyone, TrustedItself};
 use super::broken::broken;
@@ -25,6 +27,11 @@ use super::plain::Plain;
 use crate::cli::ProbeArgs;
 use crate::words::outcome::{Cause, Reason};
 
+mod agreement;
+mod algorithms;
+mod certificate;
+mod proof;
+mod refused;
 mod renewed;
 mod verify;
 
@@ -103,9 +110,9 @@ impl Trust {
 }
 
 fn config(whom: &Whom) -> Result<ClientConfig, TlsError> {
-    let provider = Arc::new(ring::default_provider());
+    let provider = Arc::new(provider());
     let verifier: Arc<dyn ServerCertVerifier> = match whom {
-        Whom::Anyone => Arc::new(Anyone::new(&provider)),
+        Whom::Anyone => Arc::new(Anyone),
         Whom::System | Whom::File(_) => Arc::new(Renewed::new(whom.clone(), Arc::clone(&provider))?),
     };
     let mut config = ClientConfig::builder_with_provider(provider)
@@ -118,12 +125,20 @@ fn config(whom: &Whom) -> Result<ClientConfig, TlsError> {
     Ok(config)
 }
 
+/// What ring can, and what it lacks and services use.
+fn provider() -> CryptoProvider {
+    let mut provider = ring::default_provider();
+    provider.kx_groups.push(&agreement::P521);
+    provider.signature_verification_algorithms = algorithms::SUPPORTED_ALGORITHMS;
+    provider
+}
+
 fn trusted(whom: &Whom, provider: &Arc<CryptoProvider>) -> Result<TrustedItself, TlsError> {
     let (roots, certificates) = match whom {
         Whom::File(path) => file(path)?,
-        Whom::System | Whom::Anyone => (system()?, Vec::new()),
+        Whom::System | Whom::Anyone => system()?,
     };
-    Ok(TrustedItself::new(verifier(roots, provider)?, certificates))
+    Ok(TrustedItself::new(verifier(roots, provider)?, &certificates))
 }
 
 fn verifier(
@@ -135,15 +150,15 @@ fn verifier(
         .map_err(|error| TlsError::Setup { problem: error.to_string() })
 }
 
-fn system() -> Result<RootCertStore, TlsError> {
+fn system() -> Result<(RootCertStore, Vec<CertificateDer<'static>>), TlsError> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(found.certs);
+    roots.add_parsable_certificates(found.certs.iter().cloned());
     if roots.is_empty() {
         let problem = found.errors.first().map(|error| format!(" ({error})")).unwrap_or_default();
         return Err(TlsError::NoRoots { problem });
     }
-    Ok(roots)
+    Ok((roots, found.certs))
 }
 
 /// A FIFO would be waited for without end, and a device has none.

@@ -2,8 +2,9 @@
 
 use std::io;
 
-use rustls::{AlertDescription, CertificateError};
+use rustls::{AlertDescription, CertificateError, PeerMisbehaved};
 
+use super::tls::{Refused, SUPPORTED};
 use crate::words::outcome::{Cause, Reason};
 
 /// The reason in an error of TLS; [`None`] for any other error.
@@ -13,6 +14,11 @@ pub fn reason(error: &io::Error) -> Option<Reason> {
 }
 
 fn explain(error: &rustls::Error) -> String {
+    if let rustls::Error::InvalidCertificate(error) = error
+        && let Some(refused) = Refused::of(error)
+    {
+        return refused.to_string();
+    }
     match error {
         rustls::Error::InvalidCertificate(error) => match error {
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
@@ -24,7 +30,7 @@ fn explain(error: &rustls::Error) -> String {
             CertificateError::UnknownIssuer => "unknown issuer, also after what is trusted was read again; give it with --ca-file".to_owned(),
             CertificateError::NotValidForName => "certificate is for another name".to_owned(),
             CertificateError::NotValidForNameContext { expected, presented } => {
-                let names = if presented.is_empty() { "no name".to_owned() } else { names(presented) };
+                let names = if presented.is_empty() { "no name (a common name is none)".to_owned() } else { names(presented) };
                 format!("certificate is for {names}, not for {}", expected.to_str())
             }
             CertificateError::BadSignature => {
@@ -46,6 +52,18 @@ fn explain(error: &rustls::Error) -> String {
         rustls::Error::AlertReceived(AlertDescription::UnrecognisedName) => {
             "the service goes by another name; give that with --server-name".to_owned()
         }
+        // The service looks for a certificate that we can verify, and has none: RFC 8446, section 4.4.2.2.
+        rustls::Error::AlertReceived(AlertDescription::HandshakeFailure) => format!(
+            "the service has nothing in common with this probe, be it the kind of its key, the cipher or the group; {SUPPORTED}, \
+            over TLS 1.2 and 1.3"
+        ),
+        rustls::Error::AlertReceived(AlertDescription::ProtocolVersion) => {
+            "the service wants another version; supported are TLS 1.2 and 1.3".to_owned()
+        }
+        rustls::Error::PeerMisbehaved(PeerMisbehaved::SignedKxWithWrongAlgorithm) => format!(
+            "the service's key is for RSA-PSS alone, or Ed448, which is not supported over TLS 1.2; have it speak TLS 1.3, or give \
+            it another key; {SUPPORTED}"
+        ),
         rustls::Error::AlertReceived(alert) => format!("the service refuses: {alert:?}"),
         error => error.to_string(),
     }

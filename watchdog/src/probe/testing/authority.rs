@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use tempfile::NamedTempFile;
 
@@ -34,14 +35,28 @@ impl Authority {
     }
 
     /// A server with a certificate for `names`, valid in the years from `from` until `to`.
-    pub fn server(&self, names: &[&str], (from, to): (i32, i32)) -> ServerConfig {
+    pub fn server(&self, names: &[&str], years: (i32, i32)) -> ServerConfig {
         let key = KeyPair::generate().expect("a key");
+        server(self.certificate(names, years, &key), &key)
+    }
+
+    /// A server with a certificate for `names`, and the key of another.
+    pub fn server_without_key(&self, names: &[&str]) -> ServerConfig {
+        let [its, another] = [KeyPair::generate().expect("a key"), KeyPair::generate().expect("a key")];
+        let mut config = self.server(names, VALID);
+        let key = PrivateKeyDer::try_from(another.serialize_der()).expect("a key");
+        let key = config.crypto_provider().key_provider.load_private_key(key).expect("a key");
+        let certified = CertifiedKey::new(vec![self.certificate(names, VALID, &its)], key);
+        config.cert_resolver = Arc::new(SingleCertAndKey::from(certified));
+        config
+    }
+
+    fn certificate(&self, names: &[&str], (from, to): (i32, i32), key: &KeyPair) -> CertificateDer<'static> {
         let mut params = CertificateParams::new(strings(names)).expect("names");
         params.distinguished_name.push(DnType::CommonName, "a server of the tests");
         params.not_before = rcgen::date_time_ymd(from, 1, 1);
         params.not_after = rcgen::date_time_ymd(to, 1, 1);
-        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
-        server(certificate.der().clone(), &key)
+        params.signed_by(key, &self.issuer).expect("a certificate").der().clone()
     }
 }
 

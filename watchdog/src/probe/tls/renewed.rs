@@ -8,8 +8,9 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 
-use super::verify::TrustedItself;
-use super::{TlsError, Whom, trusted};
+use super::refused::Refused;
+use super::verify::{TrustedItself, is_about_issuer, unsupported};
+use super::{TlsError, Whom, algorithms, proof, trusted};
 
 /// The file's or the system's trust, as it was read last.
 #[derive(Debug)]
@@ -38,14 +39,6 @@ impl Renewed {
     }
 }
 
-/// What another authority can mend; a certificate that has expired, or is somebody else's, it cannot.
-fn is_about_authority(refused: &CertificateError) -> bool {
-    matches!(
-        refused,
-        CertificateError::UnknownIssuer | CertificateError::BadSignature | CertificateError::Other(_)
-    )
-}
-
 impl ServerCertVerifier for Renewed {
     fn verify_server_cert(
         &self,
@@ -56,17 +49,26 @@ impl ServerCertVerifier for Renewed {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let verify = |trusted: &TrustedItself| {
-            trusted.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+            trusted.verify(end_entity, intermediates, server_name, ocsp_response, now)
         };
-        match verify(&self.current()) {
-            Err(Error::InvalidCertificate(refused)) if is_about_authority(&refused) => {
-                match self.read_again() {
-                    Ok(trusted) => verify(&trusted),
-                    Err(error) => {
-                        tracing::debug!("trust stays as it was: {error}");
-                        Err(Error::InvalidCertificate(refused))
-                    }
+        if let Some(kind) = unsupported(end_entity) {
+            return Err(Refused::Key(kind).into());
+        }
+        let verified = match verify(&self.current()) {
+            Err(Error::InvalidCertificate(refused)) if is_about_issuer(&refused) => match self.read_again() {
+                Ok(trusted) => verify(&trusted),
+                Err(error) => {
+                    tracing::debug!("trust stays as it was: {error}");
+                    Err(refused.into())
                 }
+            },
+            verified => verified,
+        };
+        match verified {
+            Err(Error::InvalidCertificate(CertificateError::BadSignature)) => {
+                let unsupported = self.current().unsupported(intermediates);
+                Err(unsupported
+                    .map_or(CertificateError::BadSignature.into(), |kind| Refused::Authority(kind).into()))
             }
             verified => verified,
         }
@@ -78,7 +80,8 @@ impl ServerCertVerifier for Renewed {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.current().verify_tls12_signature(message, certificate, signature)
+        proof::verify(message, certificate, signature)?;
+        Ok(HandshakeSignatureValid::assertion())
     }
 
     fn verify_tls13_signature(
@@ -87,10 +90,11 @@ impl ServerCertVerifier for Renewed {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.current().verify_tls13_signature(message, certificate, signature)
+        proof::verify(message, certificate, signature)?;
+        Ok(HandshakeSignatureValid::assertion())
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.current().supported_verify_schemes()
+        algorithms::schemes()
     }
 }

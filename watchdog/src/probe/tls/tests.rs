@@ -1,3 +1,6 @@
+mod against_curl;
+mod issuing;
+
 use std::io::Write;
 
 use crate::probe::Deadline;
@@ -147,18 +150,32 @@ fn a_service_is_spoken_to_by_the_name_that_is_given() {
     assert_eq!(reason(&["--http", &url, "--insecure"], AMPLE), HEALTHY);
 }
 
-#[test]
-fn a_service_that_wants_another_name_is_unhealthy_with_the_option() {
-    let peer = Peer::new(|mut stream| {
+/// The reason where a service answers the greeting with this fatal alert (RFC 8446, section 6).
+fn alerted(number: u8) -> String {
+    let peer = Peer::new(move |mut stream| {
         let _ = std::io::Read::read(&mut stream, &mut [0; 4096]);
-        // A fatal alert: unrecognized_name (RFC 6066, section 9).
-        let _ = stream.write_all(&[21, 3, 3, 0, 2, 2, 112]);
+        let _ = stream.write_all(&[21, 3, 3, 0, 2, 2, number]);
         until_closed(stream);
     });
-    assert_eq!(
-        reason(&["--http", &format!("https://{}/", peer.address), "--insecure"], AMPLE),
-        "TLS: the service goes by another name; give that with --server-name"
+    reason(&["--http", &format!("https://{}/", peer.address), "--insecure"], AMPLE)
+}
+
+#[test]
+fn a_service_that_refuses_is_unhealthy_with_what_helps() {
+    let supported = "supported are RSA with 2048 to 8192 bits (RSA-PSS with a salt as long as the hash), ECDSA on P-256, \
+        P-384 and P-521, with SHA-256, -384 and -512, and Ed25519";
+    let nothing = format!(
+        "the service has nothing in common with this probe, be it the kind of its key, the cipher or the group; {supported}, \
+        over TLS 1.2 and 1.3"
     );
+    for (alert, expected) in [
+        (40, nothing.as_str()),
+        (70, "the service wants another version; supported are TLS 1.2 and 1.3"),
+        (112, "the service goes by another name; give that with --server-name"),
+        (80, "the service refuses: InternalError"),
+    ] {
+        assert_eq!(alerted(alert), format!("TLS: {expected}"));
+    }
 }
 
 #[test]
@@ -166,6 +183,16 @@ fn insecure_takes_any_certificate() {
     let authority = Authority::new();
     for config in [authority.server(&["example.org"], (2020, 2021)), its_own_authority(&["example.org"]).0] {
         assert_eq!(probe("127.0.0.1", config, &["--insecure"]), HEALTHY);
+    }
+}
+
+#[test]
+fn a_service_without_the_key_of_its_certificate_is_unhealthy_whoever_is_trusted() {
+    let authority = Authority::new();
+    for trust in [&["--insecure"][..], &["--ca-file", authority.path()]] {
+        let config = authority.server_without_key(&["127.0.0.1"]);
+        let reason = probe("127.0.0.1", config, trust);
+        assert_eq!(reason, "TLS: the service does not hold the key of its certificate");
     }
 }
 
