@@ -34,6 +34,7 @@ mod stopping;
 mod units;
 mod user_manager;
 mod wrapped;
+mod wrapped_units;
 
 /// Most of a test is waiting for a hang to be noticed, so more of them run at once than there are cores.
 const AT_ONCE: usize = 4;
@@ -148,6 +149,8 @@ fn run() {
         units::a_unit_is_read_as_systemd_reads_it,
         user_manager::a_guard_ends_the_service_of_the_manager_that_is_meant,
         user_manager::a_wrapped_service_of_a_user_is_restarted_and_counts_its_own_restarts,
+        wrapped_units::what_changes_is_what_systemd_says_and_nothing_else,
+        wrapped_units::a_unit_runs_behind_its_drop_in_as_it_did_before,
         family_signals::each_process_gets_what_it_gets_without_sd_watchdog_and_as_often,
         stopping::a_service_that_drains_while_it_is_stopped_is_not_taken_for_one_that_hangs,
         main_process::a_pid_file_that_makes_another_the_main_process_is_said_before_systemd_ends_the_service,
