@@ -64,6 +64,7 @@ defaults
 \tmode http
 \toption httplog
 \toption dontlognull
+\toption dontlog-normal
 \ttimeout connect 5000
 \ttimeout client 50000
 \ttimeout server 50000
