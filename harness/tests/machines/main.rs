@@ -37,10 +37,33 @@ mod wrapped;
 mod wrapped_units;
 
 /// Most of a test is waiting for a hang to be noticed, so more of them run at once than there are cores.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 6;
+
+/// What takes longest begins first, so that nothing of it is still to be done when all else is: 20 s and more, by itself.
+const LONGEST: [&str; 8] = [
+    "guarded_postgresql_comes_back",
+    "a_unit_is_read_as_systemd_reads_it",
+    "guarded_tinyproxy_comes_back",
+    "each_process_gets_what_it_gets_without_sd_watchdog_and_as_often",
+    "a_service_that_another_wants_comes_back_whatever_its_restart_says",
+    "a_resolver_that_fails_does_not_fail_the_service",
+    "an_enabled_service_comes_back_whatever_its_restart_says",
+    "a_service_started_by_hand_comes_back_whatever_its_restart_says",
+];
 
 /// Held alone by a test that takes every CPU, or that asserts to 100 ms: it neither disturbs others nor is disturbed.
 static CPUS: RwLock<()> = RwLock::new(());
+
+fn is_alone(name: &str) -> bool {
+    ["spinning", "withheld", "starved", "flooded"].iter().any(|word| name.contains(word))
+}
+
+/// Those that run alone come first, one after the other: in between, each would wait for all others to end, and have all
+/// others wait.
+fn rank(name: &str) -> (bool, usize) {
+    let place = LONGEST.iter().position(|long| name.ends_with(long));
+    (!is_alone(name), place.unwrap_or(LONGEST.len()))
+}
 
 /// Of each test: its name, itself, and whether it is about every backend or the namespace machine alone.
 macro_rules! tests {
@@ -73,9 +96,12 @@ fn main() {
     }
 }
 
+fn arguments() -> Arguments {
+    let arguments = Arguments::from_args();
+    Arguments { test_threads: arguments.test_threads.or(Some(AT_ONCE)), ..arguments }
+}
+
 fn run() {
-    let mut arguments = Arguments::from_args();
-    arguments.test_threads = arguments.test_threads.or(Some(AT_ONCE));
     let everywhere = tests![
         recovery::a_mute_server_is_restarted_within_watchdog_sec,
         recovery::a_server_that_stops_accepting_is_restarted_within_watchdog_sec,
@@ -176,7 +202,16 @@ fn run() {
         Trial::ignorable_test(format!("{prefix}::{name}"), move || on(backend, name, test))
     });
     let tests = tests.chain(of_scenarios()).chain(of_packages()).chain(of_wrapped_packages());
-    libtest_mimic::run(&arguments, tests.collect()).exit();
+    libtest_mimic::run(&arguments(), in_order(tests.collect())).exit();
+}
+
+/// As they are to be run.
+fn in_order(mut tests: Vec<Trial>) -> Vec<Trial> {
+    for name in LONGEST {
+        assert!(tests.iter().any(|test| test.name().ends_with(name)), "no test has the name {name}");
+    }
+    tests.sort_by_key(|test| rank(test.name()));
+    tests
 }
 
 /// Of scenarios that want programs of the machine's tree: the image has none of these; a namespace machine has what its
@@ -278,7 +313,7 @@ fn on_peer(name: &str, test: impl Fn(), requires: &BTreeMap<String, String>) -> 
 fn on<R: Returned>(backend: Backend, name: &str, test: impl Fn(Backend) -> R) -> Result<Completion, Failed> {
     match backend.available() {
         Ok(()) => {
-            if ["spinning", "withheld", "starved", "flooded"].iter().any(|word| name.contains(word)) {
+            if is_alone(name) {
                 let _alone = CPUS.write().unwrap_or_else(PoisonError::into_inner);
                 Ok(test(backend).completion())
             } else {
