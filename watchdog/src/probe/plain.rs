@@ -32,6 +32,8 @@ pub struct Plain {
     socket: Option<AsyncFd<OwnedFd>>,
     /// Whether it is told when there is room to send.
     hears_of_room: bool,
+    /// The peer takes no more of what is sent, for this reason. What it has said before is read all the same: it may be why.
+    deaf: Option<Errno>,
 }
 
 /// There is no connection.
@@ -72,7 +74,7 @@ impl Plain {
             socket.writable().await.map_err(later)?.retain_ready();
             socket_error(&socket).and_then(|result| result).map_err(|errno| later(errno.into()))?;
         }
-        Ok(Self { socket: Some(socket), hears_of_room: is_under_way })
+        Ok(Self { socket: Some(socket), hears_of_room: is_under_way, deaf: None })
     }
 
     /// Fails if this is connected to itself.
@@ -119,7 +121,10 @@ impl AsyncRead for Plain {
             match recv(socket, buffer.initialize_unfilled(), RecvFlags::empty()) {
                 Ok((length, _)) => {
                     buffer.advance(length);
-                    return Poll::Ready(Ok(()));
+                    return Poll::Ready(match self.deaf {
+                        Some(errno) if length == 0 => Err(errno.into()),
+                        _ => Ok(()),
+                    });
                 }
                 Err(Errno::AGAIN) => readable.clear_ready(),
                 Err(Errno::INTR) => {}
@@ -135,11 +140,18 @@ impl AsyncWrite for Plain {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if self.deaf.is_some() {
+            return Poll::Ready(Ok(bytes.len()));
+        }
         loop {
             match send(self.socket()?, bytes, SendFlags::NOSIGNAL) {
                 Ok(length) => return Poll::Ready(Ok(length)),
                 Err(Errno::AGAIN) => ready!(self.poll_room(context))?,
                 Err(Errno::INTR) => {}
+                Err(errno @ (Errno::PIPE | Errno::CONNRESET)) => {
+                    self.deaf = Some(errno);
+                    return Poll::Ready(Ok(bytes.len()));
+                }
                 Err(errno) => return Poll::Ready(Err(errno.into())),
             }
         }
@@ -184,6 +196,33 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         (listener, address)
+    }
+
+    #[test]
+    fn what_a_peer_said_before_it_hung_up_is_read_though_it_takes_no_more() {
+        let (listener, address) = listener();
+        let peer = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            // Closed with something unread, which resets the connection.
+            stream.peek(&mut [0]).expect("a question");
+            stream.write_all(b"no").expect("sent");
+        });
+        runtime().block_on(async {
+            let mut stream = connected(address).await.expect("a connection");
+            stream.write_all(b"?").await.expect("sent");
+            peer.join().expect("it ends");
+            for _ in 0..3 {
+                stream.write_all(b"more").await.expect("not told yet");
+            }
+            let mut said = [0; 2];
+            timeout(AMPLE, stream.read_exact(&mut said)).await.expect("in time").expect("read");
+            assert_eq!(&said, b"no");
+            let end = timeout(AMPLE, stream.read(&mut said)).await.expect("in time").expect_err("the end");
+            assert!(
+                matches!(end.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset),
+                "{end}"
+            );
+        });
     }
 
     #[test]
