@@ -71,6 +71,37 @@ fn check_says_that_it_cannot_tell_and_exits_with_3() {
     }
 }
 
+#[cfg(feature = "tls")]
+#[test]
+fn check_warns_of_a_key_that_everybody_can_read() {
+    use std::fs::{Permissions, set_permissions, write};
+    use std::os::unix::fs::PermissionsExt;
+
+    let directory = tempfile::tempdir().unwrap();
+    let [cert, key] = ["cert.pem", "key.pem"].map(|name| directory.path().join(name));
+    let made = rcgen::generate_simple_self_signed(vec!["probe".to_owned()]).unwrap();
+    write(&cert, made.cert.pem()).unwrap();
+    write(&key, made.signing_key.serialize_pem()).unwrap();
+    let [cert, key_path] = [&cert, &key].map(|path| path.to_str().unwrap());
+    let warning =
+        format!("everybody on this machine can read the key in --key {key_path}: chmod o= {key_path}");
+    for (mode, is_said) in [(0o644, true), (0o640, false)] {
+        set_permissions(&key, Permissions::from_mode(mode)).unwrap();
+        let output = run(&[
+            "check",
+            "--http",
+            "https://127.0.0.1:1/",
+            "--insecure",
+            "--cert",
+            cert,
+            "--key",
+            key_path,
+        ]);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert_eq!(text(&output.stderr).contains(&warning), is_said, "{output:?}");
+    }
+}
+
 #[test]
 fn check_prints_one_object_with_the_outcome_of_each_probe() {
     let (healthy, unavailable) = (server("200 OK"), server("503 Service Unavailable"));

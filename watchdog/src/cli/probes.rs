@@ -173,6 +173,31 @@ pub struct ProbeArgs {
     )]
     pub insecure: bool,
 
+    /// With https:// : a certificate of ours (PEM), for services that want one of their clients
+    #[cfg(feature = "tls")]
+    #[arg(
+        long,
+        value_name = "PATH",
+        hide_short_help = true,
+        help_heading = "What the probes send and expect",
+        long_help = "With https:// : a certificate of ours (PEM), for services that want one of their clients; behind it the rest of \
+        its chain. It is read again when it has changed"
+    )]
+    pub cert: Option<std::path::PathBuf>,
+
+    /// With --cert: its key (PEM), where it is not in the same file
+    #[cfg(feature = "tls")]
+    #[arg(
+        long,
+        value_name = "PATH",
+        hide_short_help = true,
+        help_heading = "What the probes send and expect",
+        long_help = "With --cert: its key (PEM), where it is not in the same file. In a unit: \
+        LoadCredential=key:/etc/my-server/probe.key and --key %d/key; the file may then be root's alone. systemd copies it \
+        when the service starts; what is to be renewed meanwhile stays at its place, readable by the service"
+    )]
+    pub key: Option<std::path::PathBuf>,
+
     /// With --tcp and --unix: send this first; \r, \n, \t, \0, \\ and \xHH are understood
     #[arg(
         long,

@@ -74,7 +74,7 @@ impl GrpcProbe {
         let stream = self.endpoint.connect(course).await?;
         if let Some(tls) = &self.tls {
             let stream = tls.handshake(stream, course).await?;
-            return Box::pin(self.call(stream, course)).await;
+            return Box::pin(self.call(stream, course)).await.map_err(|reason| tls.unknown(reason));
         }
         self.call(stream, course).await
     }

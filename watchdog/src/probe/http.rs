@@ -131,7 +131,7 @@ impl HttpProbe {
             // The state of TLS is big, and would be part of every plain probe too.
             return Box::pin(async {
                 let stream = tls.handshake(stream, course).await?;
-                exchange(stream, course, request, question).await
+                exchange(stream, course, request, question).await.map_err(|reason| tls.unknown(reason))
             })
             .await;
         }

@@ -264,10 +264,12 @@ fn refuse_trust_alone(args: &ProbeArgs, probes: &[Named]) -> Result<(), ProbeErr
             remedy: "leave --insecure out to have certificates checked",
         });
     }
+    refuse("--key", args.key.is_some() && args.cert.is_none(), "--cert")?;
     if !probes.iter().any(|named| named.probe.is_over_tls()) {
         refuse("--ca-file", args.ca_file.is_some(), "a probe of https://")?;
         refuse("--insecure", args.insecure, "a probe of https://")?;
         refuse("--server-name", args.server_name.is_some(), "a probe of https://")?;
+        refuse("--cert", args.cert.is_some(), "a probe of https://")?;
     }
     Ok(())
 }

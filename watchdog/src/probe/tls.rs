@@ -2,14 +2,12 @@
 //!
 //! Every probe makes a full handshake. To resume a session is to take the certificate on trust, and new clients cannot.
 
-use std::fs::OpenOptions;
-use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::client::danger::ServerCertVerifier;
-use rustls::client::{Resumption, WebPkiServerVerifier};
+use rustls::client::{ResolvesClientCert, Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -18,25 +16,26 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 pub use self::algorithms::SUPPORTED;
+use self::client::{Client, Files, Nobody};
 pub use self::refused::Refused;
 use self::renewed::Renewed;
 use self::verify::{Anyone, TrustedItself};
 use super::broken::broken;
 use super::course::{Course, Stage};
 use super::plain::Plain;
+use super::tls_error::is_alert;
 use crate::cli::ProbeArgs;
 use crate::words::outcome::{Cause, Reason};
 
 mod agreement;
 mod algorithms;
 mod certificate;
+mod client;
+mod file;
 mod proof;
 mod refused;
 mod renewed;
 mod verify;
-
-/// All the world's authorities are in some 200 KiB.
-const LARGEST_FILE: u64 = 8 << 20;
 
 /// Whose certificates are trusted, for all probes. Read when the first probe needs it, and when one does not hold.
 #[derive(Debug)]
@@ -44,6 +43,8 @@ pub struct Trust {
     whom: Whom,
     /// `--server-name`
     server_name: Option<String>,
+    /// `--cert`
+    client: Option<Files>,
     config: Option<ClientConfig>,
 }
 
@@ -61,20 +62,47 @@ enum Whom {
 pub struct Tls {
     connector: TlsConnector,
     name: ServerName<'static>,
+    /// Where there is no `--cert`.
+    nobody: Option<Arc<Nobody>>,
 }
 
 /// Options that TLS cannot be spoken with. The message says what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TlsError {
-    #[error("--ca-file {} cannot be read: {problem}; give a PEM file that sd-watchdog may read", path.display())]
-    Unreadable { path: PathBuf, problem: String },
+    #[error("{option} {} cannot be read: {problem}; give a PEM file that sd-watchdog may read", path.display())]
+    Unreadable { option: &'static str, path: PathBuf, problem: String },
     #[error(
-        "there is no certificate in --ca-file {}; give it in PEM, which begins with -----BEGIN CERTIFICATE-----",
+        "there is no certificate in {option} {}; give it in PEM, which begins with -----BEGIN CERTIFICATE-----",
         path.display()
     )]
-    NoCertificate { path: PathBuf },
-    #[error("a certificate in --ca-file {} is broken: {problem}; look at it with openssl x509", path.display())]
-    BrokenCertificate { path: PathBuf, problem: String },
+    NoCertificate { option: &'static str, path: PathBuf },
+    #[error("a certificate in {option} {} is broken: {problem}; look at it with openssl x509", path.display())]
+    BrokenCertificate { option: &'static str, path: PathBuf, problem: String },
+    #[error(
+        "there is no key in {option} {}; give it in PEM, which begins with -----BEGIN PRIVATE KEY-----, by --key where it is in \
+        another file than the certificate",
+        path.display()
+    )]
+    NoKey { option: &'static str, path: PathBuf },
+    #[error("the key in {option} {} is broken: {problem}; look at it with openssl pkey", path.display())]
+    BrokenKey { option: &'static str, path: PathBuf, problem: String },
+    #[error(
+        "the key in {option} {} is encrypted, and nobody will be there to decrypt it: give the file that openssl pkey writes, \
+        readable by sd-watchdog alone",
+        path.display()
+    )]
+    EncryptedKey { option: &'static str, path: PathBuf },
+    #[error(
+        "the key in {option} {} is none that sd-watchdog can sign with: that is RSA with 2048 to 4096 bits, ECDSA on P-256 and \
+        P-384, and Ed25519",
+        path.display()
+    )]
+    UnsupportedKey { option: &'static str, path: PathBuf },
+    #[error(
+        "the key in {} is not that of the certificate in {}; give two that belong together, and the certificate first of its chain",
+        key.display(), certificate.display()
+    )]
+    NoPair { key: PathBuf, certificate: PathBuf },
     #[error("this system has no certificates to trust{problem}; install ca-certificates, or give --ca-file")]
     NoRoots { problem: String },
     #[error("no certificate can be issued for {host}; give the IP address, or the name in ASCII")]
@@ -91,7 +119,9 @@ impl Trust {
             Some(path) => Whom::File(path.clone()),
             None => Whom::System,
         };
-        Self { whom, server_name: args.server_name.clone(), config: None }
+        let files = |certificate: &PathBuf| Files { certificate: certificate.clone(), key: args.key.clone() };
+        let client = args.cert.as_ref().map(files);
+        Self { whom, server_name: args.server_name.clone(), client, config: None }
     }
 
     /// TLS with `host`, an address or a name without brackets, to speak `protocol` (as ALPN spells it) over. With
@@ -102,19 +132,24 @@ impl Trust {
             ServerName::try_from(host.to_owned()).map_err(|_| TlsError::Name { host: host.to_owned() })?;
         let mut config = match &self.config {
             Some(config) => config.clone(),
-            None => self.config.insert(config(&self.whom)?).clone(),
+            None => self.config.insert(config(&self.whom, self.client.as_ref())?).clone(),
         };
         config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
-        Ok(Tls { connector: Arc::new(config).into(), name })
+        let nobody = self.client.is_none().then(Arc::<Nobody>::default);
+        if let Some(nobody) = &nobody {
+            config.client_auth_cert_resolver = Arc::clone(nobody) as Arc<dyn ResolvesClientCert>;
+        }
+        Ok(Tls { connector: Arc::new(config).into(), name, nobody })
     }
 }
 
-fn config(whom: &Whom) -> Result<ClientConfig, TlsError> {
+fn config(whom: &Whom, client: Option<&Files>) -> Result<ClientConfig, TlsError> {
     let provider = Arc::new(provider());
     let verifier: Arc<dyn ServerCertVerifier> = match whom {
         Whom::Anyone => Arc::new(Anyone),
         Whom::System | Whom::File(_) => Arc::new(Renewed::new(whom.clone(), Arc::clone(&provider))?),
     };
+    let client = client.map(|files| Client::new(files.clone(), Arc::clone(&provider))).transpose()?;
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| TlsError::Setup { problem: error.to_string() })?
@@ -122,6 +157,9 @@ fn config(whom: &Whom) -> Result<ClientConfig, TlsError> {
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
     config.resumption = Resumption::disabled();
+    if let Some(client) = client {
+        config.client_auth_cert_resolver = Arc::new(client);
+    }
     Ok(config)
 }
 
@@ -135,7 +173,7 @@ fn provider() -> CryptoProvider {
 
 fn trusted(whom: &Whom, provider: &Arc<CryptoProvider>) -> Result<TrustedItself, TlsError> {
     let (roots, certificates) = match whom {
-        Whom::File(path) => file(path)?,
+        Whom::File(path) => authorities(path)?,
         Whom::System | Whom::Anyone => system()?,
     };
     Ok(TrustedItself::new(verifier(roots, provider)?, &certificates))
@@ -161,35 +199,33 @@ fn system() -> Result<(RootCertStore, Vec<CertificateDer<'static>>), TlsError> {
     Ok((roots, found.certs))
 }
 
-/// A FIFO would be waited for without end, and a device has none.
-fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let words = |error: io::Error| error.to_string();
-    // Not to wait for a FIFO's other end. To regular files it means nothing.
-    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(words)?;
-    if !file.metadata().map_err(words)?.is_file() {
-        return Err("it is no regular file".to_owned());
-    }
-    let mut pem = Vec::new();
-    file.take(LARGEST_FILE + 1).read_to_end(&mut pem).map_err(words)?;
-    if pem.len() as u64 > LARGEST_FILE {
-        return Err(format!("it is larger than {} MiB", LARGEST_FILE >> 20));
-    }
-    Ok(pem)
-}
-
-fn file(path: &Path) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), TlsError> {
-    let broken = |problem: String| TlsError::BrokenCertificate { path: path.to_owned(), problem };
-    let pem = read(path).map_err(|problem| TlsError::Unreadable { path: path.to_owned(), problem })?;
+/// Those in the file of `option`, one at least.
+fn certificates(option: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let pem = file::open(path).and_then(file::read).map_err(|problem| TlsError::Unreadable {
+        option,
+        path: path.to_owned(),
+        problem,
+    })?;
     let certificates = CertificateDer::pem_slice_iter(&pem)
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| broken(error.to_string()))?;
+        .map_err(|error| broken_certificate(option, path, error.to_string()))?;
     if certificates.is_empty() {
-        return Err(TlsError::NoCertificate { path: path.to_owned() });
+        return Err(TlsError::NoCertificate { option, path: path.to_owned() });
     }
+    Ok(certificates)
+}
+
+fn broken_certificate(option: &'static str, path: &Path, problem: String) -> TlsError {
+    TlsError::BrokenCertificate { option, path: path.to_owned(), problem }
+}
+
+fn authorities(path: &Path) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), TlsError> {
+    let certificates = certificates("--ca-file", path)?;
     let mut roots = RootCertStore::empty();
     for certificate in &certificates {
-        roots.add(certificate.clone()).map_err(|error| broken(error.to_string()))?;
+        roots
+            .add(certificate.clone())
+            .map_err(|error| broken_certificate("--ca-file", path, error.to_string()))?;
     }
     Ok((roots, certificates))
 }
@@ -198,15 +234,39 @@ impl Tls {
     /// Wraps `stream`.
     pub async fn handshake(&self, stream: Plain, course: &Course) -> Result<TlsStream<Plain>, Reason> {
         course.reach(Stage::Handshake);
+        if let Some(nobody) = &self.nobody {
+            nobody.forget();
+        }
         self.connector.connect(self.name.clone(), stream).await.map_err(|error| match error.kind() {
             ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe => {
-                Reason::new(Cause::Closed, "connection closed during the TLS handshake")
+                self.unknown(Reason::new(Cause::Closed, "connection closed during the TLS handshake"))
             }
             ErrorKind::ConnectionReset => {
-                Reason::new(Cause::Closed, "connection reset during the TLS handshake")
+                self.unknown(Reason::new(Cause::Closed, "connection reset during the TLS handshake"))
             }
+            _ if is_alert(&error) => self.unknown(broken(&error, false)),
             _ => broken(&error, false),
         })
+    }
+
+    /// The reason where the service broke off or refused, maybe because it does not know who asks.
+    pub fn unknown(&self, reason: Reason) -> Reason {
+        if !self.nobody.as_ref().is_some_and(|nobody| nobody.was_asked()) {
+            return reason;
+        }
+        match reason.cause() {
+            Cause::Tls => Reason::new(
+                Cause::Tls,
+                "TLS: the service refuses clients without a certificate; give one with --cert and --key",
+            ),
+            Cause::Closed | Cause::Status => Reason::new(
+                reason.cause(),
+                format!(
+                    "{reason}; the service asked for a certificate of its clients: --cert and --key give one"
+                ),
+            ),
+            _ => reason,
+        }
     }
 }
 

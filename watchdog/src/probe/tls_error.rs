@@ -9,8 +9,23 @@ use crate::words::outcome::{Cause, Reason};
 
 /// The reason in an error of TLS; [`None`] for any other error.
 pub fn reason(error: &io::Error) -> Option<Reason> {
-    let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
-    Some(Reason::new(Cause::Tls, format!("TLS: {}", explain(error))))
+    let explained = match error.get_ref()?.downcast_ref::<rustls::Error>() {
+        Some(error) => explain(error),
+        None => explain(&alert_in(&error.to_string())?),
+    };
+    Some(Reason::new(Cause::Tls, format!("TLS: {explained}")))
+}
+
+/// h2 keeps of an error only what it says.
+fn alert_in(text: &str) -> Option<rustls::Error> {
+    let mut alerts = (0..=u8::MAX).map(|number| rustls::Error::AlertReceived(number.into()));
+    text.starts_with("received fatal alert").then(|| alerts.find(|alert| alert.to_string() == text))?
+}
+
+/// Whether the service itself ended it, and said why.
+pub fn is_alert(error: &io::Error) -> bool {
+    let error = error.get_ref().and_then(|error| error.downcast_ref());
+    matches!(error, Some(rustls::Error::AlertReceived(_)))
 }
 
 fn explain(error: &rustls::Error) -> String {
@@ -46,9 +61,17 @@ fn explain(error: &rustls::Error) -> String {
             error => format!("certificate refused: {error}"),
         },
         rustls::Error::InvalidMessage(_) => "the service does not speak it; is it plain http://?".to_owned(),
-        rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => {
-            "the service wants a certificate of its clients, which probes have not".to_owned()
-        }
+        rustls::Error::AlertReceived(
+            alert @ (AlertDescription::CertificateRequired
+            | AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied
+            | AlertDescription::DecryptError),
+        ) => format!("the service refuses the certificate of --cert{}", why_refused(*alert)),
         rustls::Error::AlertReceived(AlertDescription::UnrecognisedName) => {
             "the service goes by another name; give that with --server-name".to_owned()
         }
@@ -66,6 +89,21 @@ fn explain(error: &rustls::Error) -> String {
         ),
         rustls::Error::AlertReceived(alert) => format!("the service refuses: {alert:?}"),
         error => error.to_string(),
+    }
+}
+
+/// RFC 8446, section 6.2.
+fn why_refused(alert: AlertDescription) -> &'static str {
+    match alert {
+        AlertDescription::UnsupportedCertificate => ": it is not of a supported kind",
+        AlertDescription::CertificateRevoked => ": it is revoked",
+        AlertDescription::CertificateExpired => ": it has expired",
+        AlertDescription::UnknownCA => {
+            ": it does not know the issuer; issue it by one that the service trusts"
+        }
+        AlertDescription::AccessDenied => ": it may not come in",
+        AlertDescription::DecryptError => ": its key is another",
+        _ => "",
     }
 }
 

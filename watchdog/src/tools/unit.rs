@@ -190,6 +190,9 @@ impl Plan<'_> {
         #[cfg(feature = "tls")]
         {
             probes.ca_file = probes.ca_file.filter(is_here);
+            if !probes.cert.iter().chain(&probes.key).all(is_here) {
+                (probes.cert, probes.key) = (None, None);
+            }
         }
         let probes = Probes::new(&probes, &Children::new())?;
         if wrapper.child_pings == ChildPings::Ignore {

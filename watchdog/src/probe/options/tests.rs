@@ -115,6 +115,8 @@ fn options_of_tls_go_with_https() {
             "--http https://127.0.0.1/: no certificate can be issued for a b; give the IP address, or the name",
         ),
         (&["--tcp", "127.0.0.1:1", "--insecure"], "--insecure goes with a probe of https://"),
+        (&["--tcp", "127.0.0.1:1", "--cert", "/x"], "--cert goes with a probe of https://"),
+        (&["--http", "https://127.0.0.1/", "--insecure", "--key", "/x"], "--key goes with --cert"),
         (
             &["--http", "https://127.0.0.1/", "--insecure", "--ca-file", "/x"],
             "--ca-file and --insecure contradict each other: leave --insecure out",

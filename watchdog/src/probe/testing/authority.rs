@@ -8,8 +8,9 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
 use tempfile::NamedTempFile;
 
 /// Issues certificates; its own is in a file for `--ca-file`.
@@ -49,6 +50,34 @@ impl Authority {
         let certified = CertifiedKey::new(vec![self.certificate(names, VALID, &its)], key);
         config.cert_resolver = Arc::new(SingleCertAndKey::from(certified));
         config
+    }
+
+    /// The same as `server`, for clients whose certificates are of this authority; others are let in if they `may`.
+    pub fn server_of_clients(
+        &self,
+        may: bool,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> ServerConfig {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.issuer.der().clone()).expect("an authority");
+        let config = self.server(&["127.0.0.1"], VALID);
+        let provider = Arc::clone(config.crypto_provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), Arc::clone(&provider));
+        let verifier = if may { verifier.allow_unauthenticated() } else { verifier };
+        let mut with = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(versions)
+            .expect("versions")
+            .with_client_cert_verifier(verifier.build().expect("a verifier"))
+            .with_cert_resolver(config.cert_resolver);
+        with.send_tls13_tickets = 0;
+        with
+    }
+
+    /// A client's certificate and its key, in PEM.
+    pub fn client(&self) -> (String, String) {
+        let key = KeyPair::generate().expect("a key");
+        let params = CertificateParams::new(vec!["probe".to_owned()]).expect("a name");
+        (params.signed_by(&key, &self.issuer).expect("a certificate").pem(), key.serialize_pem())
     }
 
     fn certificate(&self, names: &[&str], (from, to): (i32, i32), key: &KeyPair) -> CertificateDer<'static> {

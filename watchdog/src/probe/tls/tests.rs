@@ -1,10 +1,11 @@
 mod against_curl;
+mod clients;
 mod issuing;
 
 use std::io::Write;
 
 use crate::probe::Deadline;
-use rustls::{RootCertStore, ServerConfig};
+use rustls::ServerConfig;
 
 use crate::probe::testing::authority::*;
 use crate::probe::testing::*;
@@ -69,7 +70,7 @@ fn a_ca_file_without_an_end_or_that_is_no_file_is_refused_at_once() {
     let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
     rustix::fs::mknodat(rustix::fs::CWD, at("fifo"), rustix::fs::FileType::Fifo, mode, 0).expect("a FIFO");
     let large = std::fs::File::create(at("large")).expect("a file");
-    large.set_len(super::LARGEST_FILE + 1).expect("a hole");
+    large.set_len(super::file::LARGEST + 1).expect("a hole");
     for (name, problem) in [
         ("fifo", "it is no regular file"),
         ("", "it is no regular file"),
@@ -179,6 +180,30 @@ fn a_service_that_refuses_is_unhealthy_with_what_helps() {
 }
 
 #[test]
+fn the_name_that_is_wanted_is_said_of_redirects_and_grpc_too() {
+    let expected = "TLS: the service goes by another name; give that with --server-name";
+    let unrecognized = |mut stream: std::net::TcpStream| {
+        let _ = std::io::Read::read(&mut stream, &mut [0; 4096]);
+        let _ = stream.write_all(&[21, 3, 3, 0, 2, 2, 112]);
+        until_closed(stream);
+    };
+    let config = Authority::new().server(&["127.0.0.1"], VALID);
+    let peer = Peer::listening(move |listener| {
+        let mut stream = accept(config, listener.accept().expect("a connection").0);
+        answer_http(&mut stream, b"HTTP/1.1 302 Found\r\nLocation: /a\r\nContent-Length: 0\r\n\r\n");
+        unrecognized(listener.accept().expect("a connection").0);
+    });
+    let url = format!("https://{}/", peer.address);
+    assert_eq!(reason(&["--http", &url, "--insecure", "--follow-redirects"], AMPLE), expected);
+    #[cfg(feature = "grpc")]
+    {
+        let peer = Peer::new(unrecognized);
+        let address = format!("https://{}", peer.address);
+        assert_eq!(reason(&["--grpc", &address, "--insecure"], AMPLE), expected);
+    }
+}
+
+#[test]
 fn insecure_takes_any_certificate() {
     let authority = Authority::new();
     for config in [authority.server(&["example.org"], (2020, 2021)), its_own_authority(&["example.org"]).0] {
@@ -275,38 +300,6 @@ fn a_peer_that_ends_the_handshake_is_unhealthy_and_the_reason_says_when() {
         stream.peek(&mut [0]).expect("a greeting");
     };
     assert_eq!(probe(AMPLE, reset), "connection reset during the TLS handshake");
-}
-
-#[test]
-fn a_server_that_wants_a_certificate_of_its_clients_is_unhealthy_with_the_reason() {
-    let authority = Authority::new();
-    let mut roots = RootCertStore::empty();
-    let certificate = authority.file.path();
-    let certificate =
-        <rustls::pki_types::CertificateDer<'_> as rustls::pki_types::pem::PemObject>::from_pem_file(
-            certificate,
-        );
-    roots.add(certificate.expect("a certificate")).expect("an authority");
-    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
-    let verifier =
-        rustls::server::WebPkiClientVerifier::builder_with_provider(roots.into(), provider).build();
-    let config = authority.server(&["127.0.0.1"], VALID);
-    let config = with_clients(&config, verifier.expect("a verifier"));
-    let reason = probe("127.0.0.1", config, &["--ca-file", authority.path()]);
-    assert_eq!(reason, "TLS: the service wants a certificate of its clients, which probes have not");
-}
-
-fn with_clients(
-    config: &ServerConfig,
-    verifier: std::sync::Arc<dyn rustls::server::danger::ClientCertVerifier>,
-) -> ServerConfig {
-    let mut with = ServerConfig::builder_with_provider(std::sync::Arc::clone(config.crypto_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_client_cert_verifier(verifier)
-        .with_cert_resolver(std::sync::Arc::clone(&config.cert_resolver));
-    with.send_tls13_tickets = 0;
-    with
 }
 
 #[test]

@@ -5,8 +5,10 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 /// Options that name a file, and what stands in front of the path.
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 9] = [
     ("--ca-file", ""),
+    ("--cert", ""),
+    ("--key", ""),
     ("--data", "@"),
     ("--header-file", ""),
     ("--metrics-file", ""),
@@ -84,7 +86,7 @@ fn value_of(name: &str, value: &OsStr, directory: &Path) -> Option<OsString> {
             return None;
         }
         // @ begins an abstract socket's name.
-        if path.is_empty() || path.starts_with(b"/") || (path.starts_with(b"@") && !name.ends_with("-file")) {
+        if path.is_empty() || path.starts_with(b"/") || (path.starts_with(b"@") && !is_file(name)) {
             return None;
         }
         let path = from(directory, OsStr::from_bytes(path));
@@ -98,6 +100,11 @@ fn value_of(name: &str, value: &OsStr, directory: &Path) -> Option<OsString> {
     // There %p is the service.
     words[0] = if name == "--exec" { program } else { program.replace('%', "%%") };
     shlex::try_join(words.iter().map(String::as_str)).ok().map(Into::into)
+}
+
+/// And no socket.
+fn is_file(name: &str) -> bool {
+    name.ends_with("-file") || ["--cert", "--key"].contains(&name)
 }
 
 fn looked_up_or(program: &OsStr, directory: &Path) -> Option<OsString> {
@@ -128,6 +135,10 @@ mod tests {
             ("--data", "@query", "@/srv/my app/query"),
             ("--data", "@%d/query", "@%d/query"),
             ("--data", "query", "query"),
+            ("--cert", "%d/cert", "%d/cert"),
+            ("--cert", "cert.pem", "/srv/my app/cert.pem"),
+            ("--key", "%d/key", "%d/key"),
+            ("--key", "key.pem", "/srv/my app/key.pem"),
             ("--header-file", "%x/headers", "/srv/my app/%x/headers"),
             ("--http-unix", "%t/a/x.sock:/healthz", "%t/a/x.sock:/healthz"),
             ("--header-file", "./headers", "/srv/my app/headers"),
