@@ -1,5 +1,9 @@
 //! The signatures that are understood: what ring can, and what it lacks and services use, ECDSA on P-521, or with SHA-512.
 
+use p256::ecdsa as on_p256;
+use p384::ecdsa as on_p384;
+use p521::ecdsa as on_p521;
+use p521::ecdsa::signature::hazmat::PrehashVerifier;
 use ring::digest;
 use rustls::SignatureScheme;
 use rustls::crypto::WebPkiSupportedAlgorithms;
@@ -147,8 +151,7 @@ struct Ecdsa {
 macro_rules! verify {
     ($curve:ident) => {
         |key, digest, signature| {
-            use $curve::ecdsa::signature::hazmat::PrehashVerifier;
-            use $curve::ecdsa::{Signature, VerifyingKey};
+            use $curve::{Signature, VerifyingKey};
             let Ok(key) = VerifyingKey::from_sec1_bytes(key) else { return false };
             Signature::from_der(signature)
                 .is_ok_and(|signature| key.verify_prehash(digest, &signature).is_ok())
@@ -167,11 +170,11 @@ macro_rules! ecdsa {
     };
 }
 
-ecdsa!(ECDSA_P256_SHA512, p256, ECDSA_P256, ECDSA_SHA512, SHA512);
-ecdsa!(ECDSA_P384_SHA512, p384, ECDSA_P384, ECDSA_SHA512, SHA512);
-ecdsa!(ECDSA_P521_SHA256, p521, ECDSA_P521, ECDSA_SHA256, SHA256);
-ecdsa!(ECDSA_P521_SHA384, p521, ECDSA_P521, ECDSA_SHA384, SHA384);
-ecdsa!(ECDSA_P521_SHA512, p521, ECDSA_P521, ECDSA_SHA512, SHA512);
+ecdsa!(ECDSA_P256_SHA512, on_p256, ECDSA_P256, ECDSA_SHA512, SHA512);
+ecdsa!(ECDSA_P384_SHA512, on_p384, ECDSA_P384, ECDSA_SHA512, SHA512);
+ecdsa!(ECDSA_P521_SHA256, on_p521, ECDSA_P521, ECDSA_SHA256, SHA256);
+ecdsa!(ECDSA_P521_SHA384, on_p521, ECDSA_P521, ECDSA_SHA384, SHA384);
+ecdsa!(ECDSA_P521_SHA512, on_p521, ECDSA_P521, ECDSA_SHA512, SHA512);
 
 impl SignatureVerificationAlgorithm for Ecdsa {
     fn public_key_alg_id(&self) -> AlgorithmIdentifier {
