@@ -77,13 +77,14 @@ fn properties(shown: &str) -> BTreeSet<String> {
     shown.lines().filter_map(sorted).collect()
 }
 
+/// What follows from the files, and not from what is in them; the name under which lines appear, which is as before; and what
+/// changes while a unit runs.
+const OTHERS: [&str; 5] =
+    ["DropInPaths", "NeedDaemonReload", "SyslogIdentifier", "WatchdogUSec", "CPUUsageNSec"];
+
 /// The directive of a line of `systemctl show`; none of what is not one.
 fn directive(line: &str) -> Option<String> {
     let name = line.split_once('=')?.0;
-    // What follows from the files, and not from what is in them; the name under which lines appear, which is as before; and what
-    // changes while a unit runs.
-    const OTHERS: [&str; 5] =
-        ["DropInPaths", "NeedDaemonReload", "SyslogIdentifier", "WatchdogUSec", "CPUUsageNSec"];
     if OTHERS.contains(&name) {
         return None;
     }
