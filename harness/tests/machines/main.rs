@@ -197,10 +197,7 @@ fn run() {
     ];
     let namespace = everywhere.iter().chain(&in_namespaces).map(|test| (Backend::Namespace, test));
     let docker = everywhere.iter().chain(&in_containers).map(|test| (Backend::Docker, test));
-    let tests = namespace.chain(docker).map(|(backend, &(name, test))| {
-        let prefix = format!("{backend:?}").to_lowercase();
-        Trial::ignorable_test(format!("{prefix}::{name}"), move || on(backend, name, test))
-    });
+    let tests = namespace.chain(docker).map(|(backend, &test)| trial(backend, test));
     let tests = tests.chain(of_scenarios()).chain(of_packages()).chain(of_wrapped_packages());
     libtest_mimic::run(&arguments(), in_order(tests.collect())).exit();
 }
@@ -212,6 +209,12 @@ fn in_order(mut tests: Vec<Trial>) -> Vec<Trial> {
     }
     tests.sort_by_key(|test| rank(test.name()));
     tests
+}
+
+/// A test by its name, on machines of this backend.
+fn trial(backend: Backend, (name, test): (&'static str, fn(Backend) -> Completion)) -> Trial {
+    let prefix = format!("{backend:?}").to_lowercase();
+    Trial::ignorable_test(format!("{prefix}::{name}"), move || on(backend, name, test))
 }
 
 /// Of scenarios that want programs of the machine's tree: the image has none of these; a namespace machine has what its
