@@ -37,6 +37,7 @@ impl Tls {
         match *self {}
     }
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as with TLS")]
     pub fn unknown(&self, _reason: Reason) -> Reason {
         match *self {}
     }
