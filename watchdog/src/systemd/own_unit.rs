@@ -28,7 +28,12 @@ impl OwnUnit {
         let private = private_socket(std::env::var_os("NOTIFY_SOCKET").as_deref())
             .ok_or_else(|| io::Error::other("it is not known where it listens"))?;
         match Self::over_private_socket(&private).await {
-            Err(_) => Self::over_bus(Scope::own().connect_to_bus().await?).await,
+            Err(shut) => {
+                let by_bus = async { Self::over_bus(Scope::own().connect_to_bus().await?).await };
+                // Where nobody listens for a moment, there need be no bus: then it is to be asked again.
+                let is_shut = shut.kind() == io::ErrorKind::PermissionDenied;
+                by_bus.await.map_err(|error| if is_shut { error } else { shut })
+            }
             unit => unit,
         }
     }

@@ -103,6 +103,7 @@ impl Private {
                     Value::from(u32::try_from(main).unwrap_or(peer.unsigned_abs()))
                 }
                 "PIDFile" => Value::from(self.pid_file),
+                "TimeoutStartUSec" => Value::from(90_000_000_u64),
                 "NotifyAccess" => Value::from(self.access),
                 other => panic!("{other} was asked for"),
             },
