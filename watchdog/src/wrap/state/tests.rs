@@ -516,7 +516,8 @@ proptest! {
                             if goes_on && said.stopping && reloading {
                                 oracle.may_stop_until = Some(now + W);
                             } else if goes_on && said.reloading.is_some() {
-                                oracle.reload(!said.ready, now);
+                                oracle.reload(true, now);
+                                oracle.is_childs_reload = !said.ready;
                             } else if goes_on && said.ready {
                                 oracle.is_childs_reload = false;
                             }
