@@ -23,6 +23,8 @@ pub fn a_service_that_drains_while_it_is_stopped_is_not_taken_for_one_that_hangs
     for (name, command, settings, options) in [
         ("draining", "buggy_server", format!("ExecStop=/bin/sh -c '{DRAIN}'"), ""),
         ("unreported", "buggy_server", format!("ExecStop=/bin/sh -c '{DRAIN}'"), "--report-budget 0s"),
+        // It is pinged once it stops already, and systemd's own timer goes again.
+        ("answering", "buggy_server", format!("ExecStop=/bin/sh -c 'sleep 0.6; {DRAIN}'"), ""),
         ("quitting", "drains_on_quit", "KillSignal=SIGQUIT".to_owned(), ""),
     ] {
         let unit = format!(

@@ -38,6 +38,10 @@ pub struct Message {
     pub restart_reset: bool,
     /// `WATCHDOG=…`
     pub watchdog: Option<WatchdogWord>,
+    /// `WATCHDOG_USEC=` infinity: systemd's own timer rests for the rest of this life. systemd stops it when it stops the unit,
+    /// and starts it again at a ping that it reads afterwards (`service_reset_watchdog`): what drains for longer than W was
+    /// killed for it.
+    pub rest: bool,
 }
 
 impl Message {
@@ -61,7 +65,7 @@ impl Message {
     /// | WATCHDOG=1 | the newer message alone decides | a ping vouches for one moment |
     /// | WATCHDOG=trigger | stays as it is, with its STATUS: **two datagrams** | the status is the reason that systemd logs |
     /// | EXTEND_TIMEOUT_USEC | the longer; none of before a change of state | it counts from when it is read, for the state that is then |
-    /// | RESTART_RESET | if either says it | it can be said twice |
+    /// | RESTART_RESET, WATCHDOG_USEC | if either says it | it can be said twice |
     pub fn supersede(&mut self, mut newer: Self) -> Option<Self> {
         if self.watchdog == Some(WatchdogWord::Trigger) {
             newer.withdraw_ping();
@@ -78,6 +82,7 @@ impl Message {
         self.status = newer.status.or(self.status.take());
         self.restart_reset |= newer.restart_reset;
         self.watchdog = newer.watchdog;
+        self.rest |= newer.rest;
         None
     }
 
@@ -121,6 +126,9 @@ impl Message {
             Some(WatchdogWord::Ping) => lines.push(format_args!("WATCHDOG=1")),
             Some(WatchdogWord::Trigger) => lines.push(format_args!("WATCHDOG=trigger")),
             None => {}
+        }
+        if self.rest {
+            lines.push(format_args!("WATCHDOG_USEC={}", u64::MAX));
         }
         lines.0
     }

@@ -7,7 +7,7 @@
 //! | Reporting | the hang report, or the end of its budget | `WATCHDOG=trigger` at its end, unless systemd is stopping the unit |
 //! | Unguarded (Watching, without a watchdog) | | what COMMAND says; it does not probe, except in a reload |
 //! | Hung | | nothing, whatever happens |
-//! | Stopping | | nothing; `STOPPING=1` was said on entering |
+//! | Stopping | | nothing; `STOPPING=1` was said on entering, and that systemd's own timer is to rest |
 //!
 //! An answer counts as soon as it is there: a probe whose answer is complete when its end is noticed is healthy, even at
 //! its deadline or, where this process was itself held up, after it. The service did answer; being late in looking is
@@ -32,6 +32,7 @@ use crate::config::Config;
 use crate::hang::timing;
 use crate::systemd::message::{Message, WatchdogWord};
 use crate::systemd::relay::Notification;
+use crate::systemd::stopping::Course;
 use crate::words::outcome::Reason;
 
 mod child;
@@ -217,8 +218,8 @@ impl State {
                 self.no_hang_for_now(now);
                 Actions::default()
             }
-            (Event::Reported { is_stopping: false }, Reporting) => self.trigger(),
-            (Event::Reported { is_stopping: true }, Reporting) => self.called_off(),
+            (Event::Reported { course: Course::RunsOn }, Reporting) => self.trigger(),
+            (Event::Reported { course }, Reporting) => self.called_off(course == Course::Stops),
             (Event::MainProcess { instead }, _) => {
                 self.status.not_ours = instead;
                 self.status.is_news();
@@ -260,7 +261,8 @@ impl State {
 
     fn stop(&mut self, why: &str, announce: bool) -> Actions {
         self.enter(Phase::Stopping);
-        let message = Message { stopping: announce, ..Message::status(format!("stopping: {why}")) };
+        let message =
+            Message { stopping: announce, rest: announce, ..Message::status(format!("stopping: {why}")) };
         let note = self.not_yet.take().map(|reason| Note::NeverHealthy { reason });
         Actions { abandon_probe: true, message, note, ..Actions::default() }
     }

@@ -123,7 +123,10 @@ fn nothing_pings_after_stopping_though_the_service_still_answers() {
     manager.receive_until("WATCHDOG=1");
     wrapped.signal(Signal::TERM);
     let stopping = manager.receive_until("STOPPING=1").pop().unwrap();
-    assert_eq!(stopping, "STOPPING=1\nSTATUS=stopping: COMMAND got SIGTERM");
+    assert_eq!(
+        stopping,
+        "STOPPING=1\nSTATUS=stopping: COMMAND got SIGTERM\nWATCHDOG_USEC=18446744073709551615"
+    );
     wrapped.stdout_until("draining");
     let (status, ..) = wrapped.end();
     assert_eq!(status.code(), Some(3));

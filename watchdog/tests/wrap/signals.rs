@@ -83,7 +83,10 @@ fn what_the_manager_sends_to_all_comes_once_and_so_does_what_it_sends_to_us_alon
 #[test]
 fn stop_signals_are_announced_and_others_are_not() {
     for (signal, expected) in [
-        (Signal::TERM, Some("STOPPING=1\nSTATUS=stopping: COMMAND got SIGTERM")),
+        (
+            Signal::TERM,
+            Some("STOPPING=1\nSTATUS=stopping: COMMAND got SIGTERM\nWATCHDOG_USEC=18446744073709551615"),
+        ),
         // A JVM answers SIGQUIT with a list of its threads, and lives on.
         (Signal::INT, None),
         (Signal::QUIT, None),

@@ -8,15 +8,15 @@ const JOB_PATH: &str = "/org/freedesktop/systemd1/job/7";
 #[test]
 fn a_unit_is_being_stopped_when_it_is_on_its_way_down_or_is_to_go_there() {
     for (state, job, expected) in [
-        ("active", "", false),
-        ("active", "reload", false),
-        ("active", "start", false),
-        ("active", "stop", true),
-        ("active", "restart", true),
-        ("activating", "start", false),
-        ("reloading", "", false),
-        ("deactivating", "stop", true),
-        ("deactivating", "", true),
+        ("active", "", Course::RunsOn),
+        ("active", "reload", Course::RunsOn),
+        ("active", "start", Course::RunsOn),
+        ("active", "stop", Course::IsToStop),
+        ("active", "restart", Course::IsToStop),
+        ("activating", "start", Course::RunsOn),
+        ("reloading", "", Course::RunsOn),
+        ("deactivating", "stop", Course::Stops),
+        ("deactivating", "", Course::Stops),
     ] {
         let properties = |path: &str, property: &str| match (path, property) {
             (UNIT_PATH, "ActiveState") => Value::from(state),
@@ -26,8 +26,8 @@ fn a_unit_is_being_stopped_when_it_is_on_its_way_down_or_is_to_go_there() {
             other => panic!("{other:?} was asked for"),
         };
         for by_bus in [false, true] {
-            let is_stopping = asked(by_bus, &properties, async |unit| stands(unit).await.expect("an answer"));
-            assert_eq!(is_stopping, expected, "{state} {job} {by_bus}");
+            let course = asked(by_bus, &properties, async |unit| stands(unit).await.expect("an answer"));
+            assert_eq!(course, expected, "{state} {job} {by_bus}");
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::systemd::message::Message;
 use crate::systemd::relay::Notification;
+use crate::systemd::stopping::Course;
 use crate::words::outcome::Reason;
 
 /// What happened.
@@ -57,8 +58,8 @@ pub enum Event {
     },
     /// The hang report that was asked for is in the journal, as far as there was time, and systemd was asked.
     Reported {
-        /// systemd is stopping the unit, or is about to. Not known counts as no.
-        is_stopping: bool,
+        /// What systemd is about to do with the unit. Not known counts as nothing.
+        course: Course,
     },
     /// How often systemd has restarted the unit is known.
     Restarts(u32),

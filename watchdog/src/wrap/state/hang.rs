@@ -110,10 +110,12 @@ impl State {
 
     /// A service that closes its listener first and then takes its time hangs, for all that probes can tell: `ExecStop=`
     /// that drains, a `KillSignal=` that was not named.
-    pub(super) fn called_off(&mut self) -> Actions {
+    /// Where systemd has begun with it, its timer is not to count what is left.
+    pub(super) fn called_off(&mut self, rest: bool) -> Actions {
         self.enter(Phase::Stopping);
         let reason = std::mem::take(&mut self.hang);
-        Actions { note: Some(Note::CalledOff { reason }), ..Actions::default() }
+        let message = Message { rest, ..Message::default() };
+        Actions { message, note: Some(Note::CalledOff { reason }), ..Actions::default() }
     }
 
     pub(super) fn trigger(&mut self) -> Actions {

@@ -15,7 +15,7 @@ use crate::words::outcome::{Cause, Outcome};
 const TARGET: &str = "http://127.0.0.1:1/";
 const MUTE: bool = false;
 const HEALTHY: bool = true;
-const REPORTED: Event = Event::Reported { is_stopping: false };
+const REPORTED: Event = Event::Reported { course: Course::RunsOn };
 
 /// W = 1 s: interval 100 ms, timeout 100 ms, retry interval 10 ms. No jitter, so that times are exact.
 fn config(options: &[&str]) -> Config {
@@ -241,7 +241,10 @@ fn a_stop_is_announced_once_and_the_probe_in_flight_is_abandoned() {
             bench.step(Event::ProbeDue);
         }
         let actions = bench.stop();
-        assert_eq!(sent(&actions), "STOPPING=1 STATUS=stopping: COMMAND got SIGTERM");
+        assert_eq!(
+            sent(&actions),
+            "STOPPING=1 STATUS=stopping: COMMAND got SIGTERM WATCHDOG_USEC=18446744073709551615"
+        );
         assert!(actions.abandon_probe && bench.state.next_probe().is_none());
         assert_eq!(bench.stop(), Actions::default());
         assert_eq!(bench.step(ended(Outcome::Healthy)), Actions::default());
@@ -326,7 +329,8 @@ fn anything() -> impl Strategy<Value = Happens> {
         20 => probed,
         10 => prop_oneof![
             6 => said,
-            4 => any::<bool>().prop_map(|is_stopping| Event::Reported { is_stopping }),
+            4 => proptest::sample::select(vec![Course::RunsOn, Course::IsToStop, Course::Stops])
+                .prop_map(|course| Event::Reported { course }),
             2 => any::<bool>().prop_map(|is_progress| Event::Looked { is_progress, able: Duration::from_secs(1) }),
             2 => Just(Event::ManagerReloads),
             2 => Just(Event::ReloadAsked { monotonic_usec: 1 }),
@@ -561,7 +565,7 @@ proptest! {
             ready |= actions.message.ready;
             over |= actions.message.watchdog == Some(WatchdogWord::Trigger) || actions.message.stopping
                 || matches!(event, Event::StopAsked { .. } | Event::Ended { .. })
-                || (before == Phase::Reporting && event == Event::Reported { is_stopping: true });
+                || (before == Phase::Reporting && matches!(event, Event::Reported { course: Course::IsToStop | Course::Stops }));
             if over {
                 prop_assert_eq!(bench.state.next_probe(), None);
             }

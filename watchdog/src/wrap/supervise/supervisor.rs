@@ -30,6 +30,7 @@ use crate::systemd::notify::Notifier;
 use crate::systemd::relay::Relay;
 use crate::systemd::reloads::Reloads;
 use crate::systemd::restarts;
+use crate::systemd::stopping::Course;
 use crate::systemd::unit_name;
 use crate::words::metrics;
 use crate::words::metrics::{Exporter, Metrics};
@@ -64,7 +65,7 @@ pub(super) struct Supervisor<'a> {
     /// The probe under way.
     flight: Option<Flight<'a>>,
     /// The hang report under way, and the question whether systemd is stopping the unit.
-    report: Option<Boxed<'a, bool>>,
+    report: Option<Boxed<'a, Course>>,
     recent: Recent,
     /// Until systemd has read READY=1.
     barrier: Option<(Barrier, Instant)>,
@@ -185,9 +186,9 @@ impl<'a> Supervisor<'a> {
             Woken::NotWitnessed => self.pass_on_withheld(),
             Woken::ProbeEnded(outcome) => self.probed(outcome),
             Woken::TimeCame => self.time_came(Instant::now()),
-            Woken::Reported { is_stopping } => {
+            Woken::Reported { course } => {
                 self.report = None;
-                self.step(Event::Reported { is_stopping });
+                self.step(Event::Reported { course });
             }
             Woken::ReadyRead(is_read) => {
                 self.mainship.look(Instant::now());

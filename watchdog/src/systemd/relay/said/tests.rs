@@ -130,6 +130,7 @@ fn any_message() -> impl Strategy<Value = Message> {
             stopping,
             status,
             extend,
+            rest: false,
             restart_reset,
             watchdog,
         },
@@ -155,7 +156,7 @@ proptest! {
     #[test]
     fn our_own_messages_say_what_they_mean(message in any_message()) {
         let said = parse(&message.encode());
-        let Message { reloading, ready, stopping, status, extend, restart_reset, watchdog } = message;
+        let Message { reloading, ready, stopping, status, extend, restart_reset, watchdog, .. } = message;
         let expected = Notification {
             ready,
             stopping,

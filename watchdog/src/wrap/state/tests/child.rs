@@ -142,7 +142,10 @@ fn its_own_trigger_is_a_hang_at_once() {
 fn its_stopping_ends_probing_and_is_passed_on() {
     let mut bench = Bench::watching(&[]);
     let actions = bench.said(Notification { stopping: true, ..Notification::default() });
-    assert_eq!(sent(&actions), "STOPPING=1 STATUS=stopping: COMMAND says so");
+    assert_eq!(
+        sent(&actions),
+        "STOPPING=1 STATUS=stopping: COMMAND says so WATCHDOG_USEC=18446744073709551615"
+    );
     assert_eq!((bench.state.phase(), bench.next_probe_ms()), (Phase::Stopping, None));
 }
 

@@ -134,8 +134,14 @@ fn without_a_budget_there_is_no_report_and_the_trigger_comes_at_once() {
 }
 
 #[test]
-fn what_systemd_is_stopping_is_no_hang_and_nothing_is_said_of_it() {
-    for options in [&["--failures=1"][..], &["--failures=1", "--report-budget=0s"]] {
+fn what_systemd_is_stopping_is_no_hang_and_its_own_timer_is_to_rest() {
+    let rest = "WATCHDOG_USEC=18446744073709551615";
+    for (options, course, said) in [
+        (&["--failures=1"][..], Course::Stops, rest),
+        (&["--failures=1", "--report-budget=0s"], Course::Stops, rest),
+        // It may be called off, and systemd's own timer is all there is then.
+        (&["--failures=1"], Course::IsToStop, ""),
+    ] {
         let mut bench = Bench::watching(options);
         bench.now = bench.state.next_probe().expect("a probe");
         bench.step(Event::ProbeDue);
@@ -144,8 +150,8 @@ fn what_systemd_is_stopping_is_no_hang_and_nothing_is_said_of_it() {
         let until = actions.ask.expect("a question") - bench.now;
         let expected = Duration::from_millis(if actions.report.is_some() { 500 } else { 25 });
         assert_eq!((until, actions.message), (expected, Message::default()), "{options:?}");
-        let actions = bench.step(Event::Reported { is_stopping: true });
-        assert_eq!(sent(&actions), "");
+        let actions = bench.step(Event::Reported { course });
+        assert_eq!(sent(&actions), said);
         assert!(matches!(actions.note, Some(Note::CalledOff { .. })), "{actions:?}");
         assert_eq!((bench.state.phase(), bench.next_probe_ms()), (Phase::Stopping, None));
         assert_eq!(sent(&bench.step(Event::Ended { how: "it ended".to_owned() })), "STATUS=it ended");
@@ -159,7 +165,7 @@ fn nothing_is_asked_where_nothing_would_be_done() {
         let actions = bench.act(MUTE, 100);
         assert!(actions.report.is_some() && actions.ask.is_none(), "{option}");
         let before = bench.state.phase();
-        assert_eq!(bench.step(Event::Reported { is_stopping: true }), Actions::default());
+        assert_eq!(bench.step(Event::Reported { course: Course::Stops }), Actions::default());
         assert_eq!(bench.state.phase(), before);
     }
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::Supervisor;
 use crate::report;
 use crate::report::{Order, Scope};
-use crate::systemd::stopping::is_stopping;
+use crate::systemd::stopping::{self, Course};
 use crate::wrap::state::ReportRequest;
 
 impl Supervisor<'_> {
@@ -30,12 +30,12 @@ impl Supervisor<'_> {
             };
             report::make(order, Rc::clone(self.service.children))
         });
-        self.report = Some(Box::pin(both(report, ask.map(is_stopping))));
+        self.report = Some(Box::pin(both(report, ask.map(stopping::course))));
     }
 }
 
 /// Waits for the report and the answer. What is stopped needs no report: the rest of it is not waited for.
-async fn both(report: Option<impl Future<Output = ()>>, ask: Option<impl Future<Output = bool>>) -> bool {
+async fn both(report: Option<impl Future<Output = ()>>, ask: Option<impl Future<Output = Course>>) -> Course {
     let report = async {
         if let Some(report) = report {
             report.await;
@@ -44,17 +44,17 @@ async fn both(report: Option<impl Future<Output = ()>>, ask: Option<impl Future<
     let ask = async {
         match ask {
             Some(ask) => ask.await,
-            None => false,
+            None => Course::RunsOn,
         }
     };
     tokio::pin!(report, ask);
     tokio::select! {
         biased;
-        is_stopping = &mut ask => {
-            if !is_stopping {
+        course = &mut ask => {
+            if course == Course::RunsOn {
                 report.await;
             }
-            is_stopping
+            course
         }
         () = &mut report => ask.await,
     }
@@ -66,23 +66,23 @@ mod tests {
 
     use super::*;
 
-    fn run(report: Option<impl Future<Output = ()>>, ask: Option<impl Future<Output = bool>>) -> bool {
+    fn run(report: Option<impl Future<Output = ()>>, ask: Option<impl Future<Output = Course>>) -> Course {
         tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(both(report, ask))
     }
 
     #[test]
     fn a_report_is_waited_for_unless_systemd_is_stopping_the_unit() {
-        assert!(run(Some(pending()), Some(ready(true))));
-        assert!(run(None::<std::future::Ready<()>>, Some(ready(true))));
-        assert!(!run(Some(ready(())), None::<std::future::Ready<bool>>));
-        for is_stopping in [false, true] {
+        assert_eq!(run(Some(pending()), Some(ready(Course::Stops))), Course::Stops);
+        assert_eq!(run(None::<std::future::Ready<()>>, Some(ready(Course::Stops))), Course::Stops);
+        assert_eq!(run(Some(ready(())), None::<std::future::Ready<Course>>), Course::RunsOn);
+        for course in [Course::RunsOn, Course::IsToStop, Course::Stops] {
             let mut is_made = false;
             let report = async {
                 tokio::task::yield_now().await;
                 is_made = true;
             };
-            assert_eq!(run(Some(report), Some(ready(is_stopping))), is_stopping);
-            assert_eq!(is_made, !is_stopping);
+            assert_eq!(run(Some(report), Some(ready(course))), course);
+            assert_eq!(is_made, course == Course::RunsOn);
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::kernel::alarm;
 use crate::service::signals::Signals;
 use crate::systemd::main_process::Standing;
 use crate::systemd::notify::Notifier;
+use crate::systemd::stopping::Course;
 use crate::words::outcome::Outcome;
 use crate::wrap::supervise::supervisor::once::speaks_of;
 use crate::wrap::supervise::wait::{end_of, reload_of_manager, was_read};
@@ -17,7 +18,7 @@ pub(super) enum Woken {
     ProbeEnded(Outcome),
     TimeCame,
     Reported {
-        is_stopping: bool,
+        course: Course,
     },
     ReadyRead(bool),
     Restarts(Option<u32>),
@@ -59,7 +60,7 @@ impl Supervisor<'_> {
         let asked = async {
             tokio::select! {
                 biased;
-                is_stopping = end_of(self.report.as_mut()) => Woken::Reported { is_stopping },
+                course = end_of(self.report.as_mut()) => Woken::Reported { course },
                 is_read = was_read(self.barrier.as_ref()) => Woken::ReadyRead(is_read),
                 restarts = end_of(self.restarts.as_mut()) => Woken::Restarts(restarts),
                 standing = end_of(self.mainship.asking.as_mut()) => Woken::Mainship(standing),
