@@ -35,8 +35,8 @@ const MAX_JITTER: u8 = 50;
 /// Everything that is decided before the service starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// When to probe.
-    pub timing: Timing,
+    /// The sets of probes, each with its own timing; never empty.
+    pub sets: Vec<Set>,
     /// What to do when the service hangs.
     pub on_hang: OnHang,
     /// Only say what would be done; ping whatever the probes find.
@@ -61,6 +61,15 @@ pub struct Config {
     pub stop_signals: Vec<i32>,
     /// The one that asks it to reload.
     pub reload_signal: Option<i32>,
+}
+
+/// Probes that go together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Set {
+    /// When to probe.
+    pub timing: Timing,
+    /// They gate READY=1, and are not asked afterwards.
+    pub ready_only: bool,
 }
 
 impl Config {
@@ -129,7 +138,7 @@ impl Config {
         let stop_signals = signals::stop_signals(&wrapper.stop_signal)?;
         let reload_signal = signals::reload_signal(wrapper.reload_signal.as_deref(), &stop_signals)?;
         Ok(Self {
-            timing,
+            sets: vec![Set { timing, ready_only: false }],
             on_hang: hang.on_hang,
             dry_run: hang.dry_run,
             watchdog,
@@ -151,16 +160,22 @@ impl Config {
     pub fn detect_bound(&self) -> Option<Duration> {
         let watchdog = self.watchdog?;
         Some(match self.on_hang {
-            OnHang::Trigger => self.timing.detect_bound(),
+            OnHang::Trigger => self.longest_row(),
             OnHang::Withhold => watchdog.saturating_add(SYSTEMD_TIMER_SLACK),
         })
+    }
+
+    /// Of the sets that are watched, the largest [`Timing::detect_bound`].
+    pub fn longest_row(&self) -> Duration {
+        let watched = self.sets.iter().filter(|set| !set.ready_only);
+        watched.map(|set| set.timing.detect_bound()).max().unwrap_or_default()
     }
 
     /// What is to be said where `given`, the hang report's budget, is more than W leaves. It may still be used: a
     /// service that fails at once is found to hang sooner.
     pub fn report_warning(&self, given: Option<Duration>) -> Option<String> {
         let (given, watchdog) = (given?, self.watchdog?);
-        let left = timing::until_last_call(watchdog).saturating_sub(self.timing.detect_bound());
+        let left = timing::until_last_call(watchdog).saturating_sub(self.longest_row());
         (given > left).then(|| {
             format!(
                 "--report-budget is {}, but a WatchdogSec of {} leaves {} for the report where it takes longest to find \

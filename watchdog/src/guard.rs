@@ -224,7 +224,7 @@ fn rules(args: &GuardArgs, own_watchdog: Option<Duration>) -> Result<Rules, Guar
         return Err(GuardError::ResetAfter);
     }
     let config = Config::beside(&args.timing, &args.hang, args.watchdog)?;
-    let timing = config.timing;
+    let timing = config.sets[0].timing;
     let report = args.hang.report_budget.unwrap_or_else(|| {
         // Never past what W leaves.
         REPORT_BUDGET.min(args.watchdog.saturating_sub(timing.detect_bound()))

@@ -65,7 +65,7 @@ fn wrap(args: &WrapArgs) -> Result<ExitCode, Error> {
     let service = Service {
         config: &config,
         command: &args.command,
-        probes: &probes,
+        probes: &[probes],
         children: &children,
         outside: &args.outside,
     };

@@ -65,15 +65,15 @@ fn ended(probe: &Probe, row: Option<Instant>, started: Instant, now: Instant) ->
 
 fn in_front(config: &Config, probes: &[Probe]) -> Vec<Made> {
     let mut now = Instant::now();
-    let mut state = State::new(config, "target", 0, now);
+    let mut state = State::new(config, &["target"], 0, now);
     let mut made = Vec::new();
     let mut play = |probe: &Probe| {
         now = state.next_probe().expect("a probe").max(now);
         let started = now;
-        state.step(InFront::ProbeDue, now);
+        state.step(InFront::ProbeDue { set: 0 }, now);
         now += probe.took;
-        let ended = ended(probe, state.row_began(), started, now);
-        let actions = state.step(InFront::ProbeEnded(ended), now);
+        let ended = ended(probe, state.row_began(0), started, now);
+        let actions = state.step(InFront::ProbeEnded { set: 0, ended }, now);
         let hang = actions.ask.is_some();
         let says = actions.note.iter().filter_map(|note| match note {
             InFrontNote::Unhealthy { .. } => Some("unhealthy"),
@@ -150,7 +150,7 @@ proptest! {
         let config = Config::new(&wrap.timing, &wrap.hang, &wrap.wrapper, Some(watchdog)).expect("a timing that works");
         let rules = Rules {
             watchdog,
-            timing: config.timing,
+            timing: config.sets[0].timing,
             pressure_limit: config.pressure_limit,
             start_grace: watchdog,
             restart: RestartRule::Always,

@@ -34,7 +34,7 @@ fn the_timing_is_derived_from_the_watchdog_to_the_microsecond() {
             rise: 1,
             retry_interval: micros(retry),
         };
-        assert_eq!(config.timing, expected);
+        assert_eq!(config.sets[0].timing, expected);
         assert_eq!(config.detect_bound(), Some(micros(bound)));
     }
 }
@@ -49,7 +49,7 @@ fn every_part_of_the_timing_can_be_overridden() {
         "--rise=3",
         "--retry-interval=1ms",
     ];
-    let timing = config(&options, W5).expect("works").timing;
+    let timing = config(&options, W5).expect("works").sets[0].timing;
     let millis = Duration::from_millis;
     let expected = Timing {
         interval: millis(1000),
@@ -252,14 +252,14 @@ fn what_is_shorter_than_anything_derived_is_refused() {
         );
         assert!(config(&[&format!("--{option}=100us")], W5).is_ok());
     }
-    let shortest = config(&[], Some(SHORTEST_WATCHDOG)).expect("works").timing.retry_interval;
+    let shortest = config(&[], Some(SHORTEST_WATCHDOG)).expect("works").sets[0].timing.retry_interval;
     assert_eq!(shortest, SHORTEST_OPTION);
 }
 
 #[test]
 fn without_a_watchdog_there_is_no_sum_to_keep_and_no_bound() {
     let config = config(&["--timeout=1h"], None).expect("works");
-    assert_eq!(config.timing.interval, Duration::from_secs(1));
+    assert_eq!(config.sets[0].timing.interval, Duration::from_secs(1));
     assert_eq!(config.detect_bound(), None);
 }
 
@@ -279,7 +279,7 @@ proptest! {
     fn derived_timings_always_work(watchdog_usec in 10_000..u64::MAX) {
         let watchdog = Duration::from_micros(watchdog_usec);
         let config = config(&[], Some(watchdog)).expect("derived timings work");
-        prop_assert!(config.timing.detect_bound() < watchdog / 2);
+        prop_assert!(config.sets[0].timing.detect_bound() < watchdog / 2);
     }
 
     #[test]
@@ -292,7 +292,7 @@ proptest! {
         let options: Vec<&str> = options.iter().map(String::as_str).collect();
         let watchdog = Duration::from_millis(watchdog_ms);
         if let Ok(config) = config(&options, Some(watchdog)) {
-            prop_assert!(config.timing.detect_bound() < watchdog);
+            prop_assert!(config.sets[0].timing.detect_bound() < watchdog);
         }
     }
 }

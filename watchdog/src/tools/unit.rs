@@ -199,7 +199,7 @@ impl Plan<'_> {
             probes.or_refuse_empty()?;
         }
         Ok(match config.on_hang {
-            OnHang::Trigger if !hang.dry_run => Some(config.timing.detect_bound()),
+            OnHang::Trigger if !hang.dry_run => Some(config.longest_row()),
             OnHang::Trigger | OnHang::Withhold => None,
         })
     }

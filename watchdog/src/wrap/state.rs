@@ -13,19 +13,20 @@
 //! its deadline or, where this process was itself held up, after it. The service did answer; being late in looking is
 //! not its fault. What is not complete at the deadline is unhealthy; the deadline is kept by [`probe`](crate::probe).
 //!
-//! What the end of a probe means is decided by [`Watch`], as it is beside a service.
+//! What the end of a probe means is decided by [`Watch`](crate::hang::watch::Watch), as it is beside a service. There is one for
+//! each set of probes, with its own timing: READY=1 waits for all of them, a ping is said while none has anything against the
+//! service, and the first row of failures that makes a hang is the hang.
 //!
 //! Starved is not hung: deadlines count only the time in which the unit was able to run (see [`stalls`](crate::kernel::stalls)).
 //! systemd's own timer counts all time. So while others keep the unit from running, and an answer may still come in able
 //! time, a ping is said in its place. So is one for a service that does not answer while it reloads, for as long as that may
 //! take ([`reload`]). There are no other pings without a healthy probe.
 
-use crate::hang::watch::Watch;
-use crate::kernel::stalls::Pressure;
 use std::time::Instant;
 
 use self::child::Child;
 use self::reload::Reload;
+use self::set::Set;
 use self::start::Start;
 use self::status::Status;
 use crate::config::Config;
@@ -33,7 +34,6 @@ use crate::hang::timing;
 use crate::systemd::message::{Message, WatchdogWord};
 use crate::systemd::relay::Notification;
 use crate::systemd::stopping::Course;
-use crate::words::outcome::Reason;
 
 mod child;
 mod event;
@@ -41,6 +41,7 @@ mod hang;
 mod pressure;
 mod probe;
 mod reload;
+mod set;
 mod start;
 mod starting;
 mod status;
@@ -68,12 +69,10 @@ pub enum Phase {
 #[derive(Debug, Clone)]
 pub struct State {
     config: Config,
-    target: String,
     phase: Phase,
     start: Start,
-    /// Why the last probe was unhealthy; kept only while starting.
-    not_yet: Option<Reason>,
-    watch: Watch,
+    /// Never empty.
+    sets: Vec<Set>,
     /// Unhealthy probes in all.
     failures: u64,
     /// How often systemd has restarted the unit, as far as known.
@@ -84,52 +83,34 @@ pub struct State {
     hang: String,
     /// systemd's own timer started anew: READY or the last ping.
     timer_since: Instant,
-    /// READY or the last healthy probe.
-    answered: Instant,
     /// When to look whether the unit is kept from running, should no ping be said before.
     no_ping_due: Option<Instant>,
     /// Since when no probe was unhealthy; [`None`] once RESTART_RESET=1 was said.
     sound_since: Option<Instant>,
     /// A signal came that may have been meant to stop COMMAND: until then no hang is called.
     no_hang_before: Option<Instant>,
-    /// The report of probes that cannot be made was made.
-    cannot_probe_reported: bool,
-    probe_started: Instant,
-    /// A probe is under way.
-    in_flight: bool,
-    /// [`None`] while a probe is in flight, and when there are to be no more.
-    next_probe: Option<Instant>,
-    /// What kept the unit from running while the last probe was under way.
-    pressure: Option<Pressure>,
     status: Status,
     random: fastrand::Rng,
 }
 
 impl State {
-    /// COMMAND has just been started. `target` names what is probed, empty for nothing but COMMAND's own pings; `seed`
+    /// COMMAND has just been started. `targets` name what each set probes, empty for nothing but COMMAND's own pings; `seed`
     /// decides about jitter.
-    pub fn new(config: &Config, target: &str, seed: u64, now: Instant) -> Self {
+    pub fn new(config: &Config, targets: &[impl AsRef<str>], seed: u64, now: Instant) -> Self {
+        let sets = config.sets.iter().zip(targets);
         Self {
-            target: target.to_owned(),
             phase: Phase::Starting,
             start: Start::new(config.start_timeout, now),
-            not_yet: None,
-            watch: Watch::in_front(config.timing),
+            sets: sets.map(|(set, target)| Set::new(*set, target.as_ref(), now)).collect(),
             failures: 0,
             restarts: None,
             child: Child::default(),
             reload: Reload::default(),
             hang: String::new(),
             timer_since: now,
-            answered: now,
             no_ping_due: None,
             sound_since: None,
             no_hang_before: None,
-            cannot_probe_reported: false,
-            probe_started: now,
-            in_flight: false,
-            next_probe: Some(now),
-            pressure: None,
             status: Status::default(),
             random: fastrand::Rng::with_seed(seed),
             config: config.clone(),
@@ -137,8 +118,10 @@ impl State {
     }
 
     /// The same, where there is nobody to tell: it is not probed.
-    pub fn unguarded(config: &Config, target: &str, now: Instant) -> Self {
-        Self { phase: Phase::Unguarded, next_probe: None, ..Self::new(config, target, 0, now) }
+    pub fn unguarded(config: &Config, targets: &[impl AsRef<str>], now: Instant) -> Self {
+        let mut state = Self::new(config, targets, 0, now);
+        state.enter(Phase::Unguarded);
+        state
     }
 
     /// Where it stands.
@@ -146,34 +129,9 @@ impl State {
         self.phase
     }
 
-    /// Unhealthy probes since the service was last healthy.
-    pub fn failures_in_a_row(&self) -> u32 {
-        self.watch.failures()
-    }
-
-    /// When the first probe of the row of failures was sent; while starting, when COMMAND was started.
-    pub fn row_began(&self) -> Option<Instant> {
-        if self.phase == Phase::Starting { Some(self.start.began()) } else { self.watch.row_began() }
-    }
-
-    /// Since when an answer is waited for: the first probe of a row, or the one that is under way.
-    pub fn asked_since(&self) -> Option<Instant> {
-        self.watch.row_began().or_else(|| self.in_flight.then_some(self.probe_started))
-    }
-
-    /// The last probe could not be made.
-    pub fn cannot_probe(&self) -> bool {
-        self.watch.cannot_probe()
-    }
-
     /// When [`Event::NoPing`] is to happen.
     pub fn no_ping_due(&self) -> Option<Instant> {
         self.no_ping_due
-    }
-
-    /// When [`Event::ProbeDue`] is to happen.
-    pub fn next_probe(&self) -> Option<Instant> {
-        self.next_probe
     }
 
     /// When it is to be looked whether the start makes progress, for [`Event::Looked`].
@@ -192,8 +150,10 @@ impl State {
             (Event::StopAsked { signal, announce }, Starting | Watching | Reporting | Unguarded) => {
                 self.stop(&format!("COMMAND got {signal}"), announce)
             }
-            (Event::ProbeDue, Starting | Watching | Unguarded) => self.probe(now),
-            (Event::ProbeEnded(ended), Starting | Watching | Unguarded) => self.probed(ended, now),
+            (Event::ProbeDue { set }, Starting | Watching | Unguarded) => self.probe(set, now),
+            (Event::ProbeEnded { set, ended }, Starting | Watching | Unguarded) => {
+                self.probed(set, ended, now)
+            }
             (Event::NoPing { able, pressure }, Watching) => self.no_ping(able, pressure, now),
             (Event::Looked { is_progress, able }, Starting) => self.looked(is_progress, able, now),
             (Event::ManagerReloads, Starting) => self.manager_reloads(now),
@@ -204,7 +164,7 @@ impl State {
             }
             (Event::ReloadAsked { monotonic_usec }, Watching | Unguarded) => {
                 self.look_soon(now);
-                self.reload.asked(self.watch.failures() == 0, now);
+                self.reload.asked(self.failures_in_a_row() == 0, now);
                 let reloading = Message { reloading: Some(monotonic_usec), ..Message::default() };
                 Actions { message: reloading, ..Actions::default() }
             }
@@ -231,7 +191,7 @@ impl State {
                 Actions::default()
             }
             (
-                Event::ProbeEnded(_) | Event::ProbeDue | Event::ReloadAsked { .. },
+                Event::ProbeEnded { .. } | Event::ProbeDue { .. } | Event::ReloadAsked { .. },
                 Reporting | Hung | Stopping,
             )
             | (Event::ReloadRefused { .. } | Event::StopAsked { .. }, Hung | Stopping)
@@ -255,7 +215,8 @@ impl State {
     fn enter(&mut self, phase: Phase) {
         self.phase = phase;
         if phase != Phase::Watching {
-            (self.next_probe, self.no_ping_due) = (None, None);
+            self.no_ping_due = None;
+            self.sets.iter_mut().for_each(|set| set.next = None);
         }
     }
 
@@ -263,13 +224,16 @@ impl State {
         self.enter(Phase::Stopping);
         let message =
             Message { stopping: announce, rest: announce, ..Message::status(format!("stopping: {why}")) };
-        let note = self.not_yet.take().map(|reason| Note::NeverHealthy { reason });
+        let not_yet = self.sets.iter_mut().find_map(|set| set.not_yet.take());
+        let note = not_yet.map(|reason| Note::NeverHealthy { reason });
         Actions { abandon_probe: true, message, note, ..Actions::default() }
     }
 
-    /// A ping if there is something to vouch for, or where nothing is to be done about what is found.
+    /// A ping if there is something to vouch for, and no other set has anything against it; or where nothing is to be done
+    /// about what is found.
     fn maybe_ping(&mut self, is_healthy: bool, now: Instant) -> Message {
-        if !is_healthy && !self.config.dry_run {
+        let is_vouched_for = is_healthy && self.is_sound();
+        if !is_vouched_for && !self.config.dry_run {
             return Message::default();
         }
         self.restart_timer(now);

@@ -45,8 +45,8 @@ pub struct Service<'a> {
     pub config: &'a Config,
     /// COMMAND and its arguments; never empty.
     pub command: &'a [OsString],
-    /// What is asked.
-    pub probes: &'a Probes,
+    /// What is asked, a set each as in the configuration.
+    pub probes: &'a [Probes],
     /// Whom the probes start processes with.
     pub children: &'a Rc<Children>,
     /// How it is seen from outside.

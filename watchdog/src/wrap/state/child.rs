@@ -58,14 +58,15 @@ impl State {
         if let Some(reloading) = said.reloading
             && self.phase != Phase::Starting
         {
-            message.reloading = self.reload.begun(reloading.monotonic_usec, self.watch.failures() == 0, now);
+            message.reloading =
+                self.reload.begun(reloading.monotonic_usec, self.failures_in_a_row() == 0, now);
         }
         if said.ready {
             self.child.is_ready = true;
             self.reload.child_is_ready();
             // Whatever it waited for so far, it is worth a look now.
-            if self.phase == Phase::Starting && !self.in_flight {
-                self.next_probe = Some(now);
+            if self.phase == Phase::Starting {
+                self.ask_by(now, |_| true);
             } else if self.reload.is_on() {
                 self.look_soon(now);
             }
@@ -82,7 +83,8 @@ impl State {
 
     /// COMMAND has asked systemd to restart it: so it shall, whatever `--on-hang` says, and without a watchdog too.
     fn triggered_by_itself(&mut self, now: Instant) -> Actions {
-        if self.config.dry_run && !self.watch.call() {
+        let carrier = self.carrier();
+        if self.config.dry_run && !self.sets[carrier].watch.call() {
             return Actions::default();
         }
         let hang = "hung: COMMAND itself says so (WATCHDOG=trigger)".to_owned();
@@ -92,12 +94,12 @@ impl State {
             now + self.config.report_budget
         };
         self.config.on_hang = OnHang::Trigger;
-        self.hung(hang, deadline, now)
+        self.hung(carrier, hang, deadline, now)
     }
 
     /// COMMAND's own pings are all that is asked for.
     pub(super) fn target_is_child(&self) -> bool {
-        self.config.child_pings == ChildPings::Require && self.target.is_empty()
+        self.config.child_pings == ChildPings::Require && self.sets.iter().all(|set| set.target.is_empty())
     }
 
     /// Where COMMAND's own pings are asked for: that none has come for as long as systemd itself would have waited.
@@ -117,12 +119,19 @@ impl State {
         })
     }
 
-    /// Without a watchdog it is probed for a reload only.
-    pub(super) fn reloaded(&mut self, now: Instant) -> Actions {
-        let Some(asked) = self.reload.answered(self.probe_started, self.config.timing.timeout) else {
-            self.next_probe = self.reload.is_on().then(|| now + self.config.timing.retry_interval);
+    /// Without a watchdog it is probed for a reload only; and so is a set that gates READY.
+    pub(super) fn reloaded(&mut self, index: usize, now: Instant) -> Actions {
+        let set = &mut self.sets[index];
+        set.vouched = set.started;
+        let Some(asked) = self.reload_answered() else {
+            let set = &mut self.sets[index];
+            set.next = self.reload.is_on().then(|| now + set.timing.retry_interval);
             return Actions::default();
         };
+        self.sets
+            .iter_mut()
+            .filter(|set| self.phase == Phase::Unguarded || set.ready_only)
+            .for_each(|set| set.next = None);
         Actions {
             message: Message { ready: true, ..Message::default() },
             note: Some(Note::Reloaded { after: now - asked }),

@@ -12,13 +12,21 @@ use crate::words::outcome::Reason;
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// The time [`State::next_probe`](super::State::next_probe) named has come.
-    ProbeDue,
-    /// The probe that was started has ended.
-    ProbeEnded(Ended),
+    /// The time [`State::next_probe_of`](super::State::next_probe_of) named for this set has come.
+    ProbeDue {
+        /// Its index.
+        set: usize,
+    },
+    /// The probe that was started of this set has ended.
+    ProbeEnded {
+        /// Its index.
+        set: usize,
+        /// How.
+        ended: Ended,
+    },
     /// The time [`State::no_ping_due`](super::State::no_ping_due) named has come: no ping was said for long.
     NoPing {
-        /// For how long the unit was able to run since [`State::asked_since`](super::State::asked_since).
+        /// For how long the unit was able to run since [`State::asked`](super::State::asked).
         able: Duration,
         /// What kept it from running meanwhile, where that is `--pressure` or more.
         pressure: Option<Pressure>,
@@ -78,9 +86,9 @@ pub enum Event {
 /// What to do about it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Actions {
-    /// Start a probe that may take so long.
+    /// Start a probe of the set that is due, which may take so long.
     pub start_probe: Option<Limit>,
-    /// Forget the probe in flight.
+    /// Forget the probes in flight.
     pub abandon_probe: bool,
     /// Send this. It supersedes what could not be sent yet, even where it is empty.
     pub message: Message,

@@ -14,10 +14,10 @@ const ASK: Duration = Duration::from_millis(50);
 
 impl State {
     /// A failure, of too few to make a hang.
-    pub(super) fn failed(&mut self, reason: Reason, is_first: bool, now: Instant) -> Actions {
+    pub(super) fn failed(&mut self, set: usize, reason: Reason, is_first: bool, now: Instant) -> Actions {
         self.count_failure(now);
         let message = self.maybe_ping(false, now);
-        let row = self.watch.row();
+        let row = self.sets[set].watch.row();
         let status = self.status.say(Kind::Unhealthy, now, || format!("{row}: {reason}"));
         Actions {
             message: Message { status, ..message },
@@ -27,36 +27,38 @@ impl State {
     }
 
     /// It fails as one that hangs does.
-    pub(super) fn seems_to_hang(&mut self, reason: Reason, now: Instant) -> Actions {
-        let reload = self.failing_since_reload();
+    pub(super) fn seems_to_hang(&mut self, set: usize, reason: Reason, now: Instant) -> Actions {
+        let reload = self.failing_since_reload(set);
         if let Some(began) = reload
-            && let Some(actions) = self.busy_reloading(&reason, began, now)
+            && let Some(actions) = self.busy_reloading(set, &reason, began, now)
         {
             return actions;
         }
-        self.hangs(reason, reload, now)
+        self.hangs(set, reason, reload, now)
     }
 
     /// It hangs; unless it may be on its way to stop, when systemd's own timer looks after it meanwhile. It was asked to
     /// `reload` then, and has not answered since.
-    fn hangs(&mut self, reason: Reason, reload: Option<Instant>, now: Instant) -> Actions {
+    fn hangs(&mut self, set: usize, reason: Reason, reload: Option<Instant>, now: Instant) -> Actions {
         let may_stop = self.no_hang_before.is_some_and(|until| now < until);
-        if may_stop || !self.watch.call() {
-            return self.failed(reason, false, now);
+        if may_stop || !self.sets[set].watch.call() {
+            return self.failed(set, reason, false, now);
         }
         self.count_failure(now);
         let message = self.maybe_ping(false, now);
         let since = reload.map(|began| format!(" since a reload {} ago", rounded(now - began)));
-        let hang = format!("hung, {}{}: {reason}", self.watch.row(), since.unwrap_or_default());
-        let actions = self.hung(hang, self.report_deadline(now), now);
+        let hang = format!("hung, {}{}: {reason}", self.sets[set].watch.row(), since.unwrap_or_default());
+        let actions = self.hung(set, hang, self.report_deadline(now), now);
         if actions.message.is_empty() { Actions { message, ..actions } } else { actions }
     }
 
     /// COMMAND's own pings have not come for W: systemd itself would have acted on that.
-    pub(super) fn silent(&mut self, reason: Reason, now: Instant) -> Actions {
-        self.watch.condemn(self.probe_started);
-        self.next_probe = Some(now + self.config.timing.retry_interval);
-        self.hangs(reason, None, now)
+    pub(super) fn silent(&mut self, index: usize, reason: Reason, now: Instant) -> Actions {
+        let set = &mut self.sets[index];
+        set.watch.condemn(set.started);
+        set.is_sound = false;
+        set.next = Some(now + set.timing.retry_interval);
+        self.hangs(index, reason, None, now)
     }
 
     pub(super) fn count_failure(&mut self, now: Instant) {
@@ -71,27 +73,34 @@ impl State {
 
     /// Probes cannot be made, and systemd's own timer is about to act: a report, while there is time for one. What it
     /// then kills may be healthy, so nothing is triggered.
-    pub(super) fn cannot_probe_report(&mut self, reason: &Reason, now: Instant) -> Option<ReportRequest> {
+    pub(super) fn cannot_probe_report(
+        &mut self,
+        set: usize,
+        reason: &Reason,
+        now: Instant,
+    ) -> Option<ReportRequest> {
         let deadline = self.last_call();
-        let next = now + self.config.timing.retry_interval;
+        let set = &mut self.sets[set];
+        let next = now + set.timing.retry_interval;
         let is_due = next + self.config.report_budget >= deadline && now < deadline;
-        if !is_due || self.config.report_budget.is_zero() || self.cannot_probe_reported {
+        if !is_due || self.config.report_budget.is_zero() || set.cannot_probe_reported {
             return None;
         }
-        self.cannot_probe_reported = true;
+        set.cannot_probe_reported = true;
         let reason = format!("no ping, since it cannot be probed: {reason}; systemd's own timer acts");
         Some(ReportRequest { deadline, reason, is_certain: false })
     }
 
     /// It hangs, unless systemd is stopping it: first that, and a report, unless there is no time for one.
-    pub(super) fn hung(&mut self, reason: String, deadline: Instant, now: Instant) -> Actions {
+    pub(super) fn hung(&mut self, set: usize, reason: String, deadline: Instant, now: Instant) -> Actions {
         let report =
             (deadline > now).then(|| ReportRequest { deadline, reason: reason.clone(), is_certain: true });
         if self.config.dry_run || self.config.on_hang == OnHang::Withhold {
-            if !self.in_flight && self.config.dry_run {
-                self.next_probe = Some(self.watch.without_hurry(self.probe_started, now));
-            } else if !self.in_flight {
-                self.next_probe.get_or_insert(now + self.config.timing.retry_interval);
+            let set = &mut self.sets[set];
+            if !set.in_flight && self.config.dry_run {
+                set.next = Some(set.watch.without_hurry(set.started, now));
+            } else if !set.in_flight {
+                set.next.get_or_insert(now + set.timing.retry_interval);
             }
             let note = if self.config.dry_run {
                 Note::WouldTrigger { reason }

@@ -27,18 +27,17 @@ impl State {
             OnHang::Trigger => watchdog,
             OnHang::Withhold => watchdog / 2,
         };
-        let is_slow = !self.watch.cannot_probe() && !self.watch.is_called() && able < longest;
+        let is_slow = !self.cannot_probe() && !self.is_called() && able < longest;
         let Some(pressure) = pressure.filter(|_| is_slow) else {
             // The pressure may have just begun: it takes two looks to see it.
             self.no_ping_due = Some(now + watchdog / 8);
-            if !self.in_flight {
-                // It was left in peace for long enough.
-                self.next_probe = Some(now);
-            }
+            // It was left in peace for long enough.
+            self.ask_by(now, |set| !set.ready_only && now - set.answered >= watchdog / 2);
             return Actions::default();
         };
         self.restart_timer(now);
-        let (since, able) = (rounded(now - self.answered), rounded(able));
+        let answered = self.asked().map_or(now, |(set, _)| self.sets[set].answered);
+        let (since, able) = (rounded(now - answered), rounded(able));
         let status = self.status.say(Kind::Unhealthy, now, || {
             format!("slow: no answer for {since}, of which it could run for {able}; waiting for {pressure}")
         });

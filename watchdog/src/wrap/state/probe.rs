@@ -10,44 +10,49 @@ use crate::words::outcome::{Outcome, Reason};
 use crate::words::span::rounded;
 
 impl State {
-    pub(super) fn probe(&mut self, now: Instant) -> Actions {
-        self.probe_started = now;
-        self.in_flight = true;
-        self.next_probe = None;
-        Actions { start_probe: Some(self.watch.limit()), ..Actions::default() }
+    pub(super) fn probe(&mut self, set: usize, now: Instant) -> Actions {
+        let set = &mut self.sets[set];
+        (set.started, set.in_flight, set.next) = (now, true, None);
+        Actions { start_probe: Some(set.watch.limit()), ..Actions::default() }
     }
 
-    pub(super) fn probed(&mut self, ended: Ended, now: Instant) -> Actions {
-        self.in_flight = false;
-        self.cannot_probe_reported &=
-            matches!(&ended.outcome, Outcome::Unhealthy(reason) if reason.is_ours());
-        if self.pressure.is_some() != ended.pressure.is_some() {
+    pub(super) fn probed(&mut self, index: usize, ended: Ended, now: Instant) -> Actions {
+        let set = &mut self.sets[index];
+        set.in_flight = false;
+        set.cannot_probe_reported &= matches!(&ended.outcome, Outcome::Unhealthy(reason) if reason.is_ours());
+        if set.pressure.is_some() != ended.pressure.is_some() {
             self.status.is_news();
         }
-        self.pressure = ended.pressure;
-        let is_stretched = now - self.probe_started > self.config.timing.timeout;
+        set.pressure = ended.pressure;
+        let slowed = set.pressure.filter(|_| now - set.started > set.timing.timeout);
+        let is_watched = self.phase == Phase::Watching && !set.ready_only;
         let actions = match (self.phase, &ended.outcome) {
-            (Phase::Starting, Outcome::Healthy) => self.answers(ended.row, now),
-            (Phase::Starting, Outcome::Unhealthy(reason)) => self.not_yet(reason.clone(), ended.row, now),
-            (Phase::Unguarded, Outcome::Healthy) => self.reloaded(now),
-            (Phase::Unguarded, Outcome::Unhealthy(_)) => {
-                self.next_probe = Some(now + self.config.timing.retry_interval);
+            (Phase::Starting, Outcome::Healthy) => self.answers(index, ended.row, now),
+            (Phase::Starting, Outcome::Unhealthy(reason)) => {
+                self.not_yet(index, reason.clone(), ended.row, now)
+            }
+            // READY was said while it was under way.
+            _ if set.ready_only && !self.reload.is_on() => Actions::default(),
+            (_, Outcome::Healthy) if !is_watched => self.reloaded(index, now),
+            (_, Outcome::Unhealthy(_)) if !is_watched => {
+                set.next = Some(now + set.timing.retry_interval);
                 Actions::default()
             }
-            (_, Outcome::Healthy) => match self.child_silence(now) {
-                None => self.rule(ended, now),
-                Some(reason) => self.silent(reason, now),
+            (_, Outcome::Healthy) => match self.child_silence(now).filter(|_| index == self.carrier()) {
+                None => self.rule(index, ended, now),
+                Some(reason) => self.silent(index, reason, now),
             },
-            (_, Outcome::Unhealthy(_)) => self.rule(ended, now),
+            (_, Outcome::Unhealthy(_)) => self.rule(index, ended, now),
         };
-        Actions { slowed: self.pressure.filter(|_| is_stretched), ..actions }
+        Actions { slowed, ..actions }
     }
 
-    fn rule(&mut self, ended: Ended, now: Instant) -> Actions {
-        let (ruling, next) = self.watch.ended(ended, self.probe_started, self.random.f64(), now);
-        self.next_probe = Some(next);
+    fn rule(&mut self, index: usize, ended: Ended, now: Instant) -> Actions {
+        let set = &mut self.sets[index];
+        let (ruling, next) = set.watch.ended(ended, set.started, self.random.f64(), now);
+        (set.next, set.is_sound) = (Some(next), matches!(ruling, Ruling::Healthy { .. }));
         match ruling {
-            Ruling::Healthy { failures } => self.healthy(failures, now),
+            Ruling::Healthy { failures } => self.healthy(index, failures, now),
             Ruling::Rising => Actions { message: self.maybe_ping(false, now), ..Actions::default() },
             Ruling::Late { late } => Actions {
                 message: self.maybe_ping(false, now),
@@ -63,12 +68,12 @@ impl State {
                 Actions {
                     message,
                     note,
-                    report: self.cannot_probe_report(&reason, now),
+                    report: self.cannot_probe_report(index, &reason, now),
                     ..Actions::default()
                 }
             }
-            Ruling::Failure { reason, is_first } => self.failed(reason, is_first, now),
-            Ruling::Hang { reason } => self.seems_to_hang(reason, now),
+            Ruling::Failure { reason, is_first } => self.failed(index, reason, is_first, now),
+            Ruling::Hang { reason } => self.seems_to_hang(index, reason, now),
         }
     }
 
@@ -96,22 +101,25 @@ impl State {
 
     /// There is something to see at the next probe: soon, unless one is under way.
     pub(super) fn look_soon(&mut self, now: Instant) {
-        if self.in_flight {
-            return;
+        for set in self.sets.iter_mut().filter(|set| !set.in_flight) {
+            let soon = now + set.timing.retry_interval;
+            set.next = match (set.next, self.phase) {
+                (Some(due), _) => Some(due.min(soon)),
+                (None, Phase::Unguarded) => Some(now),
+                // It is not asked otherwise.
+                (None, _) => set.ready_only.then_some(soon),
+            };
         }
-        let soon = now + self.config.timing.retry_interval;
-        self.next_probe = match (self.next_probe, self.phase) {
-            (Some(due), _) => Some(due.min(soon)),
-            (None, Phase::Unguarded) => Some(now),
-            (None, _) => None,
-        };
     }
 
-    fn healthy(&mut self, failures: u32, now: Instant) -> Actions {
-        self.answered = now;
-        let text = self.status.is_due(Kind::Healthy, now).then(|| self.healthy_text(now));
+    fn healthy(&mut self, index: usize, failures: u32, now: Instant) -> Actions {
+        let set = &mut self.sets[index];
+        (set.answered, set.vouched) = (now, set.started);
+        // Of several sets, what is wrong with one is the news.
+        let is_due = self.is_sound() && self.status.is_due(Kind::Healthy, now);
+        let text = is_due.then(|| self.healthy_text(index, now));
         let status = text.map(|text| self.status.now(Kind::Healthy, now, &text));
-        let reloaded = self.reload.answered(self.probe_started, self.config.timing.timeout);
+        let reloaded = self.reload_answered();
         let note = match (reloaded, failures) {
             (Some(asked), _) => Some(Note::Reloaded { after: now - asked }),
             (None, 0) => None,
@@ -127,12 +135,13 @@ impl State {
     }
 
     /// `healthy: http://127.0.0.1:8080/healthz answered in 1.2 ms; 3 failures so far, restarted 2 times`
-    pub(super) fn healthy_text(&self, now: Instant) -> String {
+    pub(super) fn healthy_text(&self, set: usize, now: Instant) -> String {
         use std::fmt::Write as _;
-        let mut text = if self.target_is_child() {
+        let set = &self.sets[set];
+        let mut text = if set.target.is_empty() {
             "healthy: COMMAND pings by itself".to_owned()
         } else {
-            format!("healthy: {} answered in {}", self.target, rounded(now - self.probe_started))
+            format!("healthy: {} answered in {}", set.target, rounded(now - set.started))
         };
         let failures = match self.failures {
             0 => None,
@@ -144,7 +153,7 @@ impl State {
             Some(1) => Some("restarted once".to_owned()),
             Some(restarts) => Some(format!("restarted {restarts} times")),
         };
-        let pressure = self.pressure.map(|pressure| format!("waiting for {pressure}"));
+        let pressure = set.pressure.map(|pressure| format!("waiting for {pressure}"));
         for (index, part) in pressure.into_iter().chain(failures).chain(restarts).enumerate() {
             let _ = write!(text, "{} {part}", if index == 0 { ";" } else { "," });
         }

@@ -103,25 +103,26 @@ impl State {
     }
 
     /// The reload in the time of which the row of failures began.
-    pub(super) fn failing_since_reload(&self) -> Option<Instant> {
-        let row_began = self.watch.row_began()?;
+    pub(super) fn failing_since_reload(&self, set: usize) -> Option<Instant> {
+        let row_began = self.sets[set].watch.row_began()?;
         self.reload.began.filter(|began| row_began.saturating_duration_since(*began) < self.reload_time())
     }
 
     /// What to do about what would be a hang, but for a reload that `began` then; [`None`] where that has had its time.
     pub(super) fn busy_reloading(
         &mut self,
+        set: usize,
         reason: &Reason,
         began: Instant,
         now: Instant,
     ) -> Option<Actions> {
         let left = self.reload_time().checked_sub(now - began).filter(|left| !left.is_zero())?;
-        if self.watch.is_called() {
+        if self.is_called() {
             return None;
         }
         self.count_failure(now);
         self.restart_timer(now);
-        let row = self.watch.row();
+        let row = self.sets[set].watch.row();
         let status = self
             .status
             .say(Kind::Unhealthy, now, || format!("reloading for {}, {row}: {reason}", rounded(now - began)));

@@ -10,22 +10,37 @@ use crate::words::outcome::{Cause, Reason};
 use crate::words::span::rounded;
 
 impl State {
-    /// `able`: for how long the unit was able to run since COMMAND was started.
-    pub(super) fn not_yet(&mut self, reason: Reason, able: Duration, now: Instant) -> Actions {
-        // What could not be asked says nothing of a start either: TimeoutStartSec= decides.
-        if !reason.is_ours() && self.start.is_overdue(able) && self.watch.call() {
-            return self.start_overdue(&reason, now);
+    /// The set is not healthy yet. `able`: for how long the unit was able to run since COMMAND was started.
+    pub(super) fn not_yet(&mut self, index: usize, reason: Reason, able: Duration, now: Instant) -> Actions {
+        let set = &mut self.sets[index];
+        set.is_sound = false;
+        // What could not be asked says nothing of a start either: TimeoutStartSec= decides. So it does of what never makes a hang.
+        if !reason.is_ours() && !set.ready_only && self.start.is_overdue(able) && set.watch.call() {
+            return self.start_overdue(index, &reason, now);
         }
-        let took = now - self.probe_started;
-        self.next_probe = Some(now + self.start.gap(&self.config.timing, took, now));
-        let is_news = reason.is_ours() && self.watch.could_not_probe();
+        self.waits(index, reason, now)
+    }
+
+    fn waits(&mut self, index: usize, reason: Reason, now: Instant) -> Actions {
+        let set = &mut self.sets[index];
+        let took = now - set.started;
+        set.next = Some(now + self.start.gap(&set.timing, took, now));
+        let is_news = reason.is_ours() && set.watch.could_not_probe();
         let note = is_news.then(|| self.cannot_probe_note(&reason, now));
         let status = self.status.say(Kind::Waiting, now, || format!("waiting for {reason}"));
-        self.not_yet = Some(reason);
+        self.sets[index].not_yet = Some(reason);
         Actions { message: Message { status, ..Message::default() }, note, ..Actions::default() }
     }
 
-    pub(super) fn answers(&mut self, able: Duration, now: Instant) -> Actions {
+    pub(super) fn answers(&mut self, index: usize, able: Duration, now: Instant) -> Actions {
+        let set = &mut self.sets[index];
+        (set.is_sound, set.vouched, set.not_yet) = (true, set.started, None);
+        if !self.sets.iter().all(|set| set.is_sound) {
+            // It is to be healthy still when the others are.
+            let set = &mut self.sets[index];
+            set.next = Some((set.started + set.timing.interval).max(now));
+            return Actions::default();
+        }
         let waits_for_child = match self.config.child_ready {
             ChildReady::Ignore => false,
             // With nothing else to go by, its own word is all there is.
@@ -34,28 +49,36 @@ impl State {
         };
         if waits_for_child {
             let reason = Reason::new(Cause::ChildPing, "COMMAND to say that it is ready; it answers already");
-            let actions = self.not_yet(reason, able, now);
+            // It is the whole start that lasts too long then, whichever set it is that was probed.
+            let carrier = self.carrier();
+            if self.start.is_overdue(able) && self.sets[carrier].watch.call() {
+                return self.start_overdue(carrier, &reason, now);
+            }
+            let actions = self.waits(index, reason, now);
             let is_missed = !self.child.is_heard && !std::mem::replace(&mut self.child.is_missed, true);
             return Actions { note: actions.note.or(is_missed.then_some(Note::Unheard)), ..actions };
         }
-        self.ready(now)
+        self.ready(index, now)
     }
 
     /// No ping goes with it: READY=1 restarts systemd's timer itself (`service_enter_start_post`).
-    pub(super) fn ready(&mut self, now: Instant) -> Actions {
-        self.not_yet = None;
-        self.watch.forget();
+    fn ready(&mut self, index: usize, now: Instant) -> Actions {
         let is_watched = self.config.watchdog.is_some();
         self.enter(if is_watched { Phase::Watching } else { Phase::Unguarded });
+        for set in &mut self.sets {
+            set.watch.forget();
+            (set.not_yet, set.answered, set.next) = (None, now, None);
+            if is_watched && !set.ready_only && !set.in_flight {
+                let dice = self.random.f64();
+                set.next = Some(set.watch.after_interval(set.started, None, dice, now));
+            }
+        }
         if is_watched {
-            let dice = self.random.f64();
-            self.next_probe = Some(self.watch.after_interval(self.probe_started, None, dice, now));
             self.restart_timer(now);
         }
-        self.answered = now;
         self.sound_since = Some(now);
         self.child.pinged = Some(now);
-        let text = self.healthy_text(now);
+        let text = self.healthy_text(index, now);
         let text = self.status.now(Kind::Healthy, now, &text);
         Actions {
             message: Message { ready: true, ..Message::status(text) },
@@ -74,10 +97,10 @@ impl State {
         Actions { message: Message { extend, ..Message::default() }, ..Actions::default() }
     }
 
-    pub(super) fn start_overdue(&mut self, reason: &Reason, now: Instant) -> Actions {
+    fn start_overdue(&mut self, set: usize, reason: &Reason, now: Instant) -> Actions {
         let limit = self.config.start_timeout.unwrap_or_default();
         let hang = format!("hung, not healthy {} after its start: {reason}", rounded(limit));
         // systemd's own timer for a start was extended beyond this by more than a report takes.
-        self.hung(hang, now + self.config.report_budget, now)
+        self.hung(set, hang, now + self.config.report_budget, now)
     }
 }

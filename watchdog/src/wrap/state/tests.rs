@@ -10,7 +10,7 @@ use super::*;
 use crate::cli::Cli;
 use crate::hang::watch::Ended;
 use crate::systemd::relay::Reloading;
-use crate::words::outcome::{Cause, Outcome};
+use crate::words::outcome::{Cause, Outcome, Reason};
 
 const TARGET: &str = "http://127.0.0.1:1/";
 const MUTE: bool = false;
@@ -36,7 +36,7 @@ fn mute() -> Outcome {
 /// At once, with nothing else about it.
 fn ended(outcome: Outcome) -> Event {
     let zero = Duration::ZERO;
-    Event::ProbeEnded(Ended { outcome, late: zero, able: zero, row: zero, pressure: None })
+    Event::ProbeEnded { set: 0, ended: Ended { outcome, late: zero, able: zero, row: zero, pressure: None } }
 }
 
 /// A state with a clock that the test moves.
@@ -62,7 +62,7 @@ impl Bench {
     fn with(config: &Config) -> Self {
         let now = Instant::now();
         Self {
-            state: State::new(config, TARGET, 7, now),
+            state: State::new(config, &[TARGET], 7, now),
             start: now,
             now,
             late: Duration::ZERO,
@@ -90,7 +90,7 @@ impl Bench {
     fn act(&mut self, healthy: bool, took_ms: u64) -> Actions {
         let due = self.state.next_probe().expect("a probe to come");
         self.now = self.now.max(due);
-        assert!(self.step(Event::ProbeDue).start_probe.is_some());
+        assert!(self.step(Event::ProbeDue { set: 0 }).start_probe.is_some());
         self.end(healthy, took_ms)
     }
 
@@ -100,7 +100,7 @@ impl Bench {
         self.now += Duration::from_millis(took_ms);
         let outcome = if healthy { Outcome::Healthy } else { mute() };
         let ended = self.ended(outcome, Duration::from_millis(took_ms));
-        self.step(Event::ProbeEnded(ended))
+        self.step(Event::ProbeEnded { set: 0, ended })
     }
 
     /// The end of a probe that took so long, in the row that the state has.
@@ -108,7 +108,7 @@ impl Bench {
         let able = |time: Duration| {
             time * (100 - self.pressure.map_or(0, |pressure| u32::from(pressure.percent))) / 100
         };
-        let began = self.state.row_began().unwrap_or(self.state.probe_started);
+        let began = self.state.row_began(0).unwrap_or(self.state.sets[0].started);
         Ended {
             outcome,
             late: self.late,
@@ -238,7 +238,7 @@ fn a_stop_is_announced_once_and_the_probe_in_flight_is_abandoned() {
     for in_flight in [false, true] {
         let mut bench = Bench::watching(&[]);
         if in_flight {
-            bench.step(Event::ProbeDue);
+            bench.step(Event::ProbeDue { set: 0 });
         }
         let actions = bench.stop();
         assert_eq!(
@@ -325,7 +325,7 @@ fn anything() -> impl Strategy<Value = Happens> {
     let no_ping = (pressure(), 0_u64..1200)
         .prop_map(|(pressure, able)| Event::NoPing { able: Duration::from_millis(able), pressure });
     prop_oneof![
-        20 => Just(Happens::Event(Event::ProbeDue)),
+        20 => Just(Happens::Event(Event::ProbeDue { set: 0 })),
         20 => probed,
         10 => prop_oneof![
             6 => said,
@@ -499,7 +499,7 @@ proptest! {
                     } else {
                         None
                     };
-                    (Event::ProbeEnded(ended), expected)
+                    (Event::ProbeEnded { set: 0, ended }, expected)
                 }
                 Happens::Event(event) => {
                     let expected = match &event {

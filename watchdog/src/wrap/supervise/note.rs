@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::Service;
 use crate::cli::OnHang;
+use crate::config::{Config, Set};
 use crate::hang::flapping::Flapping;
+use crate::probe::Probes;
 use crate::service::end::End;
 use crate::words::span::{Span, rounded};
 use crate::wrap::state::Note;
@@ -17,20 +19,25 @@ pub fn started(service: &Service<'_>, pid: i32, is_probed: bool) {
         tracing::info!(pid, "started {command} as process {pid}");
         return;
     }
-    let (config, probes) = (service.config, service.probes);
-    let (interval, timeout) = (Span(config.timing.interval), Span(config.timing.timeout));
+    let sets = service.config.sets.iter().zip(service.probes);
+    let probing: Vec<String> = sets.map(|(set, probes)| probing(service.config, set, probes)).collect();
+    tracing::info!(pid, "started {command} as process {pid}; probing {}", probing.join("; "));
+}
+
+/// `http://127.0.0.1:8080/ every 500 ms, timeout 500 ms, trigger after 3 unhealthy in a row`
+fn probing(config: &Config, set: &Set, probes: &Probes) -> String {
+    let timing = &set.timing;
+    let (interval, timeout) = (Span(timing.interval), Span(timing.timeout));
     let on_hang = match (config.watchdog, config.on_hang) {
+        _ if set.ready_only => "until READY=1 only (--ready-only)".to_owned(),
         (None, _) => "until it is ready".to_owned(),
         (Some(_), _) if config.dry_run => {
-            format!("nothing but a log line after {} unhealthy in a row (--dry-run)", config.timing.failures)
+            format!("nothing but a log line after {} unhealthy in a row (--dry-run)", timing.failures)
         }
-        (Some(_), OnHang::Trigger) => format!("trigger after {} unhealthy in a row", config.timing.failures),
+        (Some(_), OnHang::Trigger) => format!("trigger after {} unhealthy in a row", timing.failures),
         (Some(_), OnHang::Withhold) => "no ping while unhealthy".to_owned(),
     };
-    tracing::info!(
-        pid,
-        "started {command} as process {pid}; probing {probes} every {interval}, timeout {timeout}, {on_hang}"
-    );
+    format!("{probes} every {interval}, timeout {timeout}, {on_hang}")
 }
 
 /// COMMAND has ended, and left so many processes behind without having been asked to stop.

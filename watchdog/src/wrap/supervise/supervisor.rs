@@ -1,6 +1,8 @@
 //! The loop itself.
 
+use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use self::mainship::Mainship;
@@ -18,7 +20,7 @@ use crate::kernel::memory;
 use crate::kernel::progress::Progress;
 use crate::kernel::stalls::{Limit, Pressure};
 use crate::kernel::starvation::Starvation;
-use crate::probe::Deadline;
+use crate::probe::{Deadline, Probes};
 use crate::report::Recent;
 use crate::service::child::Child;
 use crate::service::end::End;
@@ -62,8 +64,8 @@ pub(super) struct Supervisor<'a> {
     outside: Outside,
     mainship: Mainship<'a>,
     once: Once<'a>,
-    /// The probe under way.
-    flight: Option<Flight<'a>>,
+    /// The probes under way, one of each set at most.
+    flights: Vec<Option<Flight<'a>>>,
     /// The hang report under way, and the question whether systemd is stopping the unit.
     report: Option<Boxed<'a, Course>>,
     recent: Recent,
@@ -74,7 +76,8 @@ pub(super) struct Supervisor<'a> {
     /// Until what the start needed is given back.
     pings_to_settle: u8,
     cgroup: Cgroup,
-    starvation: Rc<Starvation>,
+    /// Of each set: what is seen while one is asked is forgotten when it answers.
+    starvation: Vec<Rc<Starvation>>,
     progress: Progress,
     /// While the start is extended.
     reloads: Option<Reloads>,
@@ -86,6 +89,21 @@ struct Flight<'a> {
     started: Instant,
     limit: Limit,
     probe: Boxed<'a, Outcome>,
+}
+
+/// The first to end of those under way, and the index of its set.
+async fn first_of(flights: &mut [Option<Flight<'_>>]) -> (usize, Outcome) {
+    poll_fn(|context| {
+        for (set, flight) in flights.iter_mut().enumerate() {
+            if let Some(flight) = flight
+                && let Poll::Ready(outcome) = flight.probe.as_mut().poll(context)
+            {
+                return Poll::Ready((set, outcome));
+            }
+        }
+        Poll::Pending
+    })
+    .await
 }
 
 impl<'a> Supervisor<'a> {
@@ -102,12 +120,14 @@ impl<'a> Supervisor<'a> {
         if service.config.start_timeout.is_some() {
             progress.look(now);
         }
-        let target = if service.probes.is_empty() { String::new() } else { service.probes.to_string() };
+        let target = |probes: &Probes| if probes.is_empty() { String::new() } else { probes.to_string() };
+        let targets: Vec<String> = service.probes.iter().map(target).collect();
         let state = if notifier.is_some() {
-            State::new(service.config, &target, fastrand::u64(..), now)
+            State::new(service.config, &targets, fastrand::u64(..), now)
         } else {
-            State::unguarded(service.config, &target, now)
+            State::unguarded(service.config, &targets, now)
         };
+        let starvation = || Rc::new(Starvation::new(cgroup.clone(), service.config.pressure_limit));
         let reloads = service.config.start_timeout.and(notifier.as_ref()).and_then(watch_manager);
         let mut mainship = Mainship::default();
         if notifier.is_some() {
@@ -124,13 +144,13 @@ impl<'a> Supervisor<'a> {
             outside: Outside::default(),
             mainship,
             once: Once::new(witness),
-            flight: None,
+            flights: targets.iter().map(|_| None).collect(),
             report: None,
             recent: Recent::new(),
             barrier: None,
             restarts: None,
             pings_to_settle: PINGS_TO_SETTLE,
-            starvation: Rc::new(Starvation::new(cgroup.clone(), service.config.pressure_limit)),
+            starvation: targets.iter().map(|_| starvation()).collect(),
             progress,
             flapping: Flapping::default(),
             cgroup,
@@ -184,7 +204,7 @@ impl<'a> Supervisor<'a> {
             Woken::FollowedEnded | Woken::Knock | Woken::Witnessed => {}
             Woken::SystemdIsThrough => self.systemd_is_through(),
             Woken::NotWitnessed => self.pass_on_withheld(),
-            Woken::ProbeEnded(outcome) => self.probed(outcome),
+            Woken::ProbeEnded { set, outcome } => self.probed(set, outcome),
             Woken::TimeCame => self.time_came(Instant::now()),
             Woken::Reported { course } => {
                 self.report = None;
@@ -223,26 +243,33 @@ impl<'a> Supervisor<'a> {
         }
         if is_due(self.state.next_look()) {
             let is_progress = self.progress.look(now);
-            self.starvation.look(now);
-            let able =
-                self.state.row_began().map_or(Duration::ZERO, |began| self.starvation.able(began, now));
+            let set = self.state.awaited();
+            let starvation = &self.starvation[set];
+            starvation.look(now);
+            let able = self.state.row_began(set).map_or(Duration::ZERO, |began| starvation.able(began, now));
             self.step(Event::Looked { is_progress, able });
         }
         if is_due(self.state.no_ping_due()) {
-            self.starvation.look(now);
-            let asked = self.state.asked_since();
-            let able = asked.map_or(Duration::ZERO, |since| self.starvation.able(since, now));
-            let pressure = asked.and_then(|since| self.starvation.pressure(since, now));
+            let (able, pressure) = match self.state.asked() {
+                Some((set, since)) => {
+                    let starvation = &self.starvation[set];
+                    starvation.look(now);
+                    (starvation.able(since, now), starvation.pressure(since, now))
+                }
+                None => (Duration::ZERO, None),
+            };
             self.step(Event::NoPing { able, pressure });
         }
-        if let Some(due) = self.state.next_probe().filter(|due| *due <= now) {
-            self.metrics.late(now - due);
-            self.step(Event::ProbeDue);
+        for set in 0..self.flights.len() {
+            if let Some(due) = self.state.next_probe_of(set).filter(|due| *due <= now) {
+                self.metrics.late(now - due);
+                self.step(Event::ProbeDue { set });
+            }
         }
     }
 
-    fn probed(&mut self, outcome: Outcome) {
-        let Some(Flight { started, limit, .. }) = self.flight.take() else { return };
+    fn probed(&mut self, set: usize, outcome: Outcome) {
+        let Some(Flight { started, limit, .. }) = self.flights[set].take() else { return };
         let now = Instant::now();
         let took = now - started;
         match &outcome {
@@ -254,35 +281,39 @@ impl<'a> Supervisor<'a> {
         self.metrics.probe(took, &outcome);
         self.recent.remember(now, took, &outcome);
         note::flapped(&mut self.flapping, now);
-        let (is_healthy, row) = (outcome == Outcome::Healthy, self.state.row_began());
+        let (is_healthy, row) = (outcome == Outcome::Healthy, self.state.row_began(set));
         if is_healthy && self.service.config.child_pings == ChildPings::Require {
             let is_heard = self.hear_all();
             self.state.hears_child(is_heard);
         }
-        let measured = self.starvation.measure(is_healthy, limit.timeout, started, row, now);
-        self.step(Event::ProbeEnded(Ended::new(outcome, limit, measured)));
+        let measured = self.starvation[set].measure(is_healthy, limit.timeout, started, row, now);
+        self.step(Event::ProbeEnded { set, ended: Ended::new(outcome, limit, measured) });
     }
 
     fn step(&mut self, event: Event) {
         let now = Instant::now();
         let is_verdict = matches!(
             event,
-            Event::ProbeEnded(_)
+            Event::ProbeEnded { .. }
                 | Event::NoPing { .. }
                 | Event::StopAsked { .. }
                 | Event::Reported { .. }
                 | Event::Ended { .. }
         );
+        let due = match event {
+            Event::ProbeDue { set } => Some(set),
+            _ => None,
+        };
         let Actions { start_probe, abandon_probe, message, report, ask, note, slowed } =
             self.state.step(event, now);
         if abandon_probe {
-            self.flight = None;
+            self.flights.iter_mut().for_each(|flight| *flight = None);
         }
-        if let Some(limit) = start_probe {
-            let deadline = Deadline::able(limit, Rc::clone(&self.starvation));
-            let probes = self.service.probes;
+        if let (Some(limit), Some(set)) = (start_probe, due) {
+            let deadline = Deadline::able(limit, Rc::clone(&self.starvation[set]));
+            let probes = &self.service.probes[set];
             let probe = Box::pin(async move { probes.run(&deadline).await });
-            self.flight = Some(Flight { started: now, limit, probe });
+            self.flights[set] = Some(Flight { started: now, limit, probe });
         }
         if report.is_some() || ask.is_some() {
             self.report(report, ask);

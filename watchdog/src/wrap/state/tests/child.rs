@@ -130,7 +130,7 @@ fn its_silence_is_not_judged_while_what_it_has_said_is_not_read() {
 #[test]
 fn its_own_trigger_is_a_hang_at_once() {
     let mut bench = Bench::watching(&[]);
-    bench.step(Event::ProbeDue);
+    bench.step(Event::ProbeDue { set: 0 });
     let actions =
         bench.said(Notification { watchdog: Some(WatchdogWord::Trigger), ..Notification::default() });
     assert!(actions.abandon_probe && actions.report.is_some());
@@ -178,7 +178,7 @@ fn its_own_trigger_is_passed_on_where_pings_are_withheld_and_where_there_is_no_w
 fn its_own_trigger_is_reported_once_in_a_dry_run() {
     let mut bench = Bench::watching(&["--dry-run"]);
     let trigger = || Notification { watchdog: Some(WatchdogWord::Trigger), ..Notification::default() };
-    bench.step(Event::ProbeDue);
+    bench.step(Event::ProbeDue { set: 0 });
     assert!(bench.said(trigger()).report.is_some());
     assert_eq!(bench.said(trigger()), Actions::default());
     assert_eq!(bench.next_probe_ms(), None, "the probe under way goes on");
@@ -192,7 +192,7 @@ fn its_ready_is_waited_for_where_its_pings_are_all_there_is() {
     let watchdog = Some(Duration::from_secs(1));
     let config = Config::new(&wrap.timing, &wrap.hang, &wrap.wrapper, watchdog).expect("works");
     let mut bench = Bench::with(&config);
-    bench.state = State::new(&config, "", 7, bench.now);
+    bench.state = State::new(&config, &[""], 7, bench.now);
     assert!(!bench.probe(HEALTHY, 0).contains("READY=1"));
     bench.said(ready());
     assert_eq!(bench.probe(HEALTHY, 0), "READY=1 STATUS=healthy: COMMAND pings by itself");

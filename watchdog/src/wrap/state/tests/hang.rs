@@ -44,7 +44,7 @@ fn failures_in_a_row_trigger_once_in_one_datagram_and_nothing_is_sent_after() {
         );
         assert_eq!((bench.state.phase(), bench.next_probe_ms()), (Phase::Hung, None));
         for event in [
-            Event::ProbeDue,
+            Event::ProbeDue { set: 0 },
             ended(Outcome::Healthy),
             ended(mute()),
             REPORTED,
@@ -85,7 +85,7 @@ fn the_trigger_comes_within_the_bound_even_if_the_hang_follows_a_healthy_probe_a
         let mut bench = Bench::watching(&[]);
         let hang = bench.now;
         until_triggered(&mut bench, took);
-        assert!(bench.now - hang <= config(&[]).timing.detect_bound(), "{took}: {:?}", bench.now - hang);
+        assert!(bench.now - hang <= config(&[]).longest_row(), "{took}: {:?}", bench.now - hang);
     }
 }
 
@@ -102,7 +102,7 @@ proptest! {
         let hang = bench.now;
         let mut took = took.into_iter().chain(std::iter::repeat(100));
         while bench.act(MUTE, took.next().unwrap_or_default()).report.is_none() {}
-        prop_assert!(bench.now - hang <= config(&options).timing.detect_bound(), "{:?}", bench.now - hang);
+        prop_assert!(bench.now - hang <= config(&options).longest_row(), "{:?}", bench.now - hang);
     }
 }
 
@@ -144,7 +144,7 @@ fn what_systemd_is_stopping_is_no_hang_and_its_own_timer_is_to_rest() {
     ] {
         let mut bench = Bench::watching(options);
         bench.now = bench.state.next_probe().expect("a probe");
-        bench.step(Event::ProbeDue);
+        bench.step(Event::ProbeDue { set: 0 });
         bench.now += Duration::from_millis(100);
         let actions = bench.state.step(ended(mute()), bench.now);
         let until = actions.ask.expect("a question") - bench.now;
@@ -241,7 +241,7 @@ fn a_question_to_a_starved_unit_stands_and_counts_for_the_whole_row() {
     let mut bench = Bench::watching(&[]);
     bench.pressure = Some(STARVED);
     bench.now = bench.state.next_probe().expect("a probe");
-    let limit = bench.step(Event::ProbeDue).start_probe.expect("a probe");
+    let limit = bench.step(Event::ProbeDue { set: 0 }).start_probe.expect("a probe");
     let ms = Duration::from_millis;
     assert_eq!((limit.timeout, limit.under_pressure), (ms(100), ms(300)));
     for able in [80, 180] {
@@ -275,7 +275,7 @@ fn a_starved_unit_is_pinged_for_as_long_as_an_answer_may_come_in_able_time() {
     for (options, last_able) in [(&[][..], 999), (&["--on-hang=withhold"], 499)] {
         let mut bench = Bench::watching(options);
         bench.now += Duration::from_millis(100);
-        bench.step(Event::ProbeDue);
+        bench.step(Event::ProbeDue { set: 0 });
         for (able, at) in [(100, 501), (200, 1001), (300, 1501), (last_able, 2001)] {
             let actions = no_ping(&mut bench, able, Some(STARVED));
             assert!(sent(&actions).ends_with("WATCHDOG=1"), "{able}");
@@ -291,11 +291,11 @@ fn without_pressure_nothing_is_pinged_for_and_the_service_is_left_in_peace_no_lo
     let mut bench = Bench::watching(&[]);
     bench.pressure = Some(STARVED);
     bench.act(HEALTHY, 500);
-    assert_eq!((bench.next_probe_ms(), bench.state.asked_since()), (Some(2100), None));
+    assert_eq!((bench.next_probe_ms(), bench.state.asked()), (Some(2100), None));
     assert_eq!(no_ping(&mut bench, 100, None), Actions::default());
     assert_eq!(bench.next_probe_ms(), Some(bench.ms()), "it is asked at once");
     let blind = Outcome::Unhealthy(Reason::new(Cause::System, "Too many open files"));
-    bench.step(Event::ProbeDue);
+    bench.step(Event::ProbeDue { set: 0 });
     bench.step(ended(blind));
     assert_eq!(no_ping(&mut bench, 100, Some(STARVED)), Actions::default(), "nothing is known of it");
 }
@@ -321,10 +321,10 @@ fn a_start_that_cannot_be_probed_is_never_called_a_hang() {
     let mut bench = Bench::new(&["--start-timeout=500ms"]);
     for _ in 0..10 {
         bench.now += Duration::from_millis(200);
-        bench.step(Event::ProbeDue);
+        bench.step(Event::ProbeDue { set: 0 });
         let ended =
             bench.ended(Outcome::Unhealthy(Reason::new(Cause::System, "no descriptor")), Duration::ZERO);
-        let actions = bench.step(Event::ProbeEnded(ended));
+        let actions = bench.step(Event::ProbeEnded { set: 0, ended });
         assert_eq!((actions.report, actions.ask), (None, None));
     }
     assert!(bench.act(MUTE, 100).report.is_some());
@@ -337,10 +337,10 @@ fn what_people_want_to_read_is_noted_once() {
     for outcome in
         [mute(), Outcome::Healthy, Outcome::Healthy, mute(), mute(), Outcome::Healthy, mute(), mute(), mute()]
     {
-        bench.step(Event::ProbeDue);
+        bench.step(Event::ProbeDue { set: 0 });
         bench.now += Duration::from_millis(10);
         let ended = bench.ended(outcome, Duration::from_millis(10));
-        notes.push(bench.step(Event::ProbeEnded(ended)).note);
+        notes.push(bench.step(Event::ProbeEnded { set: 0, ended }).note);
         bench.now += Duration::from_millis(10);
     }
     let reason = TRIGGERED.trim_start_matches("STATUS=").trim_end_matches(" WATCHDOG=trigger").to_owned();
@@ -372,14 +372,14 @@ fn a_probe_that_cannot_be_made_is_no_failure_of_the_service_and_is_said_once() {
         let mut notes = 0;
         for _ in 0..5 {
             bench.now = bench.state.next_probe().expect("a probe");
-            bench.step(Event::ProbeDue);
+            bench.step(Event::ProbeDue { set: 0 });
             let actions = bench.step(ended(blind()));
             assert_eq!((sent(&actions).as_str(), actions.report), ("", None));
             notes += u32::from(actions.note.is_some());
         }
         assert_eq!((notes, bench.state.failures_in_a_row()), (1, 0));
         bench.probe(HEALTHY, 1);
-        bench.step(Event::ProbeDue);
+        bench.step(Event::ProbeDue { set: 0 });
         assert!(bench.step(ended(blind())).note.is_some(), "again, after it could be made");
     }
 }
@@ -395,7 +395,7 @@ fn while_it_cannot_be_probed_the_status_says_so_and_when_systemd_acts() {
         bench.probe(HEALTHY, 0);
         let statuses = std::iter::from_fn(|| {
             bench.now = bench.state.next_probe()?;
-            bench.step(Event::ProbeDue);
+            bench.step(Event::ProbeDue { set: 0 });
             let blind = Outcome::Unhealthy(Reason::new(Cause::System, "no port"));
             Some(sent(&bench.step(ended(blind))))
         });
@@ -417,7 +417,7 @@ fn what_cannot_be_probed_is_reported_once_before_systemds_own_timer_acts_and_nev
         let (mut reports, mut notes) = (Vec::new(), Vec::new());
         while bench.ms() < 1_200 {
             bench.now = bench.state.next_probe().expect("a probe");
-            bench.step(Event::ProbeDue);
+            bench.step(Event::ProbeDue { set: 0 });
             let blind = Outcome::Unhealthy(Reason::new(Cause::System, "Too many open files"));
             let actions = bench.step(ended(blind));
             assert_ne!(actions.message.watchdog, Some(WatchdogWord::Trigger));

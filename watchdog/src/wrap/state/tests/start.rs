@@ -42,12 +42,12 @@ fn a_stop_before_the_first_healthy_probe_tells_why_there_was_none() {
 #[test]
 fn a_service_that_is_stopped_or_ends_while_starting_is_never_ready() {
     let mut bench = Bench::new(&[]);
-    bench.step(Event::ProbeDue);
+    bench.step(Event::ProbeDue { set: 0 });
     bench.stop();
     assert_eq!(bench.step(ended(Outcome::Healthy)), Actions::default());
 
     let mut bench = Bench::new(&[]);
-    bench.step(Event::ProbeDue);
+    bench.step(Event::ProbeDue { set: 0 });
     let actions = bench.step(Event::Ended { how: "COMMAND exited with code 1".to_owned() });
     assert_eq!((sent(&actions).as_str(), actions.abandon_probe), ("STATUS=COMMAND exited with code 1", true));
     assert_eq!(bench.step(ended(Outcome::Healthy)), Actions::default());
@@ -74,7 +74,7 @@ fn a_start_that_cannot_be_probed_is_never_called_a_hang_and_its_status_says_why(
         let (mut said, mut notes) = (String::new(), Vec::new());
         while bench.ms() < 3_000 {
             bench.now = bench.state.next_probe().expect("a probe");
-            bench.step(Event::ProbeDue);
+            bench.step(Event::ProbeDue { set: 0 });
             let actions = bench.step(ended(Outcome::Unhealthy(Reason::new(cause, "cannot look up x"))));
             said.push_str(&sent(&actions));
             assert_eq!(actions.report, None);

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Instant;
 
-use super::Supervisor;
+use super::{Supervisor, first_of};
 use crate::kernel::alarm;
 use crate::service::signals::Signals;
 use crate::systemd::main_process::Standing;
@@ -15,7 +15,10 @@ use crate::wrap::supervise::wait::{end_of, reload_of_manager, was_read};
 
 /// What the loop woke up for.
 pub(super) enum Woken {
-    ProbeEnded(Outcome),
+    ProbeEnded {
+        set: usize,
+        outcome: Outcome,
+    },
     TimeCame,
     Reported {
         course: Course,
@@ -71,7 +74,7 @@ impl Supervisor<'_> {
         tokio::select! {
             // What others cannot make happen as often as they like comes first: no flood keeps it waiting.
             biased;
-            outcome = end_of(self.flight.as_mut().map(|flight| &mut flight.probe)) => Woken::ProbeEnded(outcome),
+            (set, outcome) = first_of(&mut self.flights) => Woken::ProbeEnded { set, outcome },
             // Nothing of it is under way for most of a service's life.
             woken = asked, if is_asking => woken,
             () = alarm::at(next) => Woken::TimeCame,
