@@ -1,11 +1,10 @@
 //! The unit as systemd understood it, drop-ins and defaults included: what the bounds are computed from.
 
+use std::ffi::OsString;
 use std::time::Duration;
 
-use clap::Parser as _;
 use serde::{Deserialize, Serialize};
-use watchdog::cli::Cli;
-use watchdog::cli::OnHang;
+use watchdog::cli::{Line, OnHang};
 use watchdog::config::Config;
 
 use crate::clock::parse_span;
@@ -49,7 +48,8 @@ pub struct Settings {
     pub guard: Option<Guard>,
 }
 
-/// `sd-watchdog`'s settings, as it derives them from its command line and WatchdogSec.
+/// `sd-watchdog`'s settings, as it derives them from its command line and WatchdogSec. Of several sets of probes, those of the
+/// one that finds a hang last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Guard {
     /// `trigger` or `withhold`.
@@ -140,10 +140,12 @@ impl Guard {
         };
         let not_understood =
             |error: &dyn std::fmt::Display| UnitError::Guard(error.to_string().trim().to_owned());
-        let cli = Cli::try_parse_from(argv).map_err(|error| not_understood(&error))?;
-        let config = Config::new(&cli.wrap.timing, &cli.wrap.hang, &cli.wrap.wrapper, Some(watchdog))
+        let line = Line::try_parse_from(argv.map(OsString::from)).map_err(|error| not_understood(&error))?;
+        let wrap = &line.cli.wrap;
+        let config = Config::new(&wrap.timing, &line.next, &wrap.hang, &wrap.wrapper, Some(watchdog))
             .map_err(|error| not_understood(&error))?;
-        let timing = &config.timing;
+        // Whichever set finds the hang, it is found by then.
+        let timing = config.slowest();
         let report = config.report_budget;
         Ok(Some(Self {
             on_hang: match config.on_hang {
@@ -222,6 +224,14 @@ MainPID=12";
         let exec = ["--exec", "curl --timeout 9s --failures 9 -- x", "--interval", "1s"];
         let exec = guard(&exec);
         assert_eq!((exec.failures, exec.timeout_usec, exec.interval_usec), (3, 500_000, 1_000_000));
+    }
+
+    #[test]
+    fn of_several_sets_of_probes_the_slowest_that_is_watched_is_the_bound() {
+        let first = ["--tcp", "127.0.0.1:1", "--next", "--exec", "x", "--interval", "2s", "--failures=2"];
+        let gate = ["--next", "--tcp", "127.0.0.1:2", "--interval=4s", "--ready-only"];
+        let slowest = guard(&[&first[..], &gate].concat());
+        assert_eq!((slowest.interval_usec, slowest.timeout_usec, slowest.failures), (2_000_000, 500_000, 2));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 mod guard;
 mod hang;
+mod next;
 mod probes;
 pub mod texts;
 mod timing;
@@ -18,8 +19,9 @@ mod wrapper;
 
 pub use self::guard::{GuardArgs, RestartRule};
 pub use self::hang::{HangArgs, OnHang};
+pub use self::next::{Line, NEXT, Next, of_set};
 pub use self::probes::ProbeArgs;
-pub use self::timing::{PressureLimit, TimingArgs};
+pub use self::timing::{PressureLimit, SetArgs, TimingArgs};
 pub use self::unit::UnitArgs;
 pub use self::wrapper::{ChildPings, ChildReady, WrapperArgs};
 
@@ -174,7 +176,7 @@ pub struct CheckArgs {
     #[arg(long, help_heading = GENERAL)]
     #[arg(
         long_help = "Print one object, with the outcome of each probe: outcome (healthy, unhealthy, cannot_probe), cause and \
-        reason where it is not healthy, took_usec, and probes, an array of objects with probe and the same. Each probe runs to its \
+        reason where it is not healthy, took_usec, and probes, an array of objects with set (its number), probe and the same. Each probe runs to its \
         end, also where another has failed"
     )]
     pub json: bool,

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::cli::{ChildPings, ChildReady, HangArgs, OnHang, PressureLimit, TimingArgs, WrapperArgs};
+use crate::cli::{
+    ChildPings, ChildReady, HangArgs, Next, OnHang, PressureLimit, SetArgs, TimingArgs, WrapperArgs,
+};
 use crate::hang::timing;
 use crate::hang::timing::Timing;
 use crate::words::command_line;
@@ -72,25 +74,60 @@ pub struct Set {
     pub ready_only: bool,
 }
 
+impl Set {
+    /// What is not said is as in `derived`, which comes of what is `otherwise`. `limits`, where there is a watchdog: what its
+    /// probes have to keep to, if they are watched.
+    fn new(
+        args: &SetArgs,
+        derived: Timing,
+        otherwise: &str,
+        limits: Option<(OnHang, Duration, Knob)>,
+    ) -> Result<Self, ConfigError> {
+        let derive = |name, given, derived| {
+            option(name, given, || otherwise.to_owned()).map(|given| given.unwrap_or(derived))
+        };
+        let timing = Timing {
+            interval: derive("interval", args.interval, derived.interval)?,
+            jitter: derived.jitter,
+            timeout: derive("timeout", args.timeout, derived.timeout)?,
+            failures: count("failures", args.failures, derived.failures)?,
+            rise: count("rise", args.rise, derived.rise)?,
+            retry_interval: derive("retry-interval", args.retry_interval, derived.retry_interval)?,
+        };
+        if args.ready_only {
+            for (option, is_given) in [("failures", args.failures.is_some()), ("rise", args.rise.is_some())] {
+                if is_given {
+                    return Err(ConfigError::NeverAHang { option });
+                }
+            }
+        } else if let Some((on_hang, watchdog, knob)) = limits {
+            check(timing, on_hang, watchdog, knob)?;
+        }
+        Ok(Self { timing, ready_only: args.ready_only })
+    }
+}
+
 impl Config {
     /// Derives the timing from `watchdog` (W, [`None`] where systemd's watchdog is off) and the options, and refuses
     /// what cannot work.
     pub fn new(
         args: &TimingArgs,
+        next: &[Next],
         hang: &HangArgs,
         wrapper: &WrapperArgs,
         watchdog: Option<Duration>,
     ) -> Result<Self, ConfigError> {
-        Self::derive(args, hang, wrapper, watchdog, Knob::WatchdogSec)
+        Self::derive(args, next, hang, wrapper, watchdog, Knob::WatchdogSec)
     }
 
     /// The same for `guard`, where W is `--watchdog` and nothing stands in between.
     pub fn beside(args: &TimingArgs, hang: &HangArgs, watchdog: Duration) -> Result<Self, ConfigError> {
-        Self::derive(args, hang, &WrapperArgs::default(), Some(watchdog), Knob::Watchdog)
+        Self::derive(args, &[], hang, &WrapperArgs::default(), Some(watchdog), Knob::Watchdog)
     }
 
     fn derive(
         args: &TimingArgs,
+        next: &[Next],
         hang: &HangArgs,
         wrapper: &WrapperArgs,
         watchdog: Option<Duration>,
@@ -102,19 +139,24 @@ impl Config {
         };
         let w = watchdog.unwrap_or(NOMINAL_WATCHDOG);
         let derived = Timing::for_watchdog(w);
-        let timing = Timing {
-            interval: derive("interval", args.interval, derived.interval)?,
-            jitter: args.jitter.unwrap_or(derived.jitter),
-            timeout: derive("timeout", args.timeout, derived.timeout)?,
-            failures: count("failures", args.failures, derived.failures)?,
-            rise: count("rise", args.rise, derived.rise)?,
-            retry_interval: derive("retry-interval", args.retry_interval, derived.retry_interval)?,
-        };
-        if timing.jitter > MAX_JITTER {
-            return Err(ConfigError::TooMuchJitter(timing.jitter));
+        let derived = Timing { jitter: args.jitter.unwrap_or(derived.jitter), ..derived };
+        if derived.jitter > MAX_JITTER {
+            return Err(ConfigError::TooMuchJitter(derived.jitter));
         }
-        if let Some(watchdog) = watchdog {
-            check(timing, hang.on_hang, watchdog, knob)?;
+        let otherwise = format!("to have it derived from {}", knob.setting());
+        let limits = watchdog.map(|watchdog| (hang.on_hang, watchdog, knob));
+        let mut sets = vec![Set::new(&args.set, derived, &otherwise, limits)?];
+        for (index, next) in next.iter().enumerate() {
+            let set = Set::new(&next.set, sets[0].timing, "to have it as in the first set", limits)
+                .map_err(|source| ConfigError::Set { number: index + 2, source: Box::new(source) })?;
+            sets.push(set);
+        }
+        if sets.iter().all(|set| set.ready_only) {
+            if wrapper.child_pings == ChildPings::Ignore {
+                return Err(ConfigError::NothingWatched);
+            }
+            // COMMAND's own pings, with no probe beside them.
+            sets.push(Set { ready_only: false, ..sets[0] });
         }
         let start_timeout = option("start-timeout", args.start_timeout, || match knob {
             Knob::WatchdogSec => "to have TimeoutStartSec= alone decide".to_owned(),
@@ -138,7 +180,7 @@ impl Config {
         let stop_signals = signals::stop_signals(&wrapper.stop_signal)?;
         let reload_signal = signals::reload_signal(wrapper.reload_signal.as_deref(), &stop_signals)?;
         Ok(Self {
-            sets: vec![Set { timing, ready_only: false }],
+            sets,
             on_hang: hang.on_hang,
             dry_run: hang.dry_run,
             watchdog,
@@ -156,19 +198,33 @@ impl Config {
 
     /// The longest time from a hang to systemd acting on it; [`None`] where the watchdog is off.
     ///
-    /// With trigger, [`Timing::detect_bound`]. With withhold, W after the last ping and [`SYSTEMD_TIMER_SLACK`].
+    /// With trigger, the largest [`Timing::detect_bound`]. With withhold, W after the last ping and [`SYSTEMD_TIMER_SLACK`]; of
+    /// several sets, the others go on pinging until a probe of the one that finds it has failed: P + T more.
     pub fn detect_bound(&self) -> Option<Duration> {
         let watchdog = self.watchdog?;
         Some(match self.on_hang {
             OnHang::Trigger => self.longest_row(),
-            OnHang::Withhold => watchdog.saturating_add(SYSTEMD_TIMER_SLACK),
+            OnHang::Withhold => {
+                watchdog.saturating_add(SYSTEMD_TIMER_SLACK).saturating_add(self.until_known())
+            }
         })
     }
 
-    /// Of the sets that are watched, the largest [`Timing::detect_bound`].
+    fn until_known(&self) -> Duration {
+        let watched = || self.sets.iter().filter(|set| !set.ready_only);
+        let longest = watched().map(|set| set.timing.interval.saturating_add(set.timing.timeout)).max();
+        longest.filter(|_| watched().count() > 1).unwrap_or_default()
+    }
+
+    /// The timing of the set that finds a hang last, of those that are watched.
+    pub fn slowest(&self) -> Timing {
+        let watched = self.sets.iter().filter(|set| !set.ready_only).map(|set| set.timing);
+        watched.max_by_key(Timing::detect_bound).unwrap_or(self.sets[0].timing)
+    }
+
+    /// Its [`Timing::detect_bound`].
     pub fn longest_row(&self) -> Duration {
-        let watched = self.sets.iter().filter(|set| !set.ready_only);
-        watched.map(|set| set.timing.detect_bound()).max().unwrap_or_default()
+        self.slowest().detect_bound()
     }
 
     /// What is to be said where `given`, the hang report's budget, is more than W leaves. It may still be used: a

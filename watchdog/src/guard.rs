@@ -37,8 +37,7 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::cli::GuardArgs;
-use crate::cli::OnHang;
+use crate::cli::{GuardArgs, Next, OnHang};
 use crate::config::{Config, ConfigError};
 use crate::probe::{ProbeError, Probes};
 use crate::report;
@@ -111,6 +110,12 @@ pub enum GuardError {
     Withhold,
     #[error("--reset-after: RESTART_RESET=1 can be said by UNIT's own processes only; leave it out")]
     ResetAfter,
+    #[error("--ready-only: a guard says no READY=1, so there is nothing to gate; leave it out")]
+    ReadyOnly,
+    #[error(
+        "--next: a guard has one set of probes as yet; give all of them before it, or run a further guard for the others"
+    )]
+    Next,
     #[error(transparent)]
     Bus(#[from] BusError),
     #[error(transparent)]
@@ -131,13 +136,18 @@ impl From<GuardError> for Error {
             | GuardError::Environment(_)
             | GuardError::Notifier(_)
             | GuardError::Withhold
-            | GuardError::ResetAfter => Self::usage(&error),
+            | GuardError::ResetAfter
+            | GuardError::ReadyOnly
+            | GuardError::Next => Self::usage(&error),
         }
     }
 }
 
 /// Guards UNIT until asked to stop.
-pub fn run(args: &GuardArgs) -> Result<ExitCode, GuardError> {
+pub fn run(args: &GuardArgs, next: &[Next]) -> Result<ExitCode, GuardError> {
+    if !next.is_empty() {
+        return Err(GuardError::Next);
+    }
     let name = unit(&args.unit)?;
     let scope = scope(args);
     let environment = Environment::read()?;
@@ -219,6 +229,9 @@ fn report(
 fn rules(args: &GuardArgs, own_watchdog: Option<Duration>) -> Result<Rules, GuardError> {
     if args.hang.on_hang == OnHang::Withhold {
         return Err(GuardError::Withhold);
+    }
+    if args.timing.set.ready_only {
+        return Err(GuardError::ReadyOnly);
     }
     if args.timing.reset_after.is_some() {
         return Err(GuardError::ResetAfter);

@@ -3,11 +3,10 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::Parser;
-use watchdog::cli::{ChildPings, Cli, Sub, WrapArgs};
+use watchdog::cli::{ChildPings, Line, Next, Sub, WrapArgs};
 use watchdog::config::Config;
 use watchdog::guard;
-use watchdog::probe::Probes;
+use watchdog::probe::{ProbeError, Probes};
 use watchdog::service::children::Children;
 use watchdog::service::end::End;
 use watchdog::service::environment::Environment;
@@ -20,9 +19,9 @@ use watchdog::wrap::supervise;
 use watchdog::wrap::supervise::Service;
 
 fn main() -> ExitCode {
-    let parsed = Cli::try_parse();
-    log::init(parsed.as_ref().is_ok_and(Cli::is_verbose));
-    parsed.map_or_else(|answer| help(&answer), |cli| run(&cli)).unwrap_or_else(|error| {
+    let parsed = Line::try_parse_from(std::env::args_os());
+    log::init(parsed.as_ref().is_ok_and(|line| line.cli.is_verbose()));
+    parsed.map_or_else(|answer| help(&answer), |line| run(&line)).unwrap_or_else(|error| {
         tracing::error!("{error}");
         error.exit_code()
     })
@@ -37,27 +36,28 @@ fn help(answer: &clap::Error) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn run(cli: &Cli) -> Result<ExitCode, Error> {
-    match &cli.subcommand {
-        Some(Sub::Check(args)) => check::run(args),
-        Some(Sub::Unit(args)) => unit::run(args),
+fn run(line: &Line) -> Result<ExitCode, Error> {
+    match &line.cli.subcommand {
+        Some(Sub::Check(args)) => check::run(args, &line.next),
+        Some(Sub::Unit(args)) => unit::run(args, line),
         #[cfg(feature = "manual")]
         Some(Sub::Completions { shell }) => manual::completions(*shell),
         #[cfg(feature = "manual")]
         Some(Sub::Man { directory }) => manual::pages(directory),
-        Some(Sub::Guard(args)) => guard::run(args).map_err(Error::from),
-        None => wrap(&cli.wrap),
+        Some(Sub::Guard(args)) => guard::run(args, &line.next).map_err(Error::from),
+        None => wrap(&line.cli.wrap, &line.next),
     }
 }
 
-fn wrap(args: &WrapArgs) -> Result<ExitCode, Error> {
+fn wrap(args: &WrapArgs, next: &[Next]) -> Result<ExitCode, Error> {
     let environment = Environment::read()?;
-    let config = Config::new(&args.timing, &args.hang, &args.wrapper, environment.watchdog.limit())?;
+    let config = Config::new(&args.timing, next, &args.hang, &args.wrapper, environment.watchdog.limit())?;
     let children = Children::new();
-    let mut probes = Probes::new(&args.probes, &children)?;
-    if args.wrapper.child_pings == ChildPings::Ignore {
-        probes = probes.or_refuse_empty()?;
+    let mut probes = Probes::sets(&args.probes, next, &children)?;
+    if args.wrapper.child_pings == ChildPings::Ignore && probes[0].is_empty() {
+        return Err(ProbeError::Nothing.into());
     }
+    probes.resize_with(config.sets.len(), Probes::none);
     if let Some(warning) = config.report_warning(args.hang.report_budget) {
         tracing::warn!("{warning}");
     }
@@ -65,7 +65,7 @@ fn wrap(args: &WrapArgs) -> Result<ExitCode, Error> {
     let service = Service {
         config: &config,
         command: &args.command,
-        probes: &[probes],
+        probes: &probes,
         children: &children,
         outside: &args.outside,
     };

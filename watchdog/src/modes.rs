@@ -147,7 +147,7 @@ proptest! {
         ];
         let wrap = Cli::try_parse_from(options).expect("a good command line").wrap;
         let watchdog = Duration::from_secs(100);
-        let config = Config::new(&wrap.timing, &wrap.hang, &wrap.wrapper, Some(watchdog)).expect("a timing that works");
+        let config = Config::new(&wrap.timing, &[], &wrap.hang, &wrap.wrapper, Some(watchdog)).expect("a timing that works");
         let rules = Rules {
             watchdog,
             timing: config.sets[0].timing,

@@ -19,7 +19,7 @@ use self::exec::ExecProbe;
 use self::http::HttpProbe;
 pub use self::options::{ProbeError, Problem};
 use self::stream::StreamProbe;
-use crate::cli::ProbeArgs;
+use crate::cli::{Next, ProbeArgs};
 use crate::service::children::Children;
 use crate::words::outcome::{Outcome, Reason};
 
@@ -109,6 +109,23 @@ impl Probes {
         options::probes(args, children).map(|probes| Self { probes })
     }
 
+    /// Those of each set, the first set's, and those behind each `--next`, of which there must be some.
+    pub fn sets(first: &ProbeArgs, next: &[Next], children: &Rc<Children>) -> Result<Vec<Self>, ProbeError> {
+        let mut sets = vec![Self::new(first, children)?];
+        for (index, next) in next.iter().enumerate() {
+            let probes = Self::new(&next.probes, children).and_then(Self::or_refuse_empty);
+            sets.push(
+                probes.map_err(|source| ProbeError::Set { number: index + 2, source: Box::new(source) })?,
+            );
+        }
+        Ok(sets)
+    }
+
+    /// None at all.
+    pub fn none() -> Self {
+        Self { probes: Vec::new() }
+    }
+
     /// The same, where there must be one.
     pub fn or_refuse_empty(self) -> Result<Self, ProbeError> {
         if self.is_empty() { Err(ProbeError::Nothing) } else { Ok(self) }
@@ -130,18 +147,32 @@ impl Probes {
             probes => together::first_unhealthy(probes.iter().map(|probe| probe.run(deadline))).await,
         }
     }
+}
 
-    /// The same, but each to its own end.
-    pub async fn run_each(&self, deadline: &Deadline) -> Vec<Row<'_>> {
-        let ends = together::all(self.probes.iter().map(|probe| probe.run(deadline))).await;
-        let rows = self.probes.iter().zip(ends);
-        rows.map(|(probe, (outcome, took))| Row { probe: &probe.name, outcome, took }).collect()
-    }
+/// Probes each set once, all at the same time, as [`Probes::run`] does with one.
+pub async fn run_all(sets: &[(&Probes, Deadline)]) -> Outcome {
+    together::first_unhealthy(sets.iter().map(|(probes, deadline)| probes.run(deadline))).await
+}
+
+/// The same, but each probe to its own end.
+pub async fn run_each<'p>(sets: &[(&'p Probes, Deadline)]) -> Vec<Row<'p>> {
+    let probes = || {
+        let sets = sets.iter().enumerate();
+        sets.flat_map(|(set, (probes, deadline))| {
+            probes.probes.iter().map(move |probe| (set, probe, deadline))
+        })
+    };
+    let ends = together::all(probes().map(|(_, probe, deadline)| probe.run(deadline))).await;
+    let rows = probes().zip(ends);
+    rows.map(|((set, probe, _), (outcome, took))| Row { set: set + 1, probe: &probe.name, outcome, took })
+        .collect()
 }
 
 /// How one of several probes ended.
 #[derive(Debug, Clone)]
 pub struct Row<'p> {
+    /// The number of its set, from 1.
+    pub set: usize,
     /// What it is called in reasons.
     pub probe: &'p str,
     /// What it found.
@@ -151,7 +182,7 @@ pub struct Row<'p> {
 }
 
 impl Row<'_> {
-    /// What [`Probes::run`] would have said.
+    /// What [`run_all`] would have said.
     pub fn outcome_of(rows: &[Self]) -> Outcome {
         together::outcome(rows.iter().map(|row| &row.outcome))
     }

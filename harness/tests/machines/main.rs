@@ -105,6 +105,7 @@ fn run() {
     let everywhere = tests![
         recovery::a_mute_server_is_restarted_within_watchdog_sec,
         recovery::a_server_that_stops_accepting_is_restarted_within_watchdog_sec,
+        recovery::a_server_that_only_the_second_set_finds_mute_is_restarted_within_watchdog_sec,
         recovery::a_deadlocked_server_is_restarted_within_watchdog_sec,
         recovery::a_spinning_server_is_restarted_within_watchdog_sec,
         recovery::a_server_that_only_answers_errors_is_restarted_within_watchdog_sec,

@@ -49,6 +49,16 @@ pub struct ProbeArgs {
     )]
     pub exec: Vec<String>,
 
+    /// Begins a further set of probes, with options and timing of its own
+    #[arg(long)]
+    #[arg(
+        long_help = "Begins a further set of probes, with options of its own, as curl's --next. A set has its probes, what they send \
+        and expect, and its timing, and runs by itself. What it does not say of --interval, --timeout, --failures, --rise and \
+        --retry-interval is as in the first set; nothing else is taken over. READY=1 waits for all sets, pings are said while no set \
+        has failures, and the first set that finds a hang has found it. All other options stand before the first --next"
+    )]
+    pub next: bool,
+
     /// With --http and --http-unix: the method [default: GET, or POST with --data]
     #[arg(
         long,

@@ -23,8 +23,97 @@ fn everything_after_the_dashes_belongs_to_the_command() {
     ])
     .expect("a good command line");
     assert_eq!(cli.wrap.command, ["server", "--timeout", "--", "-v"]);
-    assert_eq!(cli.wrap.timing.interval, Some(Duration::from_millis(250)));
-    assert_eq!((cli.wrap.timing.timeout, cli.wrap.outside.verbose), (None, false));
+    assert_eq!(cli.wrap.timing.set.interval, Some(Duration::from_millis(250)));
+    assert_eq!((cli.wrap.timing.set.timeout, cli.wrap.outside.verbose), (None, false));
+}
+
+fn line(words: &[&str]) -> Result<Line, String> {
+    Line::try_parse_from(words.iter().map(OsString::from)).map_err(|error| error.to_string())
+}
+
+#[test]
+fn what_stands_behind_next_is_a_set_of_its_own_and_command_stays_whole() {
+    let line = line(&[
+        "sd-watchdog",
+        "--http",
+        "http://a/",
+        "--interval=1s",
+        "--next",
+        "--tcp",
+        "b:1",
+        "--ready-only",
+        "--body=--next",
+        "--next",
+        "--exec",
+        "true --next",
+        "--timeout",
+        "5s",
+        "--",
+        "server",
+        "--next",
+        "--",
+        "--next",
+    ])
+    .expect("a good command line");
+    assert_eq!(line.cli.wrap.command, ["server", "--next", "--", "--next"]);
+    assert_eq!((line.cli.wrap.probes.http.len(), line.next.len(), line.next_matches.len()), (1, 2, 2));
+    let [first, second] = &line.next[..] else { panic!("{line:?}") };
+    assert_eq!((&first.probes.tcp[..], first.set.ready_only), (&["b:1".to_owned()][..], true));
+    assert_eq!(first.probes.body.as_deref(), Some("--next"));
+    assert_eq!(
+        (&second.probes.exec[..], second.set.timeout),
+        (&["true --next".to_owned()][..], Some(Duration::from_secs(5)))
+    );
+    assert_eq!((second.set.interval, second.set.ready_only), (None, false));
+}
+
+#[test]
+fn what_is_about_the_whole_is_refused_behind_next_with_where_it_belongs() {
+    for (words, expected) in [
+        (&["--on-hang", "withhold", "--", "x"][..], "--on-hang belongs before --next: it is about the whole"),
+        (&["--start-timeout=1s", "--", "x"], "--start-timeout belongs before --next"),
+        (&["--pressure=off", "--", "x"], "--pressure belongs before --next"),
+        (&["--jitter=1", "--", "x"], "--jitter belongs before --next"),
+        (&["--metrics=127.0.0.1:1", "--", "x"], "--metrics belongs before --next"),
+        (&["--child-pings=require", "--", "x"], "--child-pings belongs before --next"),
+        (&["--help", "--", "x"], "--help belongs before --next"),
+        (&["--no-such", "--", "x"], "unexpected argument '--no-such' found"),
+        (&["stray", "--", "x"], "unexpected argument 'stray' found"),
+        (&["--http", "--", "x"], "a value is required for '--http <URL>'"),
+    ] {
+        let error = line(&[&["sd-watchdog", "--tcp=a:1", "--next", "--tcp=b:1"], words].concat())
+            .expect_err(expected);
+        assert!(error.starts_with(&format!("error: {expected}")), "{error}");
+    }
+    for (subcommand, option, expected) in [
+        ("check", "--quiet", "--quiet belongs before --next"),
+        ("check", "--interval=1s", "--interval has no effect here, before --next or after it"),
+        ("check", "--ready-only", "--ready-only has no effect here"),
+        ("unit", "--drop-in=x", "--drop-in belongs before --next"),
+        ("guard", "--watchdog=5s", "--watchdog belongs before --next"),
+        ("guard", "--child-ready=auto", "unexpected argument '--child-ready' found"),
+    ] {
+        let words = ["sd-watchdog", subcommand, "--tcp=a:1", "x", "--next", "--tcp=b:1", option];
+        let words: Vec<&str> =
+            words.into_iter().filter(|word| *word != "x" || subcommand == "guard").collect();
+        let error = line(&words).expect_err(expected);
+        assert!(error.starts_with(&format!("error: {expected}")), "{error}");
+    }
+    assert!(line(&["sd-watchdog", "check", "--tcp=a:1", "--next", "--tcp=b:1", "--timeout=1s"]).is_ok());
+}
+
+#[test]
+fn a_line_without_next_is_what_it_was() {
+    for words in [
+        &["sd-watchdog", "--tcp=a:1", "--", "x"][..],
+        &["sd-watchdog", "check", "--tcp=a:1"],
+        &["sd-watchdog", "--", "--next"],
+    ] {
+        let line = line(words).expect("a good command line");
+        assert!(line.next.is_empty());
+        let cli = Cli::try_parse_from(words).expect("a good command line");
+        assert_eq!(format!("{:?}", line.cli), format!("{cli:?}"));
+    }
 }
 
 #[test]
@@ -56,7 +145,7 @@ fn the_examples_are_command_lines_that_parse() {
             let Some(line) = line.lines().find(|line| line.starts_with("sd-watchdog ")) else { continue };
             let line = line.split(" >").next().unwrap_or_default();
             let words = shlex::split(line).expect("quotes that are closed");
-            if let Err(error) = Cli::try_parse_from(&words) {
+            if let Err(error) = Line::try_parse_from(words.iter().map(OsString::from)) {
                 panic!("{line}: {error}");
             }
         }

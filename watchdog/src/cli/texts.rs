@@ -62,6 +62,14 @@ pub const WRAP: Texts = Texts {
             ],
         },
         Example {
+            what: "A script, asked twice a minute (W = 60 s); a page that gates READY=1",
+            command: &[
+                "sd-watchdog --http http://127.0.0.1:8080/healthz \\",
+                "    --next --exec 'pg_isready -q' --interval 30s --timeout 5s \\",
+                "    --next --http http://127.0.0.1:8080/ready --ready-only -- my-server",
+            ],
+        },
+        Example {
             what: "First only look what it would do",
             command: &["sd-watchdog --dry-run --http http://127.0.0.1:8080/healthz -- my-server"],
         },

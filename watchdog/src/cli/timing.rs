@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use clap::Args;
 
-/// When to probe, and what makes a hang. Checked by [`config`](crate::config).
+/// When to probe one set of probes, and what makes a hang. Checked by [`config`](crate::config).
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Timing")]
-pub struct TimingArgs {
+pub struct SetArgs {
     /// From one probe's start to the next's [W/10]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     #[arg(long_help = "From the start of one probe to the start of the next [default: W/10]")]
@@ -43,6 +43,23 @@ pub struct TimingArgs {
         that is closed for a moment, as in a reload, is soon asked again, and not restarted"
     )]
     pub retry_interval: Option<Duration>,
+
+    /// These probes gate READY=1 only; never a hang
+    #[arg(long)]
+    #[arg(
+        long_help = "These probes only gate READY=1, and that of a reload: they must be healthy before it is said. After it they are \
+        not asked, and they never make a hang. At least one other set must watch. Not with guard"
+    )]
+    pub ready_only: bool,
+}
+
+/// When to probe, and what makes a hang. Checked by [`config`](crate::config).
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Timing")]
+pub struct TimingArgs {
+    /// Of the first set
+    #[command(flatten)]
+    pub set: SetArgs,
 
     /// Shorten each interval at random by up to this much, so that services do not probe in step [default: 5]
     #[arg(long, value_name = "PERCENT", hide_short_help = true)]

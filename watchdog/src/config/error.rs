@@ -80,6 +80,14 @@ pub enum ConfigError {
     DryWithhold,
     #[error("--on-hang-exec: {0}")]
     OnHangExec(#[from] CommandLineError),
+    #[error("set {number}, behind --next: {source}")]
+    Set { number: usize, source: Box<ConfigError> },
+    #[error(
+        "all probes are --ready-only, so nothing is watched after READY=1: leave it out of one set, or add a set behind --next"
+    )]
+    NothingWatched,
+    #[error("--{option} says what makes a hang, and --ready-only probes never do: leave out one of them")]
+    NeverAHang { option: &'static str },
     #[error("--jitter is {0}: at most {MAX_JITTER} percent")]
     TooMuchJitter(u8),
 }

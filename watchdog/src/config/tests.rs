@@ -7,7 +7,16 @@ fn config(options: &[&str], watchdog: Option<Duration>) -> Result<Config, Config
     let fixed = ["sd-watchdog", "--http", "http://127.0.0.1:8080/"];
     let argv = fixed.iter().chain(options).chain(&["--", "server"]);
     let wrap = crate::cli::Cli::try_parse_from(argv).expect("a good command line").wrap;
-    Config::new(&wrap.timing, &wrap.hang, &wrap.wrapper, watchdog)
+    Config::new(&wrap.timing, &[], &wrap.hang, &wrap.wrapper, watchdog)
+}
+
+/// With more sets behind the first.
+fn config_of(words: &[&str], watchdog: Option<Duration>) -> Result<Config, ConfigError> {
+    let fixed = ["sd-watchdog", "--http", "http://127.0.0.1:8080/"];
+    let words = fixed.iter().chain(words).chain(&["--", "server"]).map(std::ffi::OsString::from);
+    let line = crate::cli::Line::try_parse_from(words).expect("a good command line");
+    let wrap = &line.cli.wrap;
+    Config::new(&wrap.timing, &line.next, &wrap.hang, &wrap.wrapper, watchdog)
 }
 
 fn refusal(options: &[&str], watchdog: Option<Duration>) -> String {
@@ -295,4 +304,64 @@ proptest! {
             prop_assert!(config.sets[0].timing.detect_bound() < watchdog);
         }
     }
+}
+
+#[test]
+fn a_further_set_has_the_timing_of_the_first_unless_it_says_another() {
+    let words =
+        ["--interval=1s", "--failures=2", "--jitter=7", "--next", "--tcp=a:1", "--timeout=200ms", "--next"];
+    let words =
+        [&words[..], &["--tcp=b:1", "--interval=2s", "--rise=2", "--next", "--tcp=c:1", "--ready-only"]]
+            .concat();
+    let config = config_of(&words, W5).expect("works");
+    let first = config.sets[0].timing;
+    let millis = Duration::from_millis;
+    assert_eq!(
+        (first.interval, first.timeout, first.failures, first.jitter),
+        (millis(1000), millis(500), 2, 7)
+    );
+    assert_eq!(config.sets[1].timing, Timing { timeout: millis(200), ..first });
+    assert_eq!(config.sets[2].timing, Timing { interval: millis(2000), rise: 2, ..first });
+    assert_eq!(config.sets[3], Set { timing: first, ready_only: true });
+    // The largest: 2 s + 2 × 500 ms + 50 ms.
+    assert_eq!(config.detect_bound(), Some(millis(3050)));
+    let withhold = config_of(&[&["--on-hang=withhold"], &words[..]].concat(), W5).expect("works");
+    assert_eq!(withhold.detect_bound(), Some(W5.expect("W") + millis(250) + millis(2500)));
+}
+
+#[test]
+fn each_set_is_held_against_w_by_itself_unless_it_is_not_watched() {
+    for (words, expected) in [
+        (
+            &["--next", "--tcp=a:1", "--interval=4s"][..],
+            "set 2, behind --next: interval 4 s + 3 × timeout 500 ms + 2 × retry-interval 50 ms = 5.6 s, but WatchdogSec is 5 s: \
+             lower --failures, --timeout or --interval, or raise WatchdogSec=",
+        ),
+        (
+            &["--next", "--tcp=a:1", "--next", "--tcp=b:1", "--timeout=0s"],
+            "set 3, behind --next: --timeout is 0 s: give it at least 100us, or leave it out to have it as in the first set",
+        ),
+        (
+            &["--ready-only"],
+            "all probes are --ready-only, so nothing is watched after READY=1: leave it out of one set",
+        ),
+        (&["--ready-only", "--next", "--tcp=a:1", "--ready-only"], "all probes are --ready-only"),
+        (
+            &["--next", "--tcp=a:1", "--ready-only", "--rise=2"],
+            "set 2, behind --next: --rise says what makes a hang, and",
+        ),
+        (&["--ready-only", "--failures=2"], "--failures says what makes a hang"),
+    ] {
+        let error = config_of(words, W5).expect_err(expected).to_string();
+        assert!(error.starts_with(expected), "{error}");
+    }
+    for words in [
+        &["--next", "--tcp=a:1", "--interval=4s", "--ready-only"][..],
+        &["--interval=4s", "--ready-only", "--next", "--tcp=a:1", "--interval=1s"],
+    ] {
+        assert!(config_of(words, W5).is_ok(), "{words:?}");
+    }
+    let pings =
+        config_of(&["--ready-only", "--child-pings=require"], W5).expect("COMMAND's own pings are watched");
+    assert_eq!(pings.sets.iter().map(|set| set.ready_only).collect::<Vec<_>>(), [true, false]);
 }

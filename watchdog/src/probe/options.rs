@@ -24,6 +24,8 @@ pub enum ProbeError {
         "there is nothing to probe: give at least one of --http, --http-unix, --tcp, --unix, --grpc and --exec"
     )]
     Nothing,
+    #[error("set {number}, behind --next: {source}")]
+    Set { number: usize, source: Box<ProbeError> },
     #[error("{option}: {problem}")]
     Option { option: String, problem: Problem },
     #[error("{option} goes with {with}: add one, or leave {option} out")]

@@ -6,10 +6,11 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use crate::cli::{CHECK_TIMEOUT, CheckArgs};
+use crate::cli::{CHECK_TIMEOUT, CheckArgs, Next};
 use crate::config::{ConfigError, LONGEST_OPTION, SHORTEST_OPTION};
 use crate::kernel::runtime::runtime;
-use crate::probe::{Deadline, Probes, Row};
+use crate::probe;
+use crate::probe::{Deadline, ProbeError, Probes, Row};
 use crate::service::children::Children;
 use crate::words::error::Error;
 use crate::words::exit_code::{CANNOT_PROBE, UNHEALTHY};
@@ -23,28 +24,29 @@ const PARTING: Duration = Duration::from_secs(1);
 
 /// Probes once, for as long as `--timeout`, and prints the outcome. Exits with 0 if healthy, with [`UNHEALTHY`] if not, and
 /// with [`CANNOT_PROBE`] if nobody can tell.
-pub fn run(args: &CheckArgs) -> Result<ExitCode, Error> {
+pub fn run(args: &CheckArgs, next: &[Next]) -> Result<ExitCode, Error> {
     let (children, before) = (Children::new(), Children::all());
-    let probes = Probes::new(&args.probes, &children)?.or_refuse_empty()?;
-    if args.timeout < SHORTEST_OPTION {
-        let otherwise = format!("for {CHECK_TIMEOUT}");
-        return Err(ConfigError::TooShort { option: "timeout", value: args.timeout, otherwise }.into());
+    let probes = Probes::sets(&args.probes, next, &children)?;
+    if probes[0].is_empty() {
+        return Err(ProbeError::Nothing.into());
     }
-    if args.timeout > LONGEST_OPTION {
-        return Err(ConfigError::TooLong { option: "timeout", value: args.timeout }.into());
-    }
+    let timeout = timeout(args.timeout, &format!("for {CHECK_TIMEOUT}"))?;
+    let timeouts = next.iter().map(|next| {
+        next.set.timeout.map_or(Ok(timeout), |given| self::timeout(given, "to have it as in the first set"))
+    });
+    let timeouts = [Ok(timeout)].into_iter().chain(timeouts).collect::<Result<Vec<_>, _>>()?;
     let runtime = runtime().map_err(|source| Error::cannot("set up I/O", &source))?;
-    let runs_commands = !args.probes.exec.is_empty();
+    let runs_commands = !args.probes.exec.is_empty() || next.iter().any(|next| !next.probes.exec.is_empty());
     if runs_commands && let Err(error) = children.become_subreaper_alone() {
         tracing::debug!("cannot become a subreaper: {error}");
     }
     let began = Instant::now();
-    let deadline = Deadline::after(args.timeout);
+    let sets: Vec<_> = probes.iter().zip(timeouts.into_iter().map(Deadline::after)).collect();
     let (outcome, rows) = if args.json {
-        let rows = runtime.block_on(probes.run_each(&deadline));
+        let rows = runtime.block_on(probe::run_each(&sets));
         (Row::outcome_of(&rows), rows)
     } else {
-        (runtime.block_on(probes.run(&deadline)), Vec::new())
+        (runtime.block_on(probe::run_all(&sets)), Vec::new())
     };
     let took = began.elapsed();
     if runs_commands {
@@ -56,7 +58,8 @@ pub fn run(args: &CheckArgs) -> Result<ExitCode, Error> {
         let said = if args.json {
             json::object(&outcome, took, &rows)
         } else {
-            verdict(&probes.to_string(), &outcome, took)
+            let targets: Vec<String> = probes.iter().map(ToString::to_string).collect();
+            verdict(&targets.join(", "), &outcome, took)
         };
         // Where nobody reads it, the exit code still says it.
         let _ = writeln!(std::io::stdout(), "{said}");
@@ -66,6 +69,17 @@ pub fn run(args: &CheckArgs) -> Result<ExitCode, Error> {
         Outcome::Unhealthy(reason) if reason.is_ours() => ExitCode::from(CANNOT_PROBE),
         Outcome::Unhealthy(_) => ExitCode::from(UNHEALTHY),
     })
+}
+
+fn timeout(given: Duration, otherwise: &str) -> Result<Duration, ConfigError> {
+    if given < SHORTEST_OPTION {
+        let otherwise = otherwise.to_owned();
+        return Err(ConfigError::TooShort { option: "timeout", value: given, otherwise });
+    }
+    if given > LONGEST_OPTION {
+        return Err(ConfigError::TooLong { option: "timeout", value: given });
+    }
+    Ok(given)
 }
 
 fn verdict(target: &str, outcome: &Outcome, took: Duration) -> String {

@@ -8,14 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::CommandFactory;
-
 use self::directives::{Subject, decide, difference};
 use self::exec::{Exec, ExecError};
 use crate::cli::OnHang;
-use crate::cli::{ChildPings, Cli, UnitArgs, WrapperArgs};
+use crate::cli::{ChildPings, Line, Next, ProbeArgs, UnitArgs, WrapperArgs};
 use crate::config::Config;
-use crate::probe::Probes;
+use crate::probe::{ProbeError, Probes};
 use crate::service::children::Children;
 use crate::tools::print::print;
 use crate::unit::name::NotAService;
@@ -88,24 +86,36 @@ pub struct Plan<'a> {
     pub program: &'a Path,
     /// Its options, as words.
     pub options: &'a [OsString],
+    /// Those behind each `--next`, and these words with them.
+    pub next_options: &'a [OsString],
     /// Where they were typed.
     pub directory: &'a Path,
     /// Whether `--watchdog-sec` is among them.
     pub is_watchdog_given: bool,
     /// What was asked for.
     pub args: &'a UnitArgs,
+    /// The same behind each `--next`.
+    pub next: &'a [Next],
 }
 
 /// Prints what `args` ask for. The options are taken from this process's command line, as they were typed.
-pub fn run(args: &UnitArgs) -> Result<ExitCode, Error> {
+pub fn run(args: &UnitArgs, line: &Line) -> Result<ExitCode, Error> {
     let program =
         std::env::current_exe().map_err(|source| Error::cannot("find out where sd-watchdog is", &source))?;
-    let matches = Cli::command().get_matches();
-    let options = options::given(&matches);
+    let options = options::given(&line.matches);
+    let next_options = options::given_behind_next(&line.next_matches);
     let directory =
         std::env::current_dir().map_err(|source| Error::cannot("find out the current directory", &source))?;
-    let is_watchdog_given = options::is_watchdog_given(&matches);
-    let plan = Plan { program: &program, options: &options, directory: &directory, is_watchdog_given, args };
+    let is_watchdog_given = options::is_watchdog_given(&line.matches);
+    let plan = Plan {
+        program: &program,
+        options: &options,
+        next_options: &next_options,
+        directory: &directory,
+        is_watchdog_given,
+        args,
+        next: &line.next,
+    };
     let text = plan.text(|| read(args.drop_in.as_deref().unwrap_or_default(), args))?;
     print(&text)?;
     Ok(ExitCode::SUCCESS)
@@ -124,8 +134,9 @@ impl Plan<'_> {
         let bound = self.check(&self.args.wrapper, self.args.watchdog_sec)?;
         let Some(program) = self.args.command.first() else { return Err(UnitError::NoCommand.into()) };
         let name = name(program);
-        let options = paths::absolute(self.options, self.directory);
+        let mut options = paths::absolute(self.options, self.directory);
         let runtime_directory = runtime_directory(&options, &name)?;
+        options.extend(paths::absolute(self.next_options, self.directory));
         let exec_start = self.command()?.wrapped(self.program, &options)?;
         let service = self.service(&exec_start, self.args.watchdog_sec, bound);
         Ok(template::whole(&name, runtime_directory.as_deref(), &service))
@@ -150,12 +161,13 @@ impl Plan<'_> {
             Some(unit) if command.is_none() => of_unit(unit)?,
             _ => self.command()?,
         };
+        let typed = [self.options, self.next_options].concat();
         let subject = Subject {
             unit: unit.as_ref(),
             command,
             identifier: &exec.identifier,
             program: self.program,
-            options: self.options,
+            options: &typed,
             wrapper: &self.args.wrapper,
         };
         let decision = decide(&subject)?;
@@ -164,6 +176,7 @@ impl Plan<'_> {
         }
         let mut options = paths::absolute(self.options, self.directory);
         options.extend_from_slice(&decision.options);
+        options.extend(paths::absolute(self.next_options, self.directory));
         let own = decision.watchdog.filter(|_| !self.is_watchdog_given);
         let watchdog = own.unwrap_or(self.args.watchdog_sec);
         let bound = self.check(&decision.wrapper, watchdog)?;
@@ -181,22 +194,12 @@ impl Plan<'_> {
     /// Whether it would work: within what time a hang is found, or [`None`] if that is left to systemd.
     fn check(&self, wrapper: &WrapperArgs, watchdog: Duration) -> Result<Option<Duration>, Error> {
         let UnitArgs { probes, timing, hang, .. } = self.args;
-        let config = Config::new(timing, hang, wrapper, Some(watchdog))?;
-        // What is in a directory of the unit's own is there when that runs, and not now.
-        let mut probes = probes.clone();
-        let is_here = |path: &PathBuf| !paths::begins_with_specifier(&path.to_string_lossy());
-        probes.header_file.retain(is_here);
-        probes.data.retain(|text| !text.strip_prefix('@').is_some_and(paths::begins_with_specifier));
-        #[cfg(feature = "tls")]
-        {
-            probes.ca_file = probes.ca_file.filter(is_here);
-            if !probes.cert.iter().chain(&probes.key).all(is_here) {
-                (probes.cert, probes.key) = (None, None);
-            }
-        }
-        let probes = Probes::new(&probes, &Children::new())?;
-        if wrapper.child_pings == ChildPings::Ignore {
-            probes.or_refuse_empty()?;
+        let config = Config::new(timing, self.next, hang, wrapper, Some(watchdog))?;
+        let next: Vec<Next> =
+            self.next.iter().map(|next| Next { probes: here(&next.probes), ..next.clone() }).collect();
+        let probes = Probes::sets(&here(probes), &next, &Children::new())?;
+        if wrapper.child_pings == ChildPings::Ignore && probes[0].is_empty() {
+            return Err(ProbeError::Nothing.into());
         }
         Ok(match config.on_hang {
             OnHang::Trigger if !hang.dry_run => Some(config.longest_row()),
@@ -221,9 +224,27 @@ impl Plan<'_> {
     /// The first header that should not stand in a unit, which everybody can read.
     fn secret(&self) -> Option<&str> {
         const SECRET: [&str; 3] = ["Authorization", "Proxy-Authorization", "Cookie"];
-        let mut names = self.args.probes.header.iter().filter_map(|header| Some(header.split_once(':')?.0));
+        let sets = [&self.args.probes].into_iter().chain(self.next.iter().map(|next| &next.probes));
+        let mut names =
+            sets.flat_map(|probes| &probes.header).filter_map(|header| Some(header.split_once(':')?.0));
         names.find(|name| SECRET.iter().any(|secret| secret.eq_ignore_ascii_case(name)))
     }
+}
+
+/// What is in a directory of the unit's own is there when that runs, and not now.
+fn here(probes: &ProbeArgs) -> ProbeArgs {
+    let mut probes = probes.clone();
+    let is_here = |path: &PathBuf| !paths::begins_with_specifier(&path.to_string_lossy());
+    probes.header_file.retain(is_here);
+    probes.data.retain(|text| !text.strip_prefix('@').is_some_and(paths::begins_with_specifier));
+    #[cfg(feature = "tls")]
+    {
+        probes.ca_file = probes.ca_file.filter(is_here);
+        if !probes.cert.iter().chain(&probes.key).all(is_here) {
+            (probes.cert, probes.key) = (None, None);
+        }
+    }
+    probes
 }
 
 /// Where in `/run` a `--metrics-file` is that the sandbox of a whole unit lets be written, if there is one.

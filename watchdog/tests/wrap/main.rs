@@ -18,6 +18,7 @@ mod pings;
 mod process;
 mod relay;
 mod seen;
+mod sets;
 mod signals;
 mod sockets;
 mod start;

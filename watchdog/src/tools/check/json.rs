@@ -16,7 +16,9 @@ struct Check<'a> {
 
 #[derive(Serialize)]
 struct Probe<'a> {
-    probe: &'a str,
+    set: usize,
+    #[serde(rename = "probe")]
+    name: &'a str,
     #[serde(flatten)]
     end: End,
 }
@@ -53,8 +55,10 @@ impl End {
 
 /// One line: what all amounted to, and each probe.
 pub fn object(outcome: &Outcome, took: Duration, rows: &[Row<'_>]) -> String {
-    let probes =
-        rows.iter().map(|row| Probe { probe: row.probe, end: End::new(&row.outcome, row.took) }).collect();
+    let probes = rows
+        .iter()
+        .map(|row| Probe { set: row.set, name: row.probe, end: End::new(&row.outcome, row.took) })
+        .collect();
     // Nothing in it is a map, or refuses to be written.
     serde_json::to_string(&Check { end: End::new(outcome, took), probes }).unwrap_or_default()
 }
@@ -68,8 +72,14 @@ mod tests {
     fn what_a_service_says_breaks_nothing() {
         let reason = |cause, text: &'static str| Outcome::Unhealthy(Reason::new(cause, text));
         let rows = [
-            Row { probe: "tcp a:1", outcome: Outcome::Healthy, took: Duration::from_nanos(1_234_999) },
             Row {
+                set: 1,
+                probe: "tcp a:1",
+                outcome: Outcome::Healthy,
+                took: Duration::from_nanos(1_234_999),
+            },
+            Row {
+                set: 2,
                 probe: "exec 'a \"b\"'",
                 outcome: reason(Cause::System, "\u{1b}\\\n\u{2028}ä"),
                 took: Duration::ZERO,
@@ -79,8 +89,8 @@ mod tests {
         assert_eq!(
             said,
             "{\"outcome\":\"unhealthy\",\"cause\":\"timeout\",\"reason\":\"late\",\"took_usec\":500000,\"probes\":[\
-             {\"probe\":\"tcp a:1\",\"outcome\":\"healthy\",\"took_usec\":1234},\
-             {\"probe\":\"exec 'a \\\"b\\\"'\",\"outcome\":\"cannot_probe\",\"cause\":\"system\",\
+             {\"set\":1,\"probe\":\"tcp a:1\",\"outcome\":\"healthy\",\"took_usec\":1234},\
+             {\"set\":2,\"probe\":\"exec 'a \\\"b\\\"'\",\"outcome\":\"cannot_probe\",\"cause\":\"system\",\
              \"reason\":\"\\u001b\\\\\\n\u{2028}ä\",\"took_usec\":0}]}"
         );
     }

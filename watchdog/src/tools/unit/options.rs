@@ -3,9 +3,9 @@
 use std::ffi::OsString;
 
 use clap::parser::ValueSource;
-use clap::{ArgMatches, CommandFactory};
+use clap::{ArgMatches, Command, CommandFactory};
 
-use crate::cli::Cli;
+use crate::cli::{Cli, NEXT, of_set};
 
 /// What is about the unit that is printed, not about what `sd-watchdog` does in it.
 const OURS: [&str; 6] = ["drop_in", "user", "root", "watchdog_sec", "command", "help"];
@@ -15,8 +15,18 @@ pub fn given(matches: &ArgMatches) -> Vec<OsString> {
     let Some(("unit", matches)) = matches.subcommand() else { return Vec::new() };
     let command = Cli::command();
     let Some(unit) = command.find_subcommand("unit") else { return Vec::new() };
+    given_of(unit, matches)
+}
+
+/// Those behind each `--next`, with it in front.
+pub fn given_behind_next(next: &[ArgMatches]) -> Vec<OsString> {
+    let command = of_set();
+    next.iter().flat_map(|matches| [vec![NEXT.into()], given_of(&command, matches)]).flatten().collect()
+}
+
+fn given_of(command: &Command, matches: &ArgMatches) -> Vec<OsString> {
     let mut given: Vec<(usize, OsString, Option<OsString>)> = Vec::new();
-    for arg in unit.get_arguments() {
+    for arg in command.get_arguments() {
         let id = arg.get_id().as_str();
         let typed = matches.try_contains_id(id).unwrap_or(false)
             && matches.value_source(id) == Some(ValueSource::CommandLine);

@@ -1,9 +1,9 @@
 use std::process::Command;
 
-use clap::{FromArgMatches, Parser};
+use clap::{CommandFactory, Parser};
 
 use super::*;
-use crate::cli::Sub;
+use crate::cli::{Cli, Sub};
 
 /// `sd-watchdog unit ARGUMENTS`, where the unit's file is `source`.
 fn print(arguments: &[&str], source: Option<&str>) -> Result<String, String> {
@@ -13,13 +13,11 @@ fn print(arguments: &[&str], source: Option<&str>) -> Result<String, String> {
 /// The same, where the unit has these files.
 fn print_of(arguments: &[&str], texts: &[&str]) -> Result<String, String> {
     let words = ["sd-watchdog", "unit"].iter().chain(arguments);
-    let matches = Cli::command().try_get_matches_from(words).expect("a good command line");
-    let Some(Sub::Unit(args)) = Cli::from_arg_matches(&matches).expect("a good command line").subcommand
-    else {
-        panic!("not sd-watchdog unit")
-    };
+    let line = Line::try_parse_from(words.map(OsString::from)).expect("a good command line");
+    let Some(Sub::Unit(args)) = &line.cli.subcommand else { panic!("not sd-watchdog unit") };
     let program = Path::new("/usr/bin/sd-watchdog");
-    let options = options::given(&matches);
+    let options = options::given(&line.matches);
+    let next_options = options::given_behind_next(&line.next_matches);
     let read = || {
         let name = name_of(args.drop_in.as_deref().unwrap_or_default())?;
         if texts.is_empty() {
@@ -29,8 +27,17 @@ fn print_of(arguments: &[&str], texts: &[&str]) -> Result<String, String> {
         let texts = texts.iter().map(|text| text.as_bytes());
         usable(Unit::of_texts(&name, paths.iter().map(String::as_str).zip(texts)), String::new())
     };
-    let (directory, is_watchdog_given) = (Path::new("/srv"), options::is_watchdog_given(&matches));
-    let plan = Plan { program, options: &options, directory, is_watchdog_given, args: &args };
+    let (directory, is_watchdog_given) = (Path::new("/srv"), options::is_watchdog_given(&line.matches));
+    let next = &line.next;
+    let plan = Plan {
+        program,
+        options: &options,
+        next_options: &next_options,
+        directory,
+        is_watchdog_given,
+        args,
+        next,
+    };
     plan.text(read).map_err(|error| error.to_string())
 }
 
@@ -292,6 +299,8 @@ fn systemd_finds_nothing_to_complain_about() {
         directory: directory.path(),
         is_watchdog_given: false,
         args: &args,
+        next_options: &[],
+        next: &[],
     };
     let whole = plan.text(|| panic!("there is nothing to read")).expect("printed");
     fs(directory.path().join("whole.service"), &whole);
@@ -370,6 +379,8 @@ fn a_program_with_a_blank_in_its_path_is_one_path() {
         directory: Path::new("/srv"),
         is_watchdog_given: false,
         args: &args,
+        next_options: &[],
+        next: &[],
     };
     let name = UnitName::new("a").expect("a name");
     let source = b"[Service]\nExecStart=/bin/a\nRootDirectory=/srv/a\n";
@@ -422,4 +433,43 @@ fn a_dry_run_says_what_is_before_and_after_and_what_is_kept() {
         directives(drop_in).into_iter().map(|line| line.replace(" --dry-run", "")).collect();
     assert_eq!(directives(&wet), dry);
     assert!(!wet.contains("Before →"), "{wet}");
+}
+
+#[test]
+fn sets_behind_next_are_handed_on_in_their_order_and_checked() {
+    let sets = [
+        "--http=http://127.0.0.1/a",
+        "--next",
+        "--unix=run/x.sock",
+        "--ready-only",
+        "--next",
+        "--exec",
+        "./check -q",
+        "--timeout=200ms",
+        "--header-file=%d/headers",
+        "--http=http://127.0.0.1/b",
+        "--body=-x",
+    ];
+    let source = "[Service]\nType=exec\nExecStart=/bin/a\nWatchdogSec=5\nKillSignal=SIGQUIT\n";
+    let drop_in = print(&[&["--drop-in", "a"], &sets[..]].concat(), Some(source)).expect("printed");
+    let exec =
+        directives(&drop_in).into_iter().find(|line| line.starts_with("ExecStart=/")).expect("a command");
+    assert_eq!(
+        exec,
+        "ExecStart=/usr/bin/sd-watchdog --http http://127.0.0.1/a --child-pings require --stop-signal SIGQUIT --next \
+         --unix /srv/run/x.sock --ready-only --next --exec \"/srv/check -q\" --timeout 200ms --header-file %d/headers \
+         --http http://127.0.0.1/b --body=-x -- /bin/a"
+    );
+    for (sets, expected) in [
+        (&["--tcp=a:1", "--next"][..], "set 2, behind --next: there is nothing to probe"),
+        (&["--tcp=a:1", "--next", "--tcp=x"], "set 2, behind --next: --tcp x: no port"),
+        (
+            &["--tcp=a:1", "--next", "--tcp=b:1", "--timeout=2s"],
+            "set 2, behind --next: interval 500 ms + 3 × timeout 2 s + 2 × retry-interval 50 ms = 6.6 s",
+        ),
+        (&["--tcp=a:1", "--ready-only"], "all probes are --ready-only"),
+    ] {
+        let error = print(&[sets, &["--", "/bin/a"]].concat(), None).expect_err(expected);
+        assert!(error.starts_with(expected), "{error}");
+    }
 }

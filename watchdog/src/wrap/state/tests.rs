@@ -25,7 +25,7 @@ fn config(options: &[&str]) -> Config {
     let wrap = Cli::try_parse_from(fixed.iter().chain(options).chain(jitter).chain(&["--", "server"]))
         .expect("a good command line")
         .wrap;
-    Config::new(&wrap.timing, &wrap.hang, &wrap.wrapper, Some(Duration::from_secs(1)))
+    Config::new(&wrap.timing, &[], &wrap.hang, &wrap.wrapper, Some(Duration::from_secs(1)))
         .expect("a timing that works")
 }
 
@@ -154,6 +154,7 @@ const TRIGGERED: &str =
 mod child;
 mod hang;
 mod reload;
+mod sets;
 mod start;
 
 #[test]

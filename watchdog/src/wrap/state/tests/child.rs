@@ -190,7 +190,7 @@ fn its_ready_is_waited_for_where_its_pings_are_all_there_is() {
     let wrap =
         Cli::try_parse_from(["sd-watchdog", "--child-pings=require", "--", "server"]).expect("good").wrap;
     let watchdog = Some(Duration::from_secs(1));
-    let config = Config::new(&wrap.timing, &wrap.hang, &wrap.wrapper, watchdog).expect("works");
+    let config = Config::new(&wrap.timing, &[], &wrap.hang, &wrap.wrapper, watchdog).expect("works");
     let mut bench = Bench::with(&config);
     bench.state = State::new(&config, &[""], 7, bench.now);
     assert!(!bench.probe(HEALTHY, 0).contains("READY=1"));
