@@ -55,9 +55,12 @@ impl Process {
         found
     }
 
+    /// A fork of sd-watchdog, which has a name of its own after a moment only.
     fn is_witness(&self) -> bool {
-        let name = fs::read_to_string(format!("/proc/{}/comm", self.pid));
-        name.is_ok_and(|name| name.trim_end() == "sd-wd-witness")
+        let words = |pid| fs::read(format!("/proc/{pid}/cmdline")).ok().filter(|words| !words.is_empty());
+        let name = fs::read_link(format!("/proc/{}/exe", self.pid));
+        let is_ours = name.is_ok_and(|name| name.file_name().is_some_and(|name| name == "sd-watchdog"));
+        is_ours && words(self.pid).is_some_and(|own| words(self.parent) == Some(own))
     }
 
     pub fn is_running(pid: i32) -> bool {

@@ -5,6 +5,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::*;
@@ -79,9 +80,13 @@ fn pipe() -> (PipeReader, OwnedFd) {
 
 /// Nobody holds the other end of the pipe any more.
 #[track_caller]
+/// A process that another test starts may have a copy of it until it executes its program.
 fn assert_closed(mut reader: PipeReader) {
-    rustix::io::ioctl_fionbio(&reader, true).expect("non-blocking");
-    assert_eq!(reader.read(&mut [0]).expect("the end, not an open pipe"), 0);
+    let patience = Timespec::try_from(AMPLE).expect("a time");
+    let mut is_at_end = [PollFd::new(&reader, PollFlags::IN)];
+    let ready = poll(&mut is_at_end, Some(&patience)).expect("to wait");
+    assert_eq!(ready, 1, "an open pipe, not its end");
+    assert_eq!(reader.read(&mut [0]).expect("the end"), 0);
 }
 
 fn status(words: &str) -> Notification {
