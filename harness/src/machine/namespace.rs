@@ -123,7 +123,8 @@ impl NamespaceMachine {
     fn spawn(&self, argv: &[&str], stderr: Stdio) -> Result<Child, MachineError> {
         let (program, arguments) = argv.split_first().unwrap_or((&"", &[]));
         self.inside(&format!("starting `{}`", argv.join(" ")), || {
-            Command::new(program)
+            let mut command = Command::new(program);
+            command
                 .args(arguments)
                 .env_clear()
                 .envs([("PATH", PATH), ("LANG", "C.UTF-8"), ("SYSTEMD_COLORS", "0"), ("SYSTEMD_PAGER", "")])
@@ -132,9 +133,24 @@ impl NamespaceMachine {
                 .process_group(0)
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())
-                .stderr(stderr)
-                .spawn()
+                .stderr(stderr);
+            unless_written(|| command.spawn())
         })
+    }
+}
+
+/// Starts what may just have been put there. A process that another thread starts has the file open for writing, as this one
+/// had, until it executes its own program, and until then nobody can execute the file (execve(2), ETXTBSY).
+fn unless_written<T>(mut start: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    let until = Instant::now() + Duration::from_secs(5);
+    loop {
+        match start() {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy && Instant::now() < until => {
+                // Nothing tells when that is; it is a moment.
+                thread::yield_now();
+            }
+            started => return started,
+        }
     }
 }
 

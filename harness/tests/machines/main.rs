@@ -37,7 +37,7 @@ mod wrapped;
 mod wrapped_units;
 
 /// Most of a test is waiting for a hang to be noticed, so more of them run at once than there are cores.
-const AT_ONCE: usize = 6;
+const AT_ONCE: usize = 4;
 
 /// What takes longest begins first, so that nothing of it is still to be done when all else is: 20 s and more, by itself.
 const LONGEST: [&str; 8] = [
