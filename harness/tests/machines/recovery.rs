@@ -47,11 +47,6 @@ pub fn a_server_that_only_the_second_set_finds_mute_is_restarted_within_watchdog
     assert_recovered(&trial, "watchdog_trigger");
     let recovery = trial.timeline.phases.recovery.expect("recovered").length();
     assert!(recovery <= Duration::from_secs(5), "WatchdogSec is 5 s, the recovery took {recovery:?}");
-    let lines = trial.last_lines.join("\n");
-    assert!(
-        lines.contains("probes in a row unhealthy: http://127.0.0.1:8080/healthz: no answer in 500 ms"),
-        "{lines}"
-    );
 }
 
 pub fn a_server_that_stops_accepting_is_restarted_within_watchdog_sec(backend: Backend) {
