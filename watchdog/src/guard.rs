@@ -74,8 +74,6 @@ pub(crate) mod settings;
 pub(crate) mod signals;
 pub(crate) mod unit;
 
-/// Where the file is by which an operator keeps us off a unit, and the one that says when we ended it;
-/// `sd-watchdog@.service` makes it (RuntimeDirectory=).
 /// As the command line's long help has it.
 const REPORT_BUDGET: Duration = Duration::from_millis(500);
 
