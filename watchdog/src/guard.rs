@@ -77,7 +77,7 @@ pub(crate) mod unit;
 /// As the command line's long help has it.
 const REPORT_BUDGET: Duration = Duration::from_millis(500);
 
-/// Makes the hang report. It is given [`Hang::budget`] and then dropped.
+/// Makes the hang report. It is dropped after [`Rules::report`].
 pub type Reporter = dyn Fn(Hang, Vec<ProbeRecord>) -> Pin<Box<dyn Future<Output = ()>>>;
 
 /// Why a guard cannot start. The message says what to do.

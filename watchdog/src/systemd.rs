@@ -2,6 +2,7 @@
 
 pub(crate) mod barrier;
 pub(crate) mod dbus;
+pub(crate) mod directory;
 pub(crate) mod job;
 pub(crate) mod main_process;
 pub(crate) mod message;
@@ -14,6 +15,3 @@ pub(crate) mod scope;
 pub(crate) mod shall_restart;
 pub(crate) mod stopping;
 pub(crate) mod unit_name;
-
-/// Where root's go that are to outlive us, or to be found by others.
-pub(crate) const ROOTS_DIRECTORY: &str = "/run/sd-watchdog";

@@ -277,7 +277,7 @@ impl<'a> Driver<'a> {
             healthy.map(|instance| self.ledger.keep_health(&instance)),
         ];
         if let Some(error) = kept.into_iter().flatten().find_map(Result::err) {
-            // By hand, without the template's RuntimeDirectory=.
+            // By who may not write to /run.
             tracing::debug!("what happened to UNIT is forgotten when this guard ends: {error}");
         }
         if let Some(task) = task {

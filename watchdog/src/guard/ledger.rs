@@ -11,11 +11,11 @@
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::guard::unit::Instance;
+use crate::systemd::directory;
 use crate::systemd::notify::monotonic_usec;
 
 /// The files.
@@ -97,17 +97,14 @@ fn read(path: &Path) -> Option<String> {
     }
 }
 
-/// Its directory is made: only the system's manager has a unit of ours that does (`RuntimeDirectory=`).
+/// Its directory is made: a guard that is run by hand, or for a user, has no `RuntimeDirectory=`.
 ///
 /// There may be two guards of one unit (one with --dry-run), so the draft has a name of its own.
 fn replace(path: &Path, content: &str) -> io::Result<()> {
     let mut draft = path.as_os_str().to_owned();
     draft.push(format!(".{}", std::process::id()));
-    if let Some(directory) = path.parent()
-        && let Err(error) = fs::DirBuilder::new().mode(0o700).create(directory)
-        && error.kind() != io::ErrorKind::AlreadyExists
-    {
-        return Err(error);
+    if let Some(ours) = path.parent() {
+        directory::make(ours)?;
     }
     fs::write(&draft, content)?;
     fs::rename(&draft, path).inspect_err(|_| drop(fs::remove_file(&draft)))
@@ -123,6 +120,16 @@ mod tests {
 
     fn instance(main_pid: u32) -> Instance {
         Instance { main_pid, invocation: vec![0x5f, 0x03, 0] }
+    }
+
+    #[test]
+    fn its_directory_lets_other_users_in_whatever_the_umask() {
+        use std::os::unix::fs::PermissionsExt;
+        let parent = tempfile::tempdir().expect("a directory");
+        let directory = parent.path().join("sd-watchdog");
+        Ledger::new(&directory, "nginx.service", ["guard"]).keep_ends(&[]).expect("writable");
+        let mode = fs::metadata(&directory).expect("made").permissions().mode();
+        assert_eq!(mode & 0o777, 0o755, "services that become another user have their sockets in it");
     }
 
     #[test]

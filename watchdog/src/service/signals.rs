@@ -120,7 +120,10 @@ impl Inbox {
 /// The process ids that a service manager can have: that of our parent, of systemd, and what stands for one outside our
 /// pid namespace.
 pub(crate) fn managers() -> [i32; 3] {
-    [rustix::process::getppid().map_or(0, |parent| parent.as_raw_nonzero().get()), 1, 0]
+    let parent = rustix::process::getppid().map_or(0, |parent| parent.as_raw_nonzero().get());
+    // PID 1 of a namespace is not its own manager.
+    let first = i32::from(std::process::id() != 1);
+    [parent, first, 0]
 }
 
 /// What becomes of a signal.

@@ -69,7 +69,6 @@ async fn supervise(service: &Service<'_>, mut notifier: Option<Notifier>) -> Res
     let signals = Signals::block(&named).map_err(|source| Error::cannot("block signals", &source))?;
     let exporter = Exporter::open(service.outside)?;
     service.children.become_subreaper().map_err(|source| Error::cannot("become a subreaper", &source))?;
-    let witness = notifier.as_ref().and_then(|_| start_witness(service.children));
     let relay = notifier.as_ref().and_then(|_| open_relay());
     let child = match start(service, &signals, relay.as_ref()) {
         Ok(child) => child,
@@ -80,6 +79,8 @@ async fn supervise(service: &Service<'_>, mut notifier: Option<Notifier>) -> Res
             return Err(error);
         }
     };
+    // After COMMAND: what the witness gets, COMMAND gets. A stop that comes in between reaches COMMAND twice, and not never.
+    let witness = notifier.as_ref().and_then(|_| start_witness(service.children));
     note::started(service, child.pid(), notifier.is_some());
     let mut supervisor = Supervisor::new(service, child, notifier, relay, witness);
     let end = {

@@ -46,11 +46,16 @@ impl Membership {
         self.paths().find_map(|(_, path)| unit_path(path)?.rsplit('/').next())
     }
 
-    /// Whether that is a user's: below `user@UID.service`, in which that user's manager runs.
-    pub(crate) fn is_of_user_manager(&self) -> bool {
-        let above = self.paths().find_map(|(_, path)| unit_path(path)?.rsplit_once('/'));
-        let is_manager = |name: &str| name.starts_with("user@") && name.ends_with(".service");
-        above.is_some_and(|(above, _)| above.split('/').any(is_manager))
+    /// Whether that is a service of the user `uid`: below `user@UID.service`, in which that user's manager runs. A scope is
+    /// none: a terminal of the desktop is one, and who becomes root in it is still in it.
+    pub(crate) fn is_users_service(&self, uid: u32) -> bool {
+        let unit = self.paths().find_map(|(_, path)| unit_path(path));
+        let Some((above, _)) =
+            unit.filter(|unit| unit.ends_with(".service")).and_then(|unit| unit.rsplit_once('/'))
+        else {
+            return false;
+        };
+        above.split('/').any(|name| name == format!("user@{uid}.service"))
     }
 }
 

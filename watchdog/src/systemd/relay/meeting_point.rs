@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, socket_with};
 
-use crate::systemd::{ROOTS_DIRECTORY, unit_name};
+use crate::systemd::{directory, unit_name};
 
 /// What has to be known to choose one.
 #[derive(Debug, Clone, Default)]
@@ -54,7 +54,7 @@ impl Surroundings {
     fn paths(&self) -> Vec<(PathBuf, bool)> {
         let Some(unit) = &self.unit else { return Vec::new() };
         let ours = match &self.xdg_runtime_dir {
-            _ if self.is_root => Some(PathBuf::from(ROOTS_DIRECTORY)),
+            _ if self.is_root => Some(PathBuf::from(directory::ROOTS)),
             directory => directory.as_ref().map(|directory| Path::new(directory).join("sd-watchdog")),
         };
         let runtime = self.runtime_directory.as_ref().and_then(|all| all.to_str()?.split(':').next());
@@ -128,12 +128,7 @@ fn bind_at(socket: &OwnedFd, path: &Path, is_made: bool, is_root: bool) -> io::R
     let address = SocketAddrUnix::new(path)?;
     let directory = path.parent().ok_or(Errno::NOENT)?;
     if is_made {
-        match fs::create_dir(directory) {
-            // Whatever UMask= says: it is for every service of this user.
-            Ok(()) => fs::set_permissions(directory, fs::Permissions::from_mode(0o755))?,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
-        }
+        directory::make(directory)?;
     }
     let metadata = fs::metadata(directory)?;
     if is_root && metadata.permissions().mode() & 0o001 == 0 {

@@ -1,8 +1,9 @@
 //! A signal of systemd's reaches COMMAND once: it is passed on unless systemd has sent it to all of the unit anyway. How that is
-//! found out, see [`witness`](crate::service::witness).
+//! found out, see [`witness`](crate::service::witness). Real-time signals that no option names are queued, as often as they come, and
+//! are passed on at once: `systemctl kill --signal=RTMIN+5` reaches COMMAND twice, unless it has `--kill-whom=main`.
 
 use std::future::pending;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
 use super::Supervisor;
@@ -91,6 +92,10 @@ impl Supervisor<'_> {
         self.once.question = None;
         match self.once.witness.as_mut().map(Witness::mark) {
             Some(Ok(())) => self.once.question = Some(Box::pin(witness_is_silent())),
+            // No room for a signal more (`LimitSIGPENDING=`): what it has got it reports all the same.
+            Some(Err(error)) if error.kind() == ErrorKind::WouldBlock => {
+                self.once.question = Some(Box::pin(witness_is_silent()));
+            }
             Some(Err(error)) => self.lose_witness(&error),
             None => self.pass_on_withheld(),
         }
@@ -147,7 +152,9 @@ impl Supervisor<'_> {
     /// It has ended, as by SIGKILL to all of the unit.
     fn lose_witness(&mut self, error: &io::Error) {
         tracing::debug!("nobody reports any more what systemd sends to all of the unit: {error}");
-        self.once.witness = None;
+        if let Some(witness) = self.once.witness.take() {
+            self.service.children.abandon(witness.pid());
+        }
         self.once.question = None;
         for signal in self.once.withheld.give_up() {
             self.pass_on(&signal);
