@@ -156,7 +156,7 @@ impl Config {
                 return Err(ConfigError::NothingWatched);
             }
             // COMMAND's own pings, with no probe beside them.
-            sets.push(Set { ready_only: false, ..sets[0] });
+            sets.push(Set::new(&SetArgs::default(), derived, &otherwise, limits)?);
         }
         let start_timeout = option("start-timeout", args.start_timeout, || match knob {
             Knob::WatchdogSec => "to have TimeoutStartSec= alone decide".to_owned(),

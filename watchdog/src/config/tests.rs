@@ -361,7 +361,9 @@ fn each_set_is_held_against_w_by_itself_unless_it_is_not_watched() {
     ] {
         assert!(config_of(words, W5).is_ok(), "{words:?}");
     }
-    let pings =
-        config_of(&["--ready-only", "--child-pings=require"], W5).expect("COMMAND's own pings are watched");
+    let pings = config_of(&["--ready-only", "--interval=60s", "--child-pings=require"], W5)
+        .expect("COMMAND's own pings are watched");
     assert_eq!(pings.sets.iter().map(|set| set.ready_only).collect::<Vec<_>>(), [true, false]);
+    let derived = Timing { jitter: 0, ..Timing::for_watchdog(Duration::from_secs(5)) };
+    assert_eq!(Timing { jitter: 0, ..pings.sets[1].timing }, derived, "the gate's is its own");
 }

@@ -165,8 +165,13 @@ impl State {
             (Event::ReloadAsked { monotonic_usec }, Watching | Unguarded) => {
                 self.look_soon(now);
                 self.reload.asked(self.failures_in_a_row() == 0, now);
+                self.status.is_news();
                 let reloading = Message { reloading: Some(monotonic_usec), ..Message::default() };
                 Actions { message: reloading, ..Actions::default() }
+            }
+            (Event::ReloadDelivered, _) => {
+                self.reload.delivered(now);
+                Actions::default()
             }
             (Event::ReloadRefused { signal, monotonic_usec }, Watching | Unguarded) => {
                 self.reload_refused(signal, monotonic_usec, now)

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::start::gap;
 use super::{Actions, Note, Phase, State};
 use crate::cli::ChildPings;
 use crate::cli::OnHang;
@@ -49,7 +50,8 @@ impl State {
             Some(WatchdogWord::Trigger) => return self.triggered_by_itself(now),
             None => {}
         }
-        if said.stopping && self.reload.is_on() {
+        let is_reloading = self.reload.lasted(now).is_some_and(|lasted| lasted < self.reload_time());
+        if said.stopping && is_reloading {
             return self.stopping_in_reload(now);
         }
         if said.stopping {
@@ -60,6 +62,7 @@ impl State {
         {
             message.reloading =
                 self.reload.begun(reloading.monotonic_usec, self.failures_in_a_row() == 0, now);
+            self.status.is_news();
         }
         if said.ready {
             self.child.is_ready = true;
@@ -84,7 +87,7 @@ impl State {
     /// COMMAND has asked systemd to restart it: so it shall, whatever `--on-hang` says, and without a watchdog too.
     fn triggered_by_itself(&mut self, now: Instant) -> Actions {
         let carrier = self.carrier();
-        if self.config.dry_run && !self.sets[carrier].watch.call() {
+        if self.config.dry_run && !self.call(carrier) {
             return Actions::default();
         }
         let hang = "hung: COMMAND itself says so (WATCHDOG=trigger)".to_owned();
@@ -119,19 +122,28 @@ impl State {
         })
     }
 
+    /// What is asked for a reload alone does not answer. As gently as a start is asked, which may take as long.
+    pub(super) fn not_yet_reloaded(&mut self, index: usize, reason: &Reason, now: Instant) -> Actions {
+        let lasted = self.reload.lasted(now);
+        let set = &mut self.sets[index];
+        let gap = |lasted| gap(lasted, &set.timing, now - set.started).max(set.timing.retry_interval);
+        set.next = lasted.map(|lasted| now + gap(lasted));
+        if self.reload.waits_for(reason) {
+            self.status.is_news();
+        }
+        Actions::default()
+    }
+
     /// Without a watchdog it is probed for a reload only; and so is a set that gates READY.
     pub(super) fn reloaded(&mut self, index: usize, now: Instant) -> Actions {
         let set = &mut self.sets[index];
         set.vouched = set.started;
         let Some(asked) = self.reload_answered() else {
             let set = &mut self.sets[index];
-            set.next = self.reload.is_on().then(|| now + set.timing.retry_interval);
+            set.next = self.reload.is_on().then(|| (set.started + set.timing.interval).max(now));
             return Actions::default();
         };
-        self.sets
-            .iter_mut()
-            .filter(|set| self.phase == Phase::Unguarded || set.ready_only)
-            .for_each(|set| set.next = None);
+        self.ask_no_more_for_reload();
         Actions {
             message: Message { ready: true, ..Message::default() },
             note: Some(Note::Reloaded { after: now - asked }),

@@ -57,6 +57,8 @@ pub enum Event {
         /// CLOCK_MONOTONIC, which systemd compares with its own (sd_notify(3), `MONOTONIC_USEC`).
         monotonic_usec: u64,
     },
+    /// COMMAND has got the signal that asks it to reload.
+    ReloadDelivered,
     /// A signal that asks COMMAND to reload has come, and was not passed on: COMMAND would have died of it.
     ReloadRefused {
         /// For the log: what it is.
@@ -156,6 +158,13 @@ pub enum Note {
     Reloaded {
         /// Since it was asked.
         after: Duration,
+    },
+    /// A reload has had its time, and is not over.
+    ReloadUnfinished {
+        /// What it waited for.
+        missing: String,
+        /// How long.
+        lasted: Duration,
     },
     /// It does not answer while it reloads, and would count as hung if it did not.
     BusyReloading {

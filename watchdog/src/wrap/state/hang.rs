@@ -41,7 +41,7 @@ impl State {
     /// `reload` then, and has not answered since.
     fn hangs(&mut self, set: usize, reason: Reason, reload: Option<Instant>, now: Instant) -> Actions {
         let may_stop = self.no_hang_before.is_some_and(|until| now < until);
-        if may_stop || !self.sets[set].watch.call() {
+        if may_stop || !self.call(set) {
             return self.failed(set, reason, false, now);
         }
         self.count_failure(now);
@@ -50,6 +50,11 @@ impl State {
         let hang = format!("hung, {}{}: {reason}", self.sets[set].watch.row(), since.unwrap_or_default());
         let actions = self.hung(set, hang, self.report_deadline(now), now);
         if actions.message.is_empty() { Actions { message, ..actions } } else { actions }
+    }
+
+    /// Calls it a hang, unless there is one already: of several sets the first to find it tells. True if that is news.
+    pub(super) fn call(&mut self, set: usize) -> bool {
+        !self.is_called() && self.sets[set].watch.call()
     }
 
     /// COMMAND's own pings have not come for W: systemd itself would have acted on that.

@@ -24,8 +24,10 @@ impl State {
             self.status.is_news();
         }
         set.pressure = ended.pressure;
-        let slowed = set.pressure.filter(|_| now - set.started > set.timing.timeout);
         let is_watched = self.phase == Phase::Watching && !set.ready_only;
+        // What does not answer in a reload is judged as a hang is.
+        let may_answer = !is_watched || ended.outcome == Outcome::Healthy;
+        let slowed = set.pressure.filter(|_| now - set.started > set.timing.timeout);
         let actions = match (self.phase, &ended.outcome) {
             (Phase::Starting, Outcome::Healthy) => self.answers(index, ended.row, now),
             (Phase::Starting, Outcome::Unhealthy(reason)) => {
@@ -34,17 +36,15 @@ impl State {
             // READY was said while it was under way.
             _ if set.ready_only && !self.reload.is_on() => Actions::default(),
             (_, Outcome::Healthy) if !is_watched => self.reloaded(index, now),
-            (_, Outcome::Unhealthy(_)) if !is_watched => {
-                set.next = Some(now + set.timing.retry_interval);
-                Actions::default()
-            }
+            (_, Outcome::Unhealthy(reason)) if !is_watched => self.not_yet_reloaded(index, reason, now),
             (_, Outcome::Healthy) => match self.child_silence(now).filter(|_| index == self.carrier()) {
                 None => self.rule(index, ended, now),
                 Some(reason) => self.silent(index, reason, now),
             },
             (_, Outcome::Unhealthy(_)) => self.rule(index, ended, now),
         };
-        Actions { slowed, ..actions }
+        let unfinished = || may_answer.then(|| self.end_overdue_reload(now)).flatten();
+        Actions { slowed, note: actions.note.or_else(unfinished), ..actions }
     }
 
     fn rule(&mut self, index: usize, ended: Ended, now: Instant) -> Actions {
@@ -115,15 +115,17 @@ impl State {
     fn healthy(&mut self, index: usize, failures: u32, now: Instant) -> Actions {
         let set = &mut self.sets[index];
         (set.answered, set.vouched) = (now, set.started);
+        let reloaded = self.reload_answered();
+        if reloaded.is_some() {
+            self.status.is_news();
+        }
         // Of several sets, what is wrong with one is the news.
         let is_due = self.is_sound() && self.status.is_due(Kind::Healthy, now);
         let text = is_due.then(|| self.healthy_text(index, now));
         let status = text.map(|text| self.status.now(Kind::Healthy, now, &text));
-        let reloaded = self.reload_answered();
         let note = match (reloaded, failures) {
             (Some(asked), _) => Some(Note::Reloaded { after: now - asked }),
-            (None, 0) => None,
-            (None, failures) => Some(Note::Recovered { failures }),
+            (None, failures) => (failures > 0 && self.is_sound()).then_some(Note::Recovered { failures }),
         };
         let restart_reset = self.sound_since.is_some_and(|since| now - since >= self.config.reset_after);
         if restart_reset {
@@ -154,7 +156,8 @@ impl State {
             Some(restarts) => Some(format!("restarted {restarts} times")),
         };
         let pressure = set.pressure.map(|pressure| format!("waiting for {pressure}"));
-        for (index, part) in pressure.into_iter().chain(failures).chain(restarts).enumerate() {
+        let reload = self.reload.text(now);
+        for (index, part) in reload.into_iter().chain(pressure).chain(failures).chain(restarts).enumerate() {
             let _ = write!(text, "{} {part}", if index == 0 { ";" } else { "," });
         }
         text

@@ -11,12 +11,13 @@
 //!
 //! A service may end what it has begun before it loads anew, and answer nobody meanwhile. For a probe that looks like a hang. It
 //! has the time that systemd itself gives a reload: as long as a start (systemd.service(5), `TimeoutStartSec=`). Until then
-//! it is pinged for, since systemd's timer for the watchdog goes on in a reload. What hangs in it is found at the end.
+//! it is pinged for, since systemd's timer for the watchdog goes on in a reload. What hangs in it is found at the end. Then
+//! the reload is over too for who answers and has not said so, as it is for systemd.
 
 use std::time::{Duration, Instant};
 
 use super::status::Kind;
-use super::{Actions, Note, State};
+use super::{Actions, Note, Phase, State};
 use crate::systemd::message::{Message, WatchdogWord};
 use crate::words::outcome::Reason;
 use crate::words::span::rounded;
@@ -32,6 +33,10 @@ pub(super) struct Reload {
     asked: Option<Instant>,
     /// COMMAND has said RELOADING=1 itself, and not READY=1 yet.
     is_childs: bool,
+    /// COMMAND has not got the signal yet: it is found out first whether systemd has sent it to all of the unit.
+    is_withheld: bool,
+    /// What did not answer last, of what is asked for the reload alone.
+    waits_for: Option<Reason>,
     /// From when on it has its time, for as long as what fails is put down to it. Of a service that answers nobody, another
     /// reload does not begin anew: who is asked to reload ever again is not to hang for ever.
     began: Option<Instant>,
@@ -45,7 +50,16 @@ impl Reload {
     /// The signal came. The service `answers`, as far as known.
     pub(super) fn asked(&mut self, answers: bool, now: Instant) {
         self.begin(answers, now);
-        (self.asked, self.is_childs) = (Some(now), false);
+        (self.asked, self.is_childs, self.is_withheld, self.waits_for) = (Some(now), false, true, None);
+    }
+
+    /// COMMAND has got the signal: what it did before was not the reload.
+    pub(super) fn delivered(&mut self, now: Instant) {
+        if std::mem::take(&mut self.is_withheld)
+            && let Some(asked) = self.asked.replace(now)
+        {
+            self.began = self.began.map(|began| if began == asked { now } else { began });
+        }
     }
 
     /// COMMAND says so: what to say in RELOADING=1's `MONOTONIC_USEC`, unless it was said for it already.
@@ -55,7 +69,7 @@ impl Reload {
             return None;
         }
         self.begin(answers, now);
-        self.asked = Some(now);
+        (self.asked, self.waits_for) = (Some(now), None);
         // Type=notify-reload wants the time, Type=notify does not look at it.
         Some(monotonic_usec.unwrap_or_default())
     }
@@ -75,12 +89,36 @@ impl Reload {
         self.asked.is_some()
     }
 
+    /// For how long one is under way.
+    pub(super) fn lasted(&self, now: Instant) -> Option<Duration> {
+        self.asked.and(self.began).map(|began| now - began)
+    }
+
+    /// What is asked for it alone has not answered. True the first time.
+    pub(super) fn waits_for(&mut self, reason: &Reason) -> bool {
+        self.waits_for.replace(reason.clone()).is_none()
+    }
+
+    /// `reloading for 12 s, waits for COMMAND's READY=1`
+    pub(super) fn text(&self, now: Instant) -> Option<String> {
+        let lasted = rounded(self.lasted(now)?);
+        Some(match self.missing() {
+            Some(missing) => format!("reloading for {lasted}, waits for {missing}"),
+            None => format!("reloading for {lasted}"),
+        })
+    }
+
+    fn missing(&self) -> Option<String> {
+        let childs = self.is_childs.then(|| "COMMAND's READY=1".to_owned());
+        childs.or_else(|| self.waits_for.as_ref().map(Reason::to_string))
+    }
+
     /// A probe that was started at `started` is healthy: when the reload that it ends was asked for, if it ends one.
     ///
     /// A probe is healthy too that comes before COMMAND has looked at its signal. So what fails is put down to the reload
     /// until one is that was started `reaction` after it.
     pub(super) fn answered(&mut self, started: Instant, reaction: Duration) -> Option<Instant> {
-        if self.is_childs {
+        if self.is_childs || self.is_withheld {
             return None;
         }
         let ended = self.asked.take_if(|asked| started >= *asked);
@@ -98,14 +136,37 @@ impl State {
     }
 
     /// How long a reload may take.
-    fn reload_time(&self) -> Duration {
+    pub(super) fn reload_time(&self) -> Duration {
         self.config.start_timeout.or(self.reload.timeout_start).unwrap_or(TIME)
     }
 
-    /// The reload in the time of which the row of failures began.
+    /// The reload in the time of which the row of failures began: with a probe that was under way when it began, at the
+    /// earliest. What was failing before is no fault of the reload's.
     pub(super) fn failing_since_reload(&self, set: usize) -> Option<Instant> {
-        let row_began = self.sets[set].watch.row_began()?;
-        self.reload.began.filter(|began| row_began.saturating_duration_since(*began) < self.reload_time())
+        let set = &self.sets[set];
+        let row_began = set.watch.row_began()?;
+        self.reload.began.filter(|began| {
+            row_began + set.timing.timeout >= *began
+                && row_began.saturating_duration_since(*began) < self.reload_time()
+        })
+    }
+
+    /// systemd waits for the end of a reload no longer than for a start (`service_dispatch_timer`), and then goes on as if
+    /// there had been none. So it is over for us.
+    pub(super) fn end_overdue_reload(&mut self, now: Instant) -> Option<Note> {
+        let lasted = self.reload.lasted(now).filter(|lasted| *lasted >= self.reload_time())?;
+        let missing = self.reload.missing();
+        self.reload.asked = None;
+        self.reload.is_childs = false;
+        self.status.is_news();
+        self.ask_no_more_for_reload();
+        Some(Note::ReloadUnfinished { missing: missing.unwrap_or_else(|| "an answer".to_owned()), lasted })
+    }
+
+    /// The sets that are asked for a reload alone.
+    pub(super) fn ask_no_more_for_reload(&mut self) {
+        let is_unguarded = self.phase == Phase::Unguarded;
+        self.sets.iter_mut().filter(|set| is_unguarded || set.ready_only).for_each(|set| set.next = None);
     }
 
     /// What to do about what would be a hang, but for a reload that `began` then; [`None`] where that has had its time.

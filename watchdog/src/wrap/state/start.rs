@@ -17,6 +17,14 @@ const LOOK: Duration = Duration::from_secs(1);
 /// for as long after its last progress.
 const EXTENSION: Duration = Duration::from_secs(15);
 
+/// From the end of an unhealthy probe, which `took` so long, to the next, in a start that has `lasted` so long; or in a reload.
+pub(super) fn gap(lasted: Duration, timing: &Timing, took: Duration) -> Duration {
+    let (shortest, longest) = GAP;
+    let longest = longest.min(timing.interval);
+    let gap = (lasted / 16).clamp(shortest.min(longest), longest);
+    gap.max((took * GAP_PER_PROBE).min(timing.interval))
+}
+
 /// A start under way.
 #[derive(Debug, Clone)]
 pub(super) struct Start {
@@ -37,14 +45,6 @@ impl Start {
     /// Since COMMAND was started.
     pub(super) fn lasted(&self, now: Instant) -> Duration {
         now - self.began
-    }
-
-    /// From the end of an unhealthy probe to the next.
-    pub(super) fn gap(&self, timing: &Timing, took: Duration, now: Instant) -> Duration {
-        let (shortest, longest) = GAP;
-        let longest = longest.min(timing.interval);
-        let gap = (self.lasted(now) / 16).clamp(shortest.min(longest), longest);
-        gap.max((took * GAP_PER_PROBE).min(timing.interval))
     }
 
     /// When COMMAND was started.

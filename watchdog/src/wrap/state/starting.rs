@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::start::gap;
 use super::status::Kind;
 use super::{Actions, Note, Phase, State};
 use crate::cli::ChildReady;
@@ -15,7 +16,7 @@ impl State {
         let set = &mut self.sets[index];
         set.is_sound = false;
         // What could not be asked says nothing of a start either: TimeoutStartSec= decides. So it does of what never makes a hang.
-        if !reason.is_ours() && !set.ready_only && self.start.is_overdue(able) && set.watch.call() {
+        if !reason.is_ours() && !set.ready_only && self.start.is_overdue(able) && self.call(index) {
             return self.start_overdue(index, &reason, now);
         }
         self.waits(index, reason, now)
@@ -24,7 +25,7 @@ impl State {
     fn waits(&mut self, index: usize, reason: Reason, now: Instant) -> Actions {
         let set = &mut self.sets[index];
         let took = now - set.started;
-        set.next = Some(now + self.start.gap(&set.timing, took, now));
+        set.next = Some(now + gap(self.start.lasted(now), &set.timing, took));
         let is_news = reason.is_ours() && set.watch.could_not_probe();
         let note = is_news.then(|| self.cannot_probe_note(&reason, now));
         let status = self.status.say(Kind::Waiting, now, || format!("waiting for {reason}"));
@@ -51,7 +52,7 @@ impl State {
             let reason = Reason::new(Cause::ChildPing, "COMMAND to say that it is ready; it answers already");
             // It is the whole start that lasts too long then, whichever set it is that was probed.
             let carrier = self.carrier();
-            if self.start.is_overdue(able) && self.sets[carrier].watch.call() {
+            if self.start.is_overdue(able) && self.call(carrier) {
                 return self.start_overdue(carrier, &reason, now);
             }
             let actions = self.waits(index, reason, now);

@@ -77,9 +77,14 @@ impl Bench {
         bench
     }
 
-    /// Where there is no report to be made, what systemd is asked for has its answer at once.
+    /// Where there is no report to be made, what systemd is asked for has its answer at once; and a signal is passed on as soon
+    /// as it comes.
     fn step(&mut self, event: Event) -> Actions {
+        let is_passed_on = matches!(event, Event::ReloadAsked { .. });
         let actions = self.state.step(event, self.now);
+        if is_passed_on {
+            assert_eq!(self.state.step(Event::ReloadDelivered, self.now), Actions::default());
+        }
         if actions.ask.is_some() && actions.report.is_none() {
             return self.state.step(REPORTED, self.now);
         }
@@ -388,7 +393,11 @@ impl Oracle {
 
     fn is_excused(&self, now: Instant) -> bool {
         let (Some(began), Some(row)) = (self.reload_began, self.row_began) else { return false };
-        now - began < START && row < began + START && !self.called
+        now - began < START && row < began + START && row + T >= began && !self.called
+    }
+
+    fn is_overdue(&self, now: Instant) -> bool {
+        self.reloads_since.is_some() && self.reload_began.is_some_and(|began| now - began >= START)
     }
 
     fn probe_ended(&mut self, found: Found, ended: &Ended, started: Instant, now: Instant) -> Expected {
@@ -483,6 +492,7 @@ proptest! {
             bench.now += Duration::from_millis(later_ms);
             let (before, now) = (bench.state.phase(), bench.now);
             let is_watched = before == Phase::Watching;
+            let is_overdue = oracle.is_overdue(now);
             let (event, expected) = match happens {
                 Happens::ProbeEnds { found, late_ms, pressure } => {
                     (bench.late, bench.pressure) = (Duration::from_millis(late_ms), pressure);
@@ -518,7 +528,7 @@ proptest! {
                                 oracle.child_pinged = Some(now);
                             }
                             let goes_on = is_watched && said.watchdog != Some(WatchdogWord::Trigger);
-                            if goes_on && said.stopping && reloading {
+                            if goes_on && said.stopping && reloading && !is_overdue {
                                 oracle.may_stop_until = Some(now + W);
                             } else if goes_on && said.reloading.is_some() {
                                 oracle.reload(true, now);
@@ -561,8 +571,12 @@ proptest! {
             }
             let says = actions.message.ready || actions.message.stopping || actions.message.reloading.is_some();
             prop_assert!(!(over && (actions.start_probe.is_some() || says)));
-            prop_assert!(!(reloading && actions.message.stopping && matches!(event, Event::Said(_))));
+            prop_assert!(!(reloading && !is_overdue && actions.message.stopping && matches!(event, Event::Said(_))));
             reloading = (reloading || actions.message.reloading.is_some()) && !actions.message.ready;
+            if matches!(actions.note, Some(Note::ReloadUnfinished { .. })) {
+                prop_assert!(is_overdue);
+                (reloading, oracle.reloads_since, oracle.is_childs_reload) = (false, None, false);
+            }
             ready |= actions.message.ready;
             over |= actions.message.watchdog == Some(WatchdogWord::Trigger) || actions.message.stopping
                 || matches!(event, Event::StopAsked { .. } | Event::Ended { .. })

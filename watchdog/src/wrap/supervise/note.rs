@@ -129,6 +129,11 @@ fn say(note: &Note) {
             tracing::info!(failures, "healthy again after {failures} unhealthy probes");
         }
         Note::Reloaded { after } => tracing::info!("reloaded, and healthy after {}", rounded(*after)),
+        Note::ReloadUnfinished { missing, lasted } => tracing::warn!(
+            "the reload is not over after {}, the time for one (--start-timeout, else TimeoutStartSec=), and is not waited \
+             for any longer: {missing} is missing",
+            rounded(*lasted)
+        ),
         Note::BusyReloading { reason, left } => tracing::warn!(
             reason = %reason,
             "does not answer while it reloads, which counts as a hang in {}, when the time for a reload is over \

@@ -396,6 +396,7 @@ impl<'a> Supervisor<'a> {
             | Note::Recovered { .. }
             | Note::CalledOff { .. }
             | Note::BusyReloading { .. }
+            | Note::ReloadUnfinished { .. }
             | Note::ReloadRefused { .. }
             | Note::StoppingInReload
             | Note::Reloaded { .. } => {}

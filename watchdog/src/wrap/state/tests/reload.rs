@@ -114,6 +114,79 @@ fn a_reload_is_over_soon_after_it_began_however_long_the_interval() {
     assert_eq!(bench.next_probe_ms(), Some(1 + 10), "after a retry interval");
 }
 
+#[test]
+fn a_probe_that_was_under_way_at_ready_without_a_watchdog_is_not_followed_by_others() {
+    let mut bench = Bench::with(&Config { watchdog: None, ..config(&[]) });
+    bench.probe(HEALTHY, 1);
+    // As one of another set may be.
+    bench.step(Event::ProbeDue { set: 0 });
+    bench.end(MUTE, 1);
+    assert_eq!(bench.next_probe_ms(), None);
+}
+
+#[test]
+fn a_reload_begins_when_command_has_got_its_signal() {
+    let mut bench = Bench::watching(&["--start-timeout=5s"]);
+    // systemd is busy, so that the signal is kept back.
+    bench.state.step(Event::ReloadAsked { monotonic_usec: 5 }, bench.now);
+    for _ in 0..8 {
+        assert!(!bench.probe(HEALTHY, 1).contains("READY=1"), "it was not asked to yet");
+    }
+    bench.state.step(Event::ReloadDelivered, bench.now);
+    let delivered = bench.now;
+    let (_, took, _) = until_hung(&mut bench.clone(), Some(delivered));
+    assert!(took >= 5 * SEC, "it has its whole time: {took:?}");
+    assert!(bench.probe(HEALTHY, 1).contains("READY=1"));
+}
+
+#[test]
+fn what_was_failing_before_a_reload_is_no_fault_of_the_reloads() {
+    for (failures_before, is_put_down_to_it) in [(0, true), (2, false)] {
+        let mut bench = Bench::watching(&["--failures=4"]);
+        let began = bench.now;
+        for _ in 0..failures_before {
+            bench.act(MUTE, 50);
+        }
+        ask(&mut bench, false);
+        let (reason, took, _) = until_hung(&mut bench, Some(began));
+        assert_eq!(took > 90 * SEC, is_put_down_to_it, "{failures_before} {took:?}");
+        assert_eq!(reason.contains("since a reload"), is_put_down_to_it, "{reason}");
+    }
+}
+
+/// systemd's own word for it is not waited for longer either.
+#[test]
+fn a_reload_of_which_command_never_says_that_it_is_over_is_over_when_its_time_is() {
+    let mut bench = Bench::watching(&["--start-timeout=5s"]);
+    bench.said(reloading());
+    let began = bench.now;
+    let missing = loop {
+        assert!(bench.now - began < 10 * SEC, "it never ends");
+        let actions = bench.act(HEALTHY, 1);
+        assert_eq!(actions.message.watchdog, Some(WatchdogWord::Ping));
+        if let Some(Note::ReloadUnfinished { missing, .. }) = actions.note {
+            break missing;
+        }
+        if let Some(status) = &actions.message.status {
+            assert!(
+                status.contains("; reloading for ") && status.contains("waits for COMMAND's READY=1"),
+                "{status}"
+            );
+        }
+    };
+    assert_eq!(missing, "COMMAND's READY=1");
+    assert!(bench.now - began >= 5 * SEC);
+    let stopping = bench.said(Notification { stopping: true, ..Notification::default() });
+    assert!(stopping.message.stopping, "it is the service that stops");
+
+    // Also where nobody has looked since.
+    let mut bench = Bench::watching(&["--start-timeout=5s"]);
+    bench.said(reloading());
+    bench.now += 5 * SEC;
+    let stopping = bench.said(Notification { stopping: true, ..Notification::default() });
+    assert!(stopping.message.stopping, "its time is over");
+}
+
 /// Asks for a reload: by the signal, or in COMMAND's own words.
 fn ask(bench: &mut Bench, by_itself: bool) {
     let asked = if by_itself {

@@ -12,6 +12,7 @@ struct Served {
     /// The times at which each set was asked, in ms.
     asked: Vec<Vec<u64>>,
     said: Vec<(u64, String)>,
+    notes: Vec<(u64, Note)>,
 }
 
 /// What a probe of this set finds that is sent at that ms, and how long it takes.
@@ -37,6 +38,7 @@ impl Served {
             flights: vec![None; count],
             asked: vec![Vec::new(); count],
             said: Vec::new(),
+            notes: Vec::new(),
         }
     }
 
@@ -45,7 +47,13 @@ impl Served {
     }
 
     fn step(&mut self, event: Event) {
+        let is_passed_on = matches!(event, Event::ReloadAsked { .. });
         let actions = self.state.step(event, self.now);
+        let ms = self.ms();
+        self.notes.extend(actions.note.clone().map(|note| (ms, note)));
+        if is_passed_on {
+            self.step(Event::ReloadDelivered);
+        }
         if actions.abandon_probe {
             self.flights.iter_mut().for_each(|flight| *flight = None);
         }
@@ -204,6 +212,49 @@ fn a_reload_is_over_when_every_set_has_answered_since_it_was_asked_for() {
         let again = served.asked[1].len() - asked;
         served.run(4000, WELL);
         assert_eq!(served.asked[1].len() - asked == again, ready_only, "it is asked for the reload only");
+    }
+}
+
+#[test]
+fn what_gates_ready_is_asked_gently_in_a_reload_and_no_longer_than_that_may_take() {
+    let mut served = Served::new(&["--start-timeout=3s", "--next", "--tcp=a:1", "--ready-only"]);
+    served.run(1000, WELL);
+    served.step(Event::ReloadAsked { monotonic_usec: 1 });
+    let before = served.asked[1].len();
+    // Each of its probes takes what a command may take.
+    served.run(20_000, |set, ms| if set == 0 { (true, 0) } else { (ms < 1000, 40) });
+    let in_reload = &served.asked[1][before..];
+    assert!(in_reload.windows(2).all(|pair| pair[1] - pair[0] >= 40 + 80), "{in_reload:?}");
+    assert!(in_reload.last().is_some_and(|last| (3900..4000).contains(last)), "{in_reload:?}");
+    let (at, note) = served.notes.last().expect("a note");
+    let Note::ReloadUnfinished { missing, .. } = note else { panic!("{note:?}") };
+    assert!((4000..4150).contains(at) && missing == "set 2: mute", "{at} {missing}");
+    let (at, _) = served
+        .first(", waits for set 2: mute")
+        .unwrap_or_else(|| panic!("the status tells: {:?}", served.said));
+    assert!(at < 2100, "{at}");
+    assert!(served.first("trigger").is_none());
+    let last = &served.said.iter().rfind(|(_, said)| said.contains("STATUS")).expect("a status").1;
+    assert!(!last.contains("reloading"), "{last}");
+}
+
+#[test]
+fn of_several_sets_the_first_to_find_a_hang_tells_and_the_next_only_when_that_is_over() {
+    for option in ["--on-hang=withhold", "--dry-run"] {
+        let mut served = Served::new(&[option, "--next", "--tcp=a:1"]);
+        let count = |served: &Served, which: fn(&Note) -> bool| {
+            served.notes.iter().filter(|(_, note)| which(note)).count()
+        };
+        let hangs = |note: &Note| matches!(note, Note::Withholding { .. } | Note::WouldTrigger { .. });
+        let recoveries = |note: &Note| matches!(note, Note::Recovered { .. });
+        for (until, expected) in [(1900, (1, 0)), (4000, (2, 0)), (12_000, (2, 1))] {
+            // The first hangs from 500 to 2000 ms, the second from 1000 to 9000.
+            let is_bad =
+                |set, ms| if set == 0 { (500..2000).contains(&ms) } else { (1000..9000).contains(&ms) };
+            served.run(until, |set, ms| (!is_bad(set, ms), 1));
+            let seen = (count(&served, hangs), count(&served, recoveries));
+            assert_eq!(seen, expected, "{option} until {until}: {:?}", served.notes);
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use crate::service::signals::{self, Received, Signals};
 use crate::service::withheld::Withheld;
 use crate::service::witness::{Report, Witness};
 use crate::systemd::barrier::Barrier;
+use crate::wrap::state::Event;
 use crate::wrap::supervise::wait::Boxed;
 
 /// How long systemd may take to say that it is through. A signal is passed on later by that much at most.
@@ -72,6 +73,14 @@ impl Supervisor<'_> {
     fn pass_on(&mut self, signal: &Received) {
         if !self.child.pass_on(signal) {
             tracing::warn!("{} is lost: COMMAND has no room for it", signals::name(signal.number));
+        }
+        self.reached(signal);
+    }
+
+    /// COMMAND has got it.
+    pub(super) fn reached(&mut self, signal: &Received) {
+        if self.service.config.reload_signal == Some(signal.number) {
+            self.step(Event::ReloadDelivered);
         }
     }
 
@@ -131,6 +140,7 @@ impl Supervisor<'_> {
         let name = signals::name(signal.number);
         if is_beside_us(self.child.pid()) {
             tracing::debug!("{name} is not passed on: systemd has sent it to all of the unit");
+            self.reached(signal);
         } else {
             tracing::debug!("systemd has sent {name} to all of the unit, and COMMAND has left it");
             self.pass_on(signal);

@@ -156,7 +156,9 @@ impl Supervisor<'_> {
         } else if matches!(signal.number, SIGINT | SIGQUIT) {
             self.step(Event::MayStop);
         }
-        if !signal.by_kernel {
+        if signal.by_kernel {
+            self.reached(signal);
+        } else {
             self.deliver(signal);
         }
         None

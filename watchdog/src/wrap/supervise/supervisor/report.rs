@@ -12,6 +12,10 @@ use crate::wrap::state::ReportRequest;
 impl Supervisor<'_> {
     /// Makes the report, and asks systemd whether it is stopping the unit: both at the same time.
     pub(super) fn report(&mut self, request: Option<ReportRequest>, ask: Option<Instant>) {
+        // Of one that is under way, and of a hang.
+        if self.report.is_some() && request.as_ref().is_some_and(|request| !request.is_certain) {
+            return;
+        }
         let main = Some(self.child.pid());
         let report = request.map(|ReportRequest { deadline, reason, is_certain }| {
             let order = Order {
