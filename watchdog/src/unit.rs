@@ -258,13 +258,22 @@ impl Unit {
         unit
     }
 
-    /// The unit as it would be with one more drop-in, which has the last word.
+    /// The unit as it would be with one more drop-in. What counts is its file's name, whichever directory it is in: drop-ins are
+    /// read in the order of their names, and of two of one name there is one (systemd.unit(5)).
     #[must_use]
     pub fn with(&self, path: &Path, text: &str) -> Self {
         let (file, lines) = files::file(path.to_owned(), text.as_bytes());
-        let mut unit = self.clone();
-        unit.files.push(file);
-        unit.lines.push(lines.clone());
+        let has_own = usize::from(self.has_own);
+        let is_namesake = |other: &UnitFile| other.path.file_name() == path.file_name();
+        let namesake = self.files.iter().skip(has_own).find(|other| is_namesake(other));
+        let mut unit = match namesake {
+            Some(namesake) => self.without(|other| other.path == namesake.path),
+            None => self.clone(),
+        };
+        let is_before = |other: &&UnitFile| other.path.file_name() < path.file_name();
+        let place = has_own + unit.files.iter().skip(has_own).take_while(is_before).count();
+        unit.files.insert(place, file);
+        unit.lines.insert(place, lines.clone());
         unit.change([&lines]);
         unit
     }

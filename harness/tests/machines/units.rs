@@ -102,7 +102,7 @@ fn drop_ins_are_of_what_systemd_has(machine: &NamespaceMachine) {
     let printed = sh(&format!("{unit} w001"));
     assert!(printed.status.success() && printed.stdout.contains("    -- /bin/new\n"), "{printed:?}");
     // The shell has emptied the file before it is read, and systemd has not read it yet; then it has.
-    let again = format!("{unit} w001 >{directory}/50-watchdog.conf && cat {directory}/50-watchdog.conf");
+    let again = format!("{unit} w001 >{directory}/zz-watchdog.conf && cat {directory}/zz-watchdog.conf");
     for command in [
         again.clone(),
         format!("systemctl daemon-reload && {again}"),

@@ -160,7 +160,7 @@ impl Peer {
         ok(
             machine,
             &format!(
-                "mkdir -p {folder} && {print} {} >{folder}/50-watchdog.conf && systemctl daemon-reload",
+                "mkdir -p {folder} && {print} {} >{folder}/zz-watchdog.conf && systemctl daemon-reload",
                 self.command
             ),
         );

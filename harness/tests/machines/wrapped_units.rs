@@ -39,7 +39,7 @@ pub fn what_changes_is_what_systemd_says_and_nothing_else(_: Backend) {
              sd-watchdog unit --drop-in $unit --http http://127.0.0.1/ --dry-run >$unit.conf 2>/dev/null || continue
              [ $(systemctl show -P Id $unit) = $unit ] || continue
              systemctl show --all $unit >$unit.before
-             mkdir -p /etc/systemd/system/$unit.d && cp $unit.conf /etc/systemd/system/$unit.d/50-watchdog.conf
+             mkdir -p /etc/systemd/system/$unit.d && cp $unit.conf /etc/systemd/system/$unit.d/zz-watchdog.conf
              echo $unit
          done
          systemctl daemon-reload

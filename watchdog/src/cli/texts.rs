@@ -191,7 +191,7 @@ pub const UNIT: Texts = Texts {
             command: &[
                 "mkdir -p /etc/systemd/system/my-server.service.d",
                 "sd-watchdog unit --drop-in my-server --http http://127.0.0.1:8080/healthz \\",
-                "    >/etc/systemd/system/my-server.service.d/50-watchdog.conf",
+                "    >/etc/systemd/system/my-server.service.d/zz-watchdog.conf",
                 "systemctl daemon-reload && systemctl restart my-server",
             ],
         },

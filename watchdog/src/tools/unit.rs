@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use self::directives::{Subject, decide, difference};
+use self::directives::{Decision, Subject, decide, difference, undone};
 use self::exec::{Exec, ExecError};
 use crate::cli::OnHang;
 use crate::cli::{ChildPings, Line, Next, ProbeArgs, UnitArgs, WrapperArgs};
@@ -145,8 +145,12 @@ impl Plan<'_> {
     fn drop_in(&self, typed: &str, unit: Result<Unit, UnitError>) -> Result<String, Error> {
         // With COMMAND given, the unit need not be here.
         let command = (!self.args.command.is_empty()).then_some(self.args.command.as_slice());
+        let mut older = Vec::new();
         let unit = match (unit, command) {
-            (Ok(unit), _) => Some(unit.without(is_ours)),
+            (Ok(unit), _) => {
+                older = ours_elsewhere(&unit);
+                Some(unit.without(is_ours))
+            }
             (Err(error), None) => return Err(error.into()),
             (Err(error), Some(_)) => {
                 tracing::warn!("what {typed} says itself is not known: {error}");
@@ -170,10 +174,7 @@ impl Plan<'_> {
             options: &typed,
             wrapper: &self.args.wrapper,
         };
-        let decision = decide(&subject)?;
-        for named in &decision.named {
-            tracing::warn!("{name}: {named}");
-        }
+        let mut decision = decide(&subject)?;
         let mut options = paths::absolute(self.options, self.directory);
         options.extend_from_slice(&decision.options);
         options.extend(paths::absolute(self.next_options, self.directory));
@@ -183,9 +184,21 @@ impl Plan<'_> {
         let exec_start = exec.wrapped(self.program, &options)?;
         let mut service = self.service(&exec_start, watchdog, bound);
         service.pings = decision.pings && decision.wrapper.child_pings == ChildPings::Require;
-        let mut text = template::drop_in(&name, scope(self.args), &decision, &service);
+        let print =
+            |decision: &Decision| template::drop_in(&name, scope(self.args), &older, decision, &service);
+        let text = print(&decision);
+        if let Some(unit) = &unit {
+            decision.named.extend(undone(unit, Path::new(template::FILE), &text));
+        }
+        for path in &older {
+            tracing::warn!("{name}: the drop-in takes the place of {}: remove that", path.display());
+        }
+        for named in &decision.named {
+            tracing::warn!("{name}: {named}");
+        }
+        let mut text = print(&decision);
         if let Some(unit) = unit.filter(|_| self.args.hang.dry_run) {
-            let after = unit.with(Path::new("50-watchdog.conf"), &text);
+            let after = unit.with(Path::new(template::FILE), &text);
             text.push_str(&template::difference(&difference(&unit, &after)));
         }
         Ok(text)
@@ -306,6 +319,13 @@ fn read(typed: &str, args: &UnitArgs) -> Result<Unit, UnitError> {
 fn is_ours(file: &UnitFile) -> bool {
     let is_ours = |line: &str| line.starts_with('#') && line.contains("(sd-watchdog unit --drop-in)");
     file.text.lines().any(is_ours)
+}
+
+/// Drop-ins of ours that do not go by the name that the one which is printed has: beside that they would still count.
+fn ours_elsewhere(unit: &Unit) -> Vec<PathBuf> {
+    let is_elsewhere = |path: &Path| path.file_name() != Some(template::FILE.as_ref());
+    let ours = unit.files.iter().filter(|file| is_ours(file)).map(|file| file.path.clone());
+    ours.filter(|path| is_elsewhere(path)).collect()
 }
 
 /// A unit's own command.

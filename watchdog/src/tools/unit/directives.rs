@@ -14,6 +14,7 @@
 //! | [`named`] | directives that do not have the effect any more that they had |
 //! | [`refused`] | units that are not wrapped |
 //! | [`difference`](mod@difference) | before and after |
+//! | [`undone`](mod@undone) | what a drop-in behind ours says otherwise |
 
 mod decide;
 mod difference;
@@ -24,11 +25,13 @@ mod refused;
 mod signals;
 pub mod table;
 mod translate;
+mod undone;
 
 pub use self::decide::{Decision, Setting, Subject, decide};
 pub use self::difference::{Difference, difference};
 pub use self::named::Named;
 pub use self::refused::NotWrappable;
+pub use self::undone::undone;
 
 use self::facts::Facts;
 use crate::unit::{Command, Unit};

@@ -1,6 +1,7 @@
 //! The texts with their gaps filled. They stand in files of their own, to be read as units.
 
 use std::fmt::{Display, Write};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::directives::{Decision, Difference};
@@ -10,6 +11,10 @@ use crate::words::span::Span;
 
 const WHOLE: &str = include_str!("whole.service");
 const DROP_IN: &str = include_str!("drop-in.conf");
+
+/// What a drop-in is called. systemd reads them in the order of their names, and what is said last counts: it is to be behind
+/// `override.conf` of `systemctl edit`, which may have an `ExecStart=` in it.
+pub const FILE: &str = "zz-watchdog.conf";
 
 /// What both have.
 #[derive(Debug, Clone, Copy)]
@@ -68,8 +73,14 @@ pub fn whole(name: &str, runtime_directory: Option<&str>, service: &Service<'_>)
     service.fill(&WHOLE.replace("@NAME@", name).replace("@METRICS@", &metrics))
 }
 
-/// A drop-in for `unit`, of which this was decided; what is not as before stands at its end.
-pub fn drop_in(unit: &UnitName, scope: Scope, decision: &Decision, service: &Service<'_>) -> String {
+/// A drop-in for `unit`, of which this was decided, in place of `older` ones; what is not as before stands at its end.
+pub fn drop_in(
+    unit: &UnitName,
+    scope: Scope,
+    older: &[PathBuf],
+    decision: &Decision,
+    service: &Service<'_>,
+) -> String {
     let mut more = String::new();
     for setting in &decision.settings {
         comment(&mut more, "", &setting.why);
@@ -91,7 +102,16 @@ pub fn drop_in(unit: &UnitName, scope: Scope, decision: &Decision, service: &Ser
     // Of a template there are only instances to restart.
     let running =
         if unit.is_template() { format!("'{}@*.service'", unit.prefix()) } else { unit.to_string() };
+    let mut others = String::new();
+    for path in older {
+        comment(
+            &mut others,
+            "",
+            format_args!("It takes the place of {}: remove that first.", path.display()),
+        );
+    }
     let text = DROP_IN.replace("@DIRECTORY@", directory).replace("@SYSTEMCTL@", systemctl);
+    let text = text.replace("@FILE@", FILE).replace("@OLDER@", &others);
     let text = text.replace("@RUNNING@", &running).replace("@UNIT@", unit.as_str());
     let text = text.replace("@TYPE@", decision.kind);
     // What people wrote may look like a gap.

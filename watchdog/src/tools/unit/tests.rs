@@ -12,6 +12,13 @@ fn print(arguments: &[&str], source: Option<&str>) -> Result<String, String> {
 
 /// The same, where the unit has these files.
 fn print_of(arguments: &[&str], texts: &[&str]) -> Result<String, String> {
+    let paths: Vec<String> = (0..texts.len()).map(|index| format!("/{index}")).collect();
+    let files: Vec<_> = paths.iter().map(String::as_str).zip(texts.iter().copied()).collect();
+    print_of_files(arguments, &files)
+}
+
+/// The same, where they are called so.
+fn print_of_files(arguments: &[&str], files: &[(&str, &str)]) -> Result<String, String> {
     let words = ["sd-watchdog", "unit"].iter().chain(arguments);
     let line = Line::try_parse_from(words.map(OsString::from)).expect("a good command line");
     let Some(Sub::Unit(args)) = &line.cli.subcommand else { panic!("not sd-watchdog unit") };
@@ -20,12 +27,11 @@ fn print_of(arguments: &[&str], texts: &[&str]) -> Result<String, String> {
     let next_options = options::given_behind_next(&line.next_matches);
     let read = || {
         let name = name_of(args.drop_in.as_deref().unwrap_or_default())?;
-        if texts.is_empty() {
+        if files.is_empty() {
             return Err(UnitError::NotFound { unit: name, place: String::new() });
         }
-        let paths: Vec<String> = (0..texts.len()).map(|index| format!("/{index}")).collect();
-        let texts = texts.iter().map(|text| text.as_bytes());
-        usable(Unit::of_texts(&name, paths.iter().map(String::as_str).zip(texts)), String::new())
+        let files = files.iter().map(|(path, text)| (*path, text.as_bytes()));
+        usable(Unit::of_texts(&name, files), String::new())
     };
     let (directory, is_watchdog_given) = (Path::new("/srv"), options::is_watchdog_given(&line.matches));
     let next = &line.next;
@@ -108,7 +114,7 @@ fn a_drop_in_wraps_the_units_own_command_and_adds_what_that_takes() {
     let source = "[Service]\nType=exec\nExecStart=-/usr/sbin/a $OPTIONS \\\n  %i\n";
     let printed = |more: &str| {
         let text = print(&[HTTP, "--drop-in", "a@1"], Some(&format!("{source}{more}"))).expect("printed");
-        assert!(text.contains("/etc/systemd/system/a@1.service.d/50-watchdog.conf"), "{text}");
+        assert!(text.contains("/etc/systemd/system/a@1.service.d/zz-watchdog.conf"), "{text}");
         directives(&text)
     };
     let always = [
@@ -231,9 +237,51 @@ fn what_is_printed_by_a_second_run_is_the_same_as_by_the_first() {
     ] {
         let source = format!("[Service]\nExecStart=/bin/a 'b -- c'\n{more}\n");
         let first = print(&[HTTP, "--drop-in=a"], Some(&source)).expect("printed");
-        let second = print_of(&[HTTP, "--drop-in=a"], &[&source, &first]).expect("printed");
+        let files = [("/a.service", &source[..]), ("/a.service.d/zz-watchdog.conf", &first)];
+        let second = print_of_files(&[HTTP, "--drop-in=a"], &files).expect("printed");
         assert_eq!(second, first, "{more}");
     }
+}
+
+#[test]
+fn an_older_drop_in_of_another_name_is_named_since_both_would_count() {
+    let source = "[Service]\nExecStart=/bin/a\n";
+    let first = print(&[HTTP, "--drop-in=a"], Some(source)).expect("printed");
+    let files = [("/a.service", source), ("/a.service.d/50-watchdog.conf", &first)];
+    let second = print_of_files(&[HTTP, "--drop-in=a"], &files).expect("printed");
+    assert!(
+        second.contains("\n# It takes the place of /a.service.d/50-watchdog.conf: remove that first.\n"),
+        "{second}"
+    );
+    assert_eq!(directives(&second), directives(&first));
+}
+
+/// `systemctl edit` writes `override.conf`, which was read behind 50-watchdog.conf: the start of a service that was not wrapped
+/// timed out.
+#[test]
+fn what_is_printed_has_the_last_word_and_what_is_read_behind_it_is_named() {
+    let with = |name: &str, text: &str| {
+        let text = format!("[Service]\n{text}\n");
+        let files = [("/a.service", "[Service]\nExecStart=/bin/a\n"), (name, &text)];
+        let printed = print_of_files(&[HTTP, "--drop-in=a", "--dry-run"], &files).expect("printed");
+        let named: Vec<_> = printed.split("\n# Before").next().unwrap_or_default().lines().collect();
+        named.join("\n").replace("\n#   ", " ")
+    };
+    const EDITED: &str = "ExecStart=\nExecStart=/bin/b\nType=exec\nWatchdogSec=30\nTimeoutAbortSec=3";
+    let behind = " is read behind this drop-in, and undoes its ";
+    assert!(!with("/a.service.d/override.conf", EDITED).contains(behind));
+    let last = with("/a.service.d/zzz.conf", EDITED);
+    for undone in [
+        "# - ExecStart=/bin/b (/a.service.d/zzz.conf:3): /a.service.d/zzz.conf is read behind this drop-in, and undoes its \
+         ExecStart=/usr/bin/sd-watchdog ",
+        "# - Type=exec (/a.service.d/zzz.conf:4): /a.service.d/zzz.conf is read behind this drop-in, and undoes its \
+         Type=notify; give that file a name that comes before zz-watchdog.conf",
+    ] {
+        assert!(last.contains(undone), "{last}");
+    }
+    assert_eq!(last.matches(behind).count(), 2, "{last}");
+    let followed = with("/a.service.d/zzz.conf", "PIDFile=/run/a.pid");
+    assert!(followed.contains("undoes its PIDFile=none;"), "{followed}");
 }
 
 #[test]
@@ -310,7 +358,7 @@ fn systemd_finds_nothing_to_complain_about() {
         .text(|| read(&directory.path().join("plain.service").to_string_lossy(), &args))
         .expect("printed");
     std::fs::create_dir(directory.path().join("plain.service.d")).expect("a directory");
-    fs(directory.path().join("plain.service.d/50-watchdog.conf"), &drop_in);
+    fs(directory.path().join("plain.service.d/zz-watchdog.conf"), &drop_in);
 
     for unit in ["whole.service", "plain.service"] {
         let analyze = Command::new("systemd-analyze")
@@ -350,10 +398,10 @@ fn what_is_wrapped_is_what_systemd_would_run() {
 fn a_template_and_a_unit_of_the_users_manager_are_told_where_their_drop_in_belongs() {
     let source = "[Service]\nExecStart=/bin/a %i";
     let text = print(&[HTTP, "--drop-in=a@"], Some(source)).expect("printed");
-    assert!(text.contains("/etc/systemd/system/a@.service.d/50-watchdog.conf"), "{text}");
+    assert!(text.contains("/etc/systemd/system/a@.service.d/zz-watchdog.conf"), "{text}");
     assert!(text.contains("systemctl restart 'a@*.service'"), "{text}");
     let text = print(&[HTTP, "--drop-in=a", "--user"], Some(source)).expect("printed");
-    assert!(text.contains("~/.config/systemd/user/a.service.d/50-watchdog.conf"), "{text}");
+    assert!(text.contains("~/.config/systemd/user/a.service.d/zz-watchdog.conf"), "{text}");
     assert!(text.contains("systemctl --user daemon-reload && systemctl --user restart a.service"), "{text}");
 }
 

@@ -286,3 +286,24 @@ fn without_a_file_the_rest_counts_and_not_what_the_manager_made_of_all() {
     }
     assert_eq!(unit.files.len(), 1);
 }
+
+#[test]
+fn a_drop_in_more_is_read_where_its_name_says_whichever_directory_it_is_in() {
+    let name = UnitName::new("a").expect("a name");
+    let text = |word: &str| format!("[Service]\nEnvironment=A={word}\n");
+    let files =
+        [("/usr/z/a.service", text("0")), ("/run/a.service.d/b.conf", text("b")), ("/etc/c.conf", text("c"))];
+    let unit = Unit::of_texts(&name, files.iter().map(|(path, text)| (*path, text.as_bytes())));
+    for (path, files, value) in [
+        ("/etc/a.conf", "a.service a.conf b.conf c.conf", "A=c"),
+        ("/usr/bb.conf", "a.service b.conf bb.conf c.conf", "A=c"),
+        ("/usr/d.conf", "a.service b.conf c.conf d.conf", "A=new"),
+        // There is one of each name.
+        ("/etc/c.conf", "a.service b.conf c.conf", "A=new"),
+    ] {
+        let with = unit.with(path.as_ref(), &text("new"));
+        let names = with.files.iter().filter_map(|file| file.path.file_name()?.to_str());
+        assert_eq!(names.collect::<Vec<_>>().join(" "), files);
+        assert_eq!(with.value("Environment").map(ToString::to_string).as_deref(), Some(value), "{path}");
+    }
+}

@@ -1,5 +1,6 @@
 //! Directives that stay and do not have the effect any more that they had, or not only that one.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
 
@@ -33,13 +34,18 @@ impl fmt::Display for Named {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}=", self.directive)?;
         if let Some(value) = &self.value {
-            match value.char_indices().nth(LONGEST) {
-                Some((end, _)) => write!(f, "{}…", value[..end].trim_end())?,
-                None => f.write_str(value)?,
-            }
+            f.write_str(&shortened(value))?;
         }
         write!(f, " ({})", self.place.as_deref().unwrap_or("the default"))?;
         write!(f, ": {}; {}", self.consequence, self.remedy)
+    }
+}
+
+/// A value as it is repeated.
+pub(super) fn shortened(value: &str) -> Cow<'_, str> {
+    match value.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", value[..end].trim_end()).into(),
+        None => value.into(),
     }
 }
 
