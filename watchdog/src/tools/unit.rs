@@ -180,7 +180,7 @@ impl Plan<'_> {
         options.extend(paths::absolute(self.next_options, self.directory));
         let own = decision.watchdog.filter(|_| !self.is_watchdog_given);
         let watchdog = own.unwrap_or(self.args.watchdog_sec);
-        let bound = self.check(&decision.wrapper, watchdog)?;
+        let bound = self.check(&decision.wrapper, watchdog).inspect_err(|_| warn(&name, &decision))?;
         let exec_start = exec.wrapped(self.program, &options)?;
         let mut service = self.service(&exec_start, watchdog, bound);
         service.pings = decision.pings && decision.wrapper.child_pings == ChildPings::Require;
@@ -193,9 +193,7 @@ impl Plan<'_> {
         for path in &older {
             tracing::warn!("{name}: the drop-in takes the place of {}: remove that", path.display());
         }
-        for named in &decision.named {
-            tracing::warn!("{name}: {named}");
-        }
+        warn(&name, &decision);
         let mut text = print(&decision);
         if let Some(unit) = unit.filter(|_| self.args.hang.dry_run) {
             let after = unit.with(Path::new(template::FILE), &text);
@@ -293,6 +291,13 @@ fn name_of(typed: &str) -> Result<UnitName, UnitError> {
         Some((_, name)) if name.ends_with(".service") => Ok(UnitName::new(name)?),
         Some(_) => Err(NotAService::Other(typed.to_owned()).into()),
         None => Ok(UnitName::new(typed)?),
+    }
+}
+
+/// Says what is not as before.
+fn warn(name: &UnitName, decision: &Decision) {
+    for named in &decision.named {
+        tracing::warn!("{name}: {named}");
     }
 }
 

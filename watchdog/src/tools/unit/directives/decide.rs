@@ -119,7 +119,7 @@ pub fn decide(subject: &Subject<'_>) -> Result<Decision, UnitError> {
         decision.kind = "notify-reload";
     }
     decision.watchdog = facts.watchdog();
-    decision.pings = decision.watchdog.is_some() && !facts.is_wrapped();
+    decision.pings = facts.pings();
     if facts.is_notify()
         && !facts.is_wrapped()
         && subject.command.is_none()
@@ -128,7 +128,7 @@ pub fn decide(subject: &Subject<'_>) -> Result<Decision, UnitError> {
         decision.wrapper.child_ready = ChildReady::Require;
         decision.add("--child-ready", "require");
     }
-    if decision.pings && !subject.is_typed("--child-pings") {
+    if decision.pings && !facts.hears_all() && !subject.is_typed("--child-pings") {
         decision.wrapper.child_pings = ChildPings::Require;
         decision.add("--child-pings", "require");
     }

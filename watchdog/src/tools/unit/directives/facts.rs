@@ -73,4 +73,14 @@ impl<'u> Facts<'u> {
     pub fn watchdog(self) -> Option<Duration> {
         self.time("WatchdogSec").filter(|watchdog| !watchdog.is_zero())
     }
+
+    /// The service pings systemd by itself.
+    pub fn pings(self) -> bool {
+        self.watchdog().is_some() && !self.is_wrapped()
+    }
+
+    /// systemd listens to other processes of the unit too, not only to the main one.
+    pub fn hears_all(self) -> bool {
+        matches!(self.text("NotifyAccess"), Some("exec" | "all"))
+    }
 }

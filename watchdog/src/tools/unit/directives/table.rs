@@ -62,7 +62,8 @@ pub const TABLE: &[Row] = &[
             (Translated, "to `main`: `sd-watchdog` listens to the unit's processes itself"),
             (
                 Named,
-                "`exec`, `all` beside commands other than `ExecStart=`: what those say to systemd is not heard",
+                "`exec`, `all` beside commands other than `ExecStart=`: what those say to systemd is not heard; beside \
+                 `WatchdogSec=`: pings may come from a process that is not the main one, and are not asked for",
             ),
         ],
     ),
@@ -78,7 +79,8 @@ pub const TABLE: &[Row] = &[
         &["WatchdogSec"],
         &[(
             Translated,
-            "the unit's own stays, and the service still has to ping (`--child-pings require`); else `--watchdog-sec`, 5 s",
+            "the unit's own stays, and the service still has to ping (`--child-pings require`), unless `NotifyAccess=` is `exec` or \
+             `all`; else `--watchdog-sec`, 5 s",
         )],
     ),
     row(

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use super::table::{Fate, Row, TABLE, find};
 use super::*;
-use crate::cli::WrapperArgs;
+use crate::cli::{ChildPings, WrapperArgs};
 use crate::tools::unit::UnitError;
 use crate::unit::{Unit, UnitName, table as read};
 
@@ -18,6 +18,15 @@ fn unit(service: &str) -> Unit {
     Unit::of_texts(&UnitName::new("a").expect("a name"), [("/a.service", text.as_bytes())])
 }
 
+/// The options as they are typed, about what stands between.
+fn wrapper(options: &[&str]) -> WrapperArgs {
+    let mut wrapper = WrapperArgs::default();
+    if options.windows(2).any(|pair| pair == ["--child-pings", "require"]) {
+        wrapper.child_pings = ChildPings::Require;
+    }
+    wrapper
+}
+
 /// What becomes of a unit of this `[Service]`, behind a program there, with these options and this COMMAND.
 fn decided_of(
     service: &str,
@@ -26,6 +35,7 @@ fn decided_of(
     command: Option<&str>,
 ) -> Result<Decision, UnitError> {
     let unit = unit(service);
+    let wrapper = wrapper(options);
     let options: Vec<OsString> = options.iter().map(OsString::from).collect();
     let command: Option<Vec<OsString>> = command.map(|program| vec![program.into()]);
     if command.is_none() {
@@ -38,7 +48,7 @@ fn decided_of(
         identifier: "a",
         program: Path::new(program),
         options: &options,
-        wrapper: &WrapperArgs::default(),
+        wrapper: &wrapper,
     })
 }
 
@@ -82,6 +92,10 @@ const CASES: &[Case] = &[
     ("Type=notify\nReloadSignal=SIGUSR1", &[], "--child-ready require", &[]),
     ("Type=notify\nNotifyAccess=all", &[], "--child-ready require", &[]),
     ("Type=notify\nNotifyAccess=all\nExecStartPre=/bin/b", &[], "--child-ready require", &["NotifyAccess"]),
+    // Whose pings they are nobody knows.
+    ("NotifyAccess=all\nWatchdogSec=30", &[], "", &["NotifyAccess"]),
+    ("Type=notify\nNotifyAccess=exec\nWatchdogSec=30", &[], "--child-ready require", &["NotifyAccess"]),
+    ("Type=notify\nNotifyAccess=main\nWatchdogSec=30", &[], "--child-ready require --child-pings require", &[]),
     // B4
     ("Restart=on-success", &["Restart=always"], "", &["Restart"]),
     ("Restart=on-abort", &["Restart=on-abnormal"], "", &["Restart"]),
@@ -324,6 +338,11 @@ fn what_was_typed_is_not_said_again() {
     };
     assert_eq!(options(&typed("Type=notify", &["--child-ready", "ignore"])), "");
     assert_eq!(options(&typed("WatchdogSec=3", &["--child-pings", "ignore"])), "");
+    let all = "NotifyAccess=all\nWatchdogSec=3";
+    assert_eq!(names(&typed(all, &["--child-pings", "ignore"])), [""; 0]);
+    let required = typed(all, &["--child-pings", "require"]);
+    let is_said = |named: &Named| named.consequence.contains("the service is ended as if it hung");
+    assert!(required.named.iter().any(is_said), "{required:?}");
     assert_eq!(options(&typed("ExecReload=kill -USR1 $MAINPID", &["--reload-signal", "none"])), "");
     assert!(typed("TimeoutStartSec=5", &["--start-timeout", "1min"]).named.is_empty());
     // Without a probe over IP nothing of it is held up.

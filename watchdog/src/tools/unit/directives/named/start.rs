@@ -1,6 +1,7 @@
 //! What of a start is not as before.
 
 use super::{List, is_looked_for};
+use crate::cli::ChildPings;
 use crate::tools::unit::directives::decide::Subject;
 use crate::unit::Value;
 
@@ -36,12 +37,15 @@ pub fn add(list: &mut List<'_>, subject: &Subject<'_>) {
     let commands =
         ["ExecCondition", "ExecStartPre", "ExecStartPost", "ExecReload", "ExecStop", "ExecStopPost"];
     let has_commands = commands.iter().any(|name| !facts.0.commands(name).is_empty());
-    if has_commands && matches!(facts.text("NotifyAccess"), Some("exec" | "all")) {
+    if has_commands && facts.hears_all() {
         list.add(
             "NotifyAccess",
             "becomes main; what ExecStartPre= and other commands say to systemd is not heard any more",
             "if they say anything, leave it to the service, which sd-watchdog hears",
         );
+    }
+    if facts.pings() && facts.hears_all() {
+        pings(list, subject);
     }
     let sets_path = |name| facts.list(name).iter().any(|word| word == "PATH" || word.starts_with("PATH="));
     let is_looked_for =
@@ -62,6 +66,24 @@ pub fn add(list: &mut List<'_>, subject: &Subject<'_>) {
             "once the service has ended, nobody probes, and the unit counts as active",
             "take it out, if the service is to run all the time",
         );
+    }
+}
+
+/// `sd-watchdog` takes for a ping of the service what its main process says, as with `NotifyAccess=main`.
+fn pings(list: &mut List<'_>, subject: &Subject<'_>) {
+    const CONSEQUENCE: &str = "becomes main: the pings of WatchdogSec= may have come from any process, and now only the main one's count";
+    match (subject.is_typed("--child-pings"), subject.wrapper.child_pings) {
+        (false, _) => list.add(
+            "NotifyAccess",
+            format!("{CONSEQUENCE}; so none are asked for"),
+            "if the main process pings by itself, give --child-pings require",
+        ),
+        (true, ChildPings::Require) => list.add(
+            "NotifyAccess",
+            format!("{CONSEQUENCE}; where another pings, the service is ended as if it hung"),
+            "if the main process does not ping by itself, leave --child-pings require out",
+        ),
+        (true, ChildPings::Ignore) => {}
     }
 }
 
