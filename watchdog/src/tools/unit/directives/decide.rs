@@ -13,7 +13,7 @@ use super::translate;
 use crate::cli::{ChildPings, ChildReady, WrapperArgs};
 use crate::service::signals::number;
 use crate::tools::unit::UnitError;
-use crate::unit::Unit;
+use crate::unit::{Flags, Unit};
 
 /// What is to be wrapped, and how.
 #[derive(Debug, Clone, Copy)]
@@ -72,6 +72,14 @@ impl Subject<'_> {
         self.options.iter().any(|option| option == name)
     }
 
+    /// The prefixes that the service's command has behind the drop-in.
+    pub fn flags(&self) -> Flags {
+        match (self.command, self.unit.map(|unit| unit.commands("ExecStart"))) {
+            (None, Some([command, ..])) => command.flags,
+            _ => Flags::default(),
+        }
+    }
+
     /// Whether anything is to be reached over IP.
     pub fn probes_internet(&self) -> bool {
         ["--http", "--tcp", "--grpc", "--metrics"].into_iter().any(|name| self.is_typed(name))
@@ -112,7 +120,7 @@ pub fn decide(subject: &Subject<'_>) -> Result<Decision, UnitError> {
     if let Some(no_signal) = signals::that_is_none(facts) {
         return Err(refuse(no_signal));
     }
-    if let Reach::Hidden(by) = reach::of(facts, subject.program) {
+    if let Reach::Hidden(by) = reach::of(facts, subject) {
         return Err(refuse(refused::hidden(facts, by, subject.program)));
     }
     if facts.kind() == "notify-reload" {

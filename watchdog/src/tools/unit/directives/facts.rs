@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::unit::{Scope, Unit, Value};
+use crate::unit::{Flags, Scope, Unit, Value};
 
 /// A unit, without a drop-in of ours.
 #[derive(Debug, Clone, Copy)]
@@ -13,6 +13,14 @@ impl<'u> Facts<'u> {
     /// A word or a line in `[Service]`.
     pub fn text(self, name: &str) -> Option<&'u str> {
         self.0.value(name).and_then(Value::text)
+    }
+
+    /// The same, also where only the system knows it on which the unit runs: as it is written then.
+    pub fn text_or_written(self, name: &str) -> Option<&'u str> {
+        match self.0.value(name) {
+            Some(Value::Text(text) | Value::Unresolved(text)) => Some(text),
+            _ => None,
+        }
     }
 
     /// `yes`
@@ -63,10 +71,12 @@ impl<'u> Facts<'u> {
         matches!(self.0.commands("ExecStart"), [command] if is_ours(Path::new(&command.program.text)))
     }
 
-    /// It runs as root, and is not in a user's manager.
-    pub fn is_of_root(self) -> bool {
-        let is_root = self.text("User").is_none_or(|user| matches!(user, "root" | "0"));
-        self.0.scope == Scope::System && is_root && !self.is_yes("DynamicUser")
+    /// A command with these prefixes runs as root, which a user's manager cannot do. `+` and `!` are for what the user is not to do
+    /// (systemd.service(5)); a user by a specifier may be any.
+    pub fn is_of_root(self, flags: Flags) -> bool {
+        let is_root = self.text_or_written("User").is_none_or(|user| matches!(user, "root" | "0"));
+        let is_raised = flags.is_privileged || flags.keeps_user;
+        self.0.scope == Scope::System && (is_raised || is_root && !self.is_yes("DynamicUser"))
     }
 
     /// Its own `WatchdogSec=`.

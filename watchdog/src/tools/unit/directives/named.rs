@@ -58,7 +58,7 @@ pub fn all(subject: &Subject<'_>, facts: Facts<'_>) -> Vec<Named> {
         list.add(name, why, "or use: sd-watchdog guard UNIT");
     }
     start::add(&mut list, subject);
-    hang::add(&mut list);
+    hang::add(&mut list, subject);
     sandbox::add(&mut list, subject);
     list.unknown();
     list.named

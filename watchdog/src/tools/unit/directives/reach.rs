@@ -1,7 +1,8 @@
 //! Whether the program of `sd-watchdog` is to be seen, and executed, from within the unit (systemd.exec(5), "Sandboxing").
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use super::decide::Subject;
 use super::facts::Facts;
 
 /// How far it is.
@@ -18,8 +19,13 @@ pub enum Reach {
 /// What `ProtectHome=` is about.
 const HOMES: [&str; 3] = ["/home", "/root", "/run/user"];
 
-/// Whether it is to be seen.
-pub fn of(facts: Facts<'_>, program: &Path) -> Reach {
+/// Whether it is to be seen. To a command with the prefix `+` nothing is hidden but by `RootDirectory=` (`needs_sandboxing` and
+/// `apply_root_directory` in systemd's src/core/exec-invoke.c).
+pub fn of(facts: Facts<'_>, subject: &Subject<'_>) -> Reach {
+    let program = subject.program;
+    if subject.flags().is_privileged {
+        return root_directory(facts).map_or(Reach::There, |_| Reach::Hidden("RootDirectory"));
+    }
     let under = |paths: &[&str]| paths.iter().any(|path| program.starts_with(path));
     let home = facts.0.value("ProtectHome");
     if under(&HOMES) && facts.is_yes("ProtectHome") {
@@ -58,7 +64,11 @@ pub fn of(facts: Facts<'_>, program: &Path) -> Reach {
 }
 
 /// It cannot be executed: `NoExecPaths=` names what it is in more narrowly than `ExecPaths=`.
-pub fn is_noexec(facts: Facts<'_>, program: &Path) -> bool {
+pub fn is_noexec(facts: Facts<'_>, subject: &Subject<'_>) -> bool {
+    let program = subject.program;
+    if subject.flags().is_privileged {
+        return false;
+    }
     let longest = |name| {
         let lengths = paths(facts.list(name)).filter(|path| program.starts_with(path));
         lengths.map(|path| path.components().count()).max().unwrap_or(0)
@@ -68,8 +78,12 @@ pub fn is_noexec(facts: Facts<'_>, program: &Path) -> bool {
 
 /// `RootDirectory=` or `RootImage=`
 pub fn root(facts: Facts<'_>) -> Option<&str> {
-    let root = facts.text("RootDirectory").filter(|root| *root != "/");
-    root.or_else(|| facts.text("RootImage"))
+    root_directory(facts).or_else(|| facts.text_or_written("RootImage"))
+}
+
+/// Another one than the system's.
+pub fn root_directory(facts: Facts<'_>) -> Option<&str> {
+    facts.text_or_written("RootDirectory").filter(|root| *root != "/")
 }
 
 /// Paths of a list that may have `-` and `+` in front.

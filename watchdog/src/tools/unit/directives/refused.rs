@@ -31,11 +31,10 @@ pub enum NotWrappable {
     )]
     Directive { what: &'static str, value: String, place: Option<String>, why: &'static str },
     #[error(
-        "has {what}= ({place}), which hides {} from it, so that it could not be started; put sd-watchdog elsewhere, as into \
-         /usr/bin",
+        "has {what}= ({place}), which hides {} from it, so that it could not be started; {remedy}",
         program.display()
     )]
-    Hidden { what: &'static str, place: String, program: PathBuf },
+    Hidden { what: &'static str, place: String, program: PathBuf, remedy: &'static str },
     #[error(
         "has {what}={value} ({place}), which is no signal: systemd passes over it, and stops the service by another; mend it \
          first"
@@ -109,5 +108,10 @@ pub fn directive(facts: Facts<'_>, what: &'static str, why: &'static str) -> Not
 /// `sd-watchdog` cannot be executed behind this directive.
 pub fn hidden(facts: Facts<'_>, what: &'static str, program: &Path) -> NotWrappable {
     let place = facts.place("Service", what).unwrap_or_default();
-    NotWrappable::Hidden { what, place, program: program.to_owned() }
+    // What has the prefix + goes there without anything that is bound.
+    let remedy = match what {
+        "RootDirectory" => "use: sd-watchdog guard UNIT",
+        _ => "put sd-watchdog elsewhere, as into /usr/bin",
+    };
+    NotWrappable::Hidden { what, place, program: program.to_owned(), remedy }
 }

@@ -177,10 +177,13 @@ pub const TABLE: &[Row] = &[
             "BindReadOnlyPaths",
             "PrivateTmp",
         ],
-        &[(
-            Translated,
-            "stay; where `sd-watchdog` is not to be seen behind them, it is bound there (`BindReadOnlyPaths=`)",
-        )],
+        &[
+            (
+                Translated,
+                "stay; where `sd-watchdog` is not to be seen behind them, it is bound there (`BindReadOnlyPaths=`)",
+            ),
+            (Refused, "`RootDirectory=` with the prefix `+`, behind which nothing is bound"),
+        ],
     ),
     row(
         &["NoExecPaths", "ExecPaths"],

@@ -156,6 +156,10 @@ const CASES: &[Case] = &[
     ("CapabilityBoundingSet=CAP_SETUID\nKillMode=process\nUser=a", &[], "", &[]),
     ("AmbientCapabilities=CAP_SETUID\nKillMode=process\nUser=a", &[], "", &["AmbientCapabilities"]),
     ("AmbientCapabilities=CAP_SETUID CAP_KILL\nKillMode=process\nUser=a", &[], "", &[]),
+    ("ExecStart=\nExecStart=!/bin/a\nCapabilityBoundingSet=CAP_SETUID\nKillMode=process\nUser=a", &["CapabilityBoundingSet=CAP_KILL"], "", &[]),
+    ("ExecStart=\nExecStart=+/bin/a\nCapabilityBoundingSet=CAP_SETUID\nKillMode=process\nUser=a", &[], "", &[]),
+    ("ExecStart=\nExecStart=+/bin/a\nAmbientCapabilities=CAP_SETUID\nKillMode=process\nUser=a", &[], "", &[]),
+    ("CapabilityBoundingSet=CAP_SETUID\nKillMode=process\nUser=%H", &[], "", &[]),
     // B17
     ("SyslogIdentifier=b", &[], "", &[]),
     ("RestrictAddressFamilies=AF_UNIX", &["RestrictAddressFamilies=AF_NETLINK AF_INET AF_INET6"], "", &[]),
@@ -163,6 +167,10 @@ const CASES: &[Case] = &[
     ("RestrictAddressFamilies=~AF_PACKET AF_NETLINK", &["RestrictAddressFamilies=AF_NETLINK"], "", &[]),
     ("RestrictAddressFamilies=~AF_PACKET", &[], "", &[]),
     ("RootDirectory=/srv/a", &["BindReadOnlyPaths=/usr/bin/sd-watchdog"], "", &[]),
+    ("RootDirectory=/srv/%H", &["BindReadOnlyPaths=/usr/bin/sd-watchdog"], "", &[]),
+    ("RootImage=/srv/%H", &["BindReadOnlyPaths=/usr/bin/sd-watchdog"], "", &[]),
+    ("RootDirectory=/", &[], "", &[]),
+    ("ExecStart=\nExecStart=+/bin/a\nTemporaryFileSystem=/usr/bin\nInaccessiblePaths=/usr/bin\nNoExecPaths=/", &[], "", &[]),
     ("TemporaryFileSystem=/usr/bin:ro", &["BindReadOnlyPaths=/usr/bin/sd-watchdog"], "", &[]),
     ("TemporaryFileSystem=/var:ro", &[], "", &[]),
     ("BindPaths=/srv/bin:/usr/bin", &["BindReadOnlyPaths=/usr/bin/sd-watchdog"], "", &[]),
@@ -274,6 +282,11 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "InaccessiblePaths=-/usr/bin",
         "InaccessiblePaths",
         "has InaccessiblePaths= (/a.service:3), which hides /usr/bin/sd-watchdog",
+    ),
+    (
+        "ExecStart=\nExecStart=+/bin/a\nRootDirectory=/srv/a",
+        "RootDirectory",
+        "has RootDirectory= (/a.service:5), which hides /usr/bin/sd-watchdog from it, so that it could not be started; use: ",
     ),
     ("KillSignal=SIGNONSENSE", "KillSignal", "has KillSignal=SIGNONSENSE (/a.service:3), which is no signal"),
     (

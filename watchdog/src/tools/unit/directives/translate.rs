@@ -1,6 +1,5 @@
 //! Directives that get another value.
 
-use std::path::Path;
 use std::time::Duration;
 
 use super::decide::{Setting, Subject};
@@ -23,9 +22,9 @@ pub fn all(subject: &Subject<'_>, facts: Facts<'_>) -> Result<Vec<Setting>, Unit
         restart(facts),
         pid_file(facts)?,
         identifier(subject, facts),
-        there(facts, subject.program)?,
+        there(subject, facts)?,
         families(subject, facts),
-        capabilities(facts),
+        capabilities(subject, facts),
     ];
     Ok(settings.into_iter().flatten().collect())
 }
@@ -105,12 +104,13 @@ fn identifier(subject: &Subject<'_>, facts: Facts<'_>) -> Option<Setting> {
 }
 
 /// The program is bound to where it is.
-fn there(facts: Facts<'_>, program: &Path) -> Result<Option<Setting>, UnitError> {
+fn there(subject: &Subject<'_>, facts: Facts<'_>) -> Result<Option<Setting>, UnitError> {
+    let program = subject.program;
     let quoted =
         quote(path(program)?.as_ref(), Meaning { percent_is_literal: true, dollar_is_literal: false })?;
     let mut lines = Vec::new();
     let mut why = String::new();
-    if let Reach::Away(by) = reach::of(facts, program) {
+    if let Reach::Away(by) = reach::of(facts, subject) {
         why = match reach::root(facts) {
             Some(root) => format!(
                 "The service sees {root} as /: sd-watchdog must be in there too, with the libraries it is linked to."
@@ -119,7 +119,7 @@ fn there(facts: Facts<'_>, program: &Path) -> Result<Option<Setting>, UnitError>
         };
         lines.push(format!("BindReadOnlyPaths={quoted}"));
     }
-    if reach::is_noexec(facts, program) {
+    if reach::is_noexec(facts, subject) {
         let separator = if why.is_empty() { "" } else { " " };
         why.push_str(separator);
         why.push_str("sd-watchdog must be executable behind NoExecPaths= too.");
@@ -143,11 +143,13 @@ fn families(subject: &Subject<'_>, facts: Facts<'_>) -> Option<Setting> {
     })
 }
 
-/// kill(2): without CAP_KILL root signals only processes of root.
-fn capabilities(facts: Facts<'_>) -> Option<Setting> {
+/// kill(2): without CAP_KILL root signals only processes of root. What has the prefix `+` has all capabilities.
+fn capabilities(subject: &Subject<'_>, facts: Facts<'_>) -> Option<Setting> {
     let set = facts.0.value("CapabilityBoundingSet")?.list();
     let has = |name: &str| set.iter().any(|other| other == name);
-    let may_change_user = facts.is_of_root() && has("CAP_SETUID") && !has("CAP_KILL");
+    let flags = subject.flags();
+    let may_change_user =
+        facts.is_of_root(flags) && !flags.is_privileged && has("CAP_SETUID") && !has("CAP_KILL");
     (may_change_user && signals::have_to_be_passed_on(facts)).then(|| {
         Setting::new(
             "The service may change its user, and sd-watchdog has to pass signals on to it; beside the unit's own.",

@@ -4,11 +4,12 @@ use nix::libc::{SIGABRT, SIGKILL};
 
 use super::List;
 use crate::service::signals;
+use crate::tools::unit::directives::decide::Subject;
 use crate::tools::unit::directives::signals::{MainPid, have_to_be_passed_on, that_stop};
 use crate::tools::unit::directives::translate;
 use crate::unit::Value;
 
-pub fn add(list: &mut List<'_>) {
+pub fn add(list: &mut List<'_>, subject: &Subject<'_>) {
     let facts = list.facts;
     let watchdog_signal = facts.0.value("WatchdogSignal").and_then(Value::signal).unwrap_or(SIGABRT);
     match facts.text("Restart") {
@@ -62,7 +63,7 @@ pub fn add(list: &mut List<'_>) {
         );
     }
     main_pid(list);
-    capabilities(list);
+    capabilities(list, subject);
 }
 
 /// `$MAINPID` for what is not kill(1).
@@ -95,11 +96,15 @@ fn main_pid(list: &mut List<'_>) {
 }
 
 /// The service may become another user, which may not be signalled without a capability.
-fn capabilities(list: &mut List<'_>) {
+fn capabilities(list: &mut List<'_>, subject: &Subject<'_>) {
     let facts = list.facts;
     let ambient = facts.list("AmbientCapabilities");
     let has = |name: &str| ambient.iter().any(|other| other == name);
-    if !facts.is_of_root() && has("CAP_SETUID") && !has("CAP_KILL") && have_to_be_passed_on(facts) {
+    if !facts.is_of_root(subject.flags())
+        && has("CAP_SETUID")
+        && !has("CAP_KILL")
+        && have_to_be_passed_on(facts)
+    {
         list.add(
             "AmbientCapabilities",
             "the service can change its user, and sd-watchdog cannot pass signals on to it then",
