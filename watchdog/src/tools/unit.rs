@@ -67,10 +67,17 @@ pub enum UnitError {
         path.display()
     )]
     MetricsFile { path: PathBuf, name: String },
-    #[error("{unit} {source}")]
-    NotWrappable { unit: UnitName, source: NotWrappable },
+    #[error("{unit} {}", source.instead(guard))]
+    NotWrappable { unit: UnitName, guard: String, source: NotWrappable },
     #[error("{unit}: ExecStart={text}: {source}; give COMMAND after -- instead")]
     Exec { unit: UnitName, text: String, source: ExecError },
+}
+
+impl UnitError {
+    /// A unit that is not wrapped.
+    fn not_wrappable(unit: &Unit, source: NotWrappable) -> Self {
+        Self::NotWrappable { unit: unit.name.clone(), guard: directives::guard(unit), source }
+    }
 }
 
 impl From<UnitError> for Error {
@@ -183,6 +190,7 @@ impl Plan<'_> {
         let bound = self.check(&decision.wrapper, watchdog).inspect_err(|_| warn(&name, &decision))?;
         let exec_start = exec.wrapped(self.program, &options)?;
         let mut service = self.service(&exec_start, watchdog, bound);
+        service.command = command.map(|_| exec.command.as_str());
         service.pings = decision.pings && decision.wrapper.child_pings == ChildPings::Require;
         let print =
             |decision: &Decision| template::drop_in(&name, scope(self.args), &older, decision, &service);
@@ -197,7 +205,7 @@ impl Plan<'_> {
         let mut text = print(&decision);
         if let Some(unit) = unit.filter(|_| self.args.hang.dry_run) {
             let after = unit.with(Path::new(template::FILE), &text);
-            text.push_str(&template::difference(&difference(&unit, &after)));
+            text.push_str(&template::difference(&difference(&unit, &after), service.command));
         }
         Ok(text)
     }
@@ -229,7 +237,7 @@ impl Plan<'_> {
         watchdog: Duration,
         bound: Option<Duration>,
     ) -> template::Service<'s> {
-        template::Service { exec_start, watchdog, pings: false, bound, secret: self.secret() }
+        template::Service { exec_start, watchdog, pings: false, bound, secret: self.secret(), command: None }
     }
 
     /// The first header that should not stand in a unit, which everybody can read.
@@ -335,8 +343,7 @@ fn ours_elsewhere(unit: &Unit) -> Vec<PathBuf> {
 
 /// A unit's own command.
 fn of_unit(unit: &Unit) -> Result<Exec, UnitError> {
-    let command = directives::command(unit)
-        .map_err(|source| UnitError::NotWrappable { unit: unit.name.clone(), source })?;
+    let command = directives::command(unit).map_err(|source| UnitError::not_wrappable(unit, source))?;
     Exec::of_unit(command).map_err(|source| {
         let written = unit.get("Service", "ExecStart").set_by.last();
         let text = written.map(|assignment| assignment.text.clone()).unwrap_or_default();

@@ -34,11 +34,23 @@ pub use self::refused::NotWrappable;
 pub use self::undone::undone;
 
 use self::facts::Facts;
-use crate::unit::{Command, Unit};
+use crate::unit::{Command, Scope, Unit};
 
 /// A unit's one command, if it can be wrapped.
 pub fn command(unit: &Unit) -> Result<&Command, NotWrappable> {
     refused::command(Facts(unit))
+}
+
+/// How texts here name the guard of the unit, whichever that is.
+const GUARD: &str = "sd-watchdog guard UNIT";
+
+/// How it is typed. Of a template there are only instances to guard.
+pub fn guard(unit: &Unit) -> String {
+    let user = if unit.scope == Scope::User { "--user " } else { "" };
+    let name = &unit.name;
+    let instance =
+        if name.is_template() { format!("{}@INSTANCE.service", name.prefix()) } else { name.to_string() };
+    format!("sd-watchdog guard {user}{instance}")
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ pub struct Exec {
     /// What stands in front of the program: `-`, `:`, `+`, `!`, `!!`.
     prefix: String,
     /// Program and arguments, as a unit has them.
-    command: String,
+    pub command: String,
     /// What the program is called, without its directories, as a unit has it.
     pub identifier: String,
     /// `$` begins a variable: not under the prefix `:`.

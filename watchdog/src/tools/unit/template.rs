@@ -29,6 +29,8 @@ pub struct Service<'a> {
     pub bound: Option<Duration>,
     /// A header on the command line that is a secret, by its name.
     pub secret: Option<&'a str>,
+    /// COMMAND as it stands in the unit, where it was given in place of the unit's own.
+    pub command: Option<&'a str>,
 }
 
 impl Service<'_> {
@@ -113,19 +115,28 @@ pub fn drop_in(
     let text = DROP_IN.replace("@DIRECTORY@", directory).replace("@SYSTEMCTL@", systemctl);
     let text = text.replace("@FILE@", FILE).replace("@OLDER@", &others);
     let text = text.replace("@RUNNING@", &running).replace("@UNIT@", unit.as_str());
-    let text = text.replace("@TYPE@", decision.kind);
+    let whose = match service.command {
+        None => "The service's own command, behind sd-watchdog. The empty line takes the old one away.",
+        Some(_) => "COMMAND, as it was given, behind sd-watchdog. The empty line takes the unit's own away.",
+    };
+    let text = text.replace("@TYPE@", decision.kind).replace("@WHOSE@", whose);
     // What people wrote may look like a gap.
     let (front, back) = text.split_once("@MORE@").unwrap_or_default();
     format!("{}{more}{}{rest}", service.fill(front), service.fill(back))
 }
 
-/// What a `--dry-run` says besides: every directive that is another, and those that are the same.
-pub fn difference(difference: &Difference) -> String {
+/// What a `--dry-run` says besides: every directive that is another, and those that are the same. `command` was given in place of
+/// the unit's own.
+pub fn difference(difference: &Difference, command: Option<&str>) -> String {
+    let wrapped = match command {
+        None => "the same, behind sd-watchdog".to_owned(),
+        Some(command) => format!("{command}, behind sd-watchdog"),
+    };
     let mut text = String::from("\n# Before → after:\n");
     for (name, before, after) in &difference.changed {
         let before = if before.is_empty() { "(not set)" } else { before };
         let after = match name.as_str() {
-            "ExecStart" => "the same, behind sd-watchdog",
+            "ExecStart" => &wrapped,
             _ if after.is_empty() => "(not set)",
             _ => after,
         };

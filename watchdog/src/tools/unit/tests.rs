@@ -219,6 +219,10 @@ fn a_command_that_is_given_needs_no_unit_and_is_what_counts() {
         let found = directives.iter().find(|line| line.starts_with("Restart="));
         assert_eq!(found.map(String::as_str), restart);
     }
+    let printed = print(&[&["--dry-run"], &options[..]].concat(), Some("[Service]\nExecStart=/bin/a -d"))
+        .expect("printed");
+    assert!(printed.contains("\n# - ExecStart=/bin/a -d → /bin/b -x, behind sd-watchdog\n"), "{printed}");
+    assert!(printed.contains("\n# COMMAND, as it was given, behind sd-watchdog."), "{printed}");
 }
 
 #[test]

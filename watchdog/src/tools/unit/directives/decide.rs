@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::facts::Facts;
 use super::named::{self, Named};
 use super::reach::{self, Reach};
-use super::refused;
+use super::refused::{self, NotWrappable};
 use super::signals;
 use super::translate;
 use crate::cli::{ChildPings, ChildReady, WrapperArgs};
@@ -111,14 +111,15 @@ pub fn decide(subject: &Subject<'_>) -> Result<Decision, UnitError> {
         return Ok(decision);
     };
     let facts = Facts(unit);
-    let refuse = |source| UnitError::NotWrappable { unit: unit.name.clone(), source };
-    if subject.command.is_none()
-        && let Some((name, why)) = refused::by_directive(facts)
-    {
-        return Err(refuse(refused::directive(facts, name, why)));
-    }
-    if let Some(no_signal) = signals::that_is_none(facts) {
-        return Err(refuse(no_signal));
+    let refuse = |source| UnitError::not_wrappable(unit, source);
+    if subject.command.is_none() {
+        let refusals = refused::by_directives(facts);
+        if !refusals.is_empty() {
+            return Err(refuse(NotWrappable::Directives(refusals)));
+        }
+        if let Some(no_signal) = signals::that_is_none(facts) {
+            return Err(refuse(NotWrappable::NoSignal(no_signal)));
+        }
     }
     if let Reach::Hidden(by) = reach::of(facts, subject) {
         return Err(refuse(refused::hidden(facts, by, subject.program)));

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use super::decide::Subject;
 use super::facts::Facts;
-use super::{refused, table};
+use super::refused::{self, NoSignal};
+use super::{GUARD, guard, signals, table};
 
 mod hang;
 mod sandbox;
@@ -52,10 +53,8 @@ pub(super) fn shortened(value: &str) -> Cow<'_, str> {
 /// All of a unit, in the order in which they are to be read: first what keeps it from starting.
 pub fn all(subject: &Subject<'_>, facts: Facts<'_>) -> Vec<Named> {
     let mut list = List { facts, named: Vec::new() };
-    if subject.command.is_some()
-        && let Some((name, why)) = refused::by_directive(facts)
-    {
-        list.add(name, why, "or use: sd-watchdog guard UNIT");
+    if subject.command.is_some() {
+        list.not_refused();
     }
     start::add(&mut list, subject);
     hang::add(&mut list, subject);
@@ -71,6 +70,23 @@ struct List<'u> {
 }
 
 impl List<'_> {
+    /// By which the unit is not wrapped unless COMMAND is given.
+    fn not_refused(&mut self) {
+        for refusal in refused::by_directives(self.facts) {
+            self.add(refusal.what, refusal.why, "use instead: sd-watchdog guard UNIT");
+        }
+        if let Some(NoSignal { what, value, place }) = signals::that_is_none(self.facts) {
+            self.named.push(Named {
+                directive: what,
+                value: Some(value),
+                place: Some(place),
+                consequence: "is no signal: systemd passes over it, and stops the service by another"
+                    .to_owned(),
+                remedy: "mend it".to_owned(),
+            });
+        }
+    }
+
     /// Of `[Service]`.
     fn add(&mut self, name: &str, consequence: impl Into<String>, remedy: impl Into<String>) {
         self.add_of("Service", name, consequence, remedy);
@@ -89,7 +105,7 @@ impl List<'_> {
             value: written.or_else(|| Some(self.facts.0.get(section, name).value?.to_string())),
             place: self.facts.place(section, name),
             consequence: consequence.into(),
-            remedy: remedy.into(),
+            remedy: remedy.into().replace(GUARD, &guard(self.facts.0)),
         });
     }
 

@@ -25,21 +25,57 @@ pub enum NotWrappable {
     Several(usize),
     #[error("has no ExecStart=: there is nothing to wrap; give COMMAND after --")]
     Nothing,
-    #[error(
-        "has {what}={value}{}: {why}; use: sd-watchdog guard UNIT",
-        place.as_ref().map(|place| format!(" ({place})")).unwrap_or_default()
-    )]
-    Directive { what: &'static str, value: String, place: Option<String>, why: &'static str },
+    #[error("has {}; use: sd-watchdog guard UNIT", listed(.0))]
+    Directives(Vec<Refusal>),
     #[error(
         "has {what}= ({place}), which hides {} from it, so that it could not be started; {remedy}",
         program.display()
     )]
     Hidden { what: &'static str, place: String, program: PathBuf, remedy: &'static str },
     #[error(
-        "has {what}={value} ({place}), which is no signal: systemd passes over it, and stops the service by another; mend it \
-         first"
+        "has {}={} ({}), which is no signal: systemd passes over it, and stops the service by another; mend it first",
+        .0.what, .0.value, .0.place
     )]
-    NoSignal { what: String, value: String, place: String },
+    NoSignal(NoSignal),
+}
+
+/// A directive by which a unit is not wrapped, whatever its command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// `Delegate`
+    pub what: &'static str,
+    /// As it is written.
+    pub value: String,
+    /// Where it was set.
+    pub place: Option<String>,
+    /// The reason.
+    pub why: &'static str,
+}
+
+/// A signal to stop the unit by that is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoSignal {
+    /// `KillSignal`
+    pub what: String,
+    /// As it is written.
+    pub value: String,
+    /// Where.
+    pub place: String,
+}
+
+impl NotWrappable {
+    /// As it is said of a unit that is guarded so.
+    pub fn instead(&self, guard: &str) -> String {
+        self.to_string().replace(super::GUARD, guard)
+    }
+}
+
+fn listed(refusals: &[Refusal]) -> String {
+    let one = |Refusal { what, value, place, why }: &Refusal| {
+        let place = place.as_ref().map(|place| format!(" ({place})")).unwrap_or_default();
+        format!("{what}={value}{place}: {why}")
+    };
+    refusals.iter().map(one).collect::<Vec<_>>().join("; and ")
 }
 
 /// Its one command, if it can be wrapped.
@@ -60,8 +96,8 @@ pub fn command(facts: Facts<'_>) -> Result<&Command, NotWrappable> {
     }
 }
 
-/// What else keeps a unit from being wrapped, whatever its command: by which directive, its value, and why.
-pub fn by_directive(facts: Facts<'_>) -> Option<(&'static str, &'static str)> {
+/// What else keeps a unit from being wrapped, whatever its command.
+pub fn by_directives(facts: Facts<'_>) -> Vec<Refusal> {
     // sched(7): what a process gets by SCHED_RESET_ON_FORK its children do not inherit. systemd sets a policy only if one of
     // these is set (`cpu_sched_set` in its src/core/execute.c).
     let has_policy = ["CPUSchedulingPolicy", "CPUSchedulingPriority"]
@@ -92,17 +128,14 @@ pub fn by_directive(facts: Facts<'_>) -> Option<(&'static str, &'static str)> {
         ),
     ]
     .into_iter()
-    .find_map(|(is_so, name, why)| is_so.then_some((name, why)))
-}
-
-/// As an error.
-pub fn directive(facts: Facts<'_>, what: &'static str, why: &'static str) -> NotWrappable {
-    NotWrappable::Directive {
+    .filter(|(is_so, ..)| *is_so)
+    .map(|(_, what, why)| Refusal {
         what,
         value: facts.written("Service", what).unwrap_or("yes").to_owned(),
         place: facts.place("Service", what),
         why,
-    }
+    })
+    .collect()
 }
 
 /// `sd-watchdog` cannot be executed behind this directive.

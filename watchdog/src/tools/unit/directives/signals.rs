@@ -6,7 +6,7 @@ use std::path::Path;
 use nix::libc::{SIGABRT, SIGCHLD, SIGCONT, SIGHUP, SIGKILL, SIGSTOP, SIGTERM};
 
 use super::facts::Facts;
-use super::refused::NotWrappable;
+use super::refused::NoSignal;
 use crate::service::signals;
 use crate::unit::{Command, Fault, Value};
 
@@ -135,7 +135,7 @@ pub fn option(number: i32) -> String {
 }
 
 /// Of those that are set, one that is none.
-pub fn that_is_none(facts: Facts<'_>) -> Option<NotWrappable> {
+pub fn that_is_none(facts: Facts<'_>) -> Option<NoSignal> {
     for file in &facts.0.files {
         for complaint in &file.complaints {
             let Fault::Value { key, .. } = &complaint.fault else { continue };
@@ -146,7 +146,7 @@ pub fn that_is_none(facts: Facts<'_>) -> Option<NotWrappable> {
             let value = line.split_once('=').map_or(line, |(_, value)| value).trim();
             // An empty value counts as none said.
             if !value.is_empty() {
-                return Some(NotWrappable::NoSignal {
+                return Some(NoSignal {
                     what: key.clone(),
                     value: value.to_owned(),
                     place: format!("{}:{}", file.path.display(), complaint.line),

@@ -39,8 +39,7 @@ fn decided_of(
     let options: Vec<OsString> = options.iter().map(OsString::from).collect();
     let command: Option<Vec<OsString>> = command.map(|program| vec![program.into()]);
     if command.is_none() {
-        super::command(&unit)
-            .map_err(|source| UnitError::NotWrappable { unit: unit.name.clone(), source })?;
+        super::command(&unit).map_err(|source| UnitError::not_wrappable(&unit, source))?;
     }
     decide(&Subject {
         unit: Some(&unit),
@@ -271,6 +270,13 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "has Delegate=yes (/a.service:3): sd-watchdog would sit in the control group",
     ),
     ("Delegate=cpu memory", "Delegate", "has Delegate=cpu memory (/a.service:3): "),
+    (
+        "Delegate=yes\nKillMode=none",
+        "KillMode",
+        "has Delegate=yes (/a.service:3): sd-watchdog would sit in the control group that the service is to manage, which could \
+         enable no controller in it (EBUSY); and KillMode=none (/a.service:4): what hangs is not ended, and another one would \
+         be started beside it; use: sd-watchdog guard a.service",
+    ),
     ("ExitType=cgroup", "ExitType", "has ExitType=cgroup (/a.service:3): "),
     ("KillMode=none", "KillMode", "has KillMode=none (/a.service:3): "),
     (
@@ -319,11 +325,47 @@ fn with_command_given_what_is_about_execstart_and_type_is_no_reason_and_the_rest
         ("Delegate=yes", &["Delegate"]),
         ("ExitType=cgroup", &["ExitType"]),
         ("KillMode=none", &["KillMode"]),
+        ("Delegate=yes\nKillMode=none", &["Delegate", "KillMode"]),
+        ("KillSignal=SIGNONSENSE", &["KillSignal"]),
     ] {
         let service = format!("ExecStart=/bin/a\n{service}");
         let decision = decided_of(&service, PROGRAM, &[], Some("/bin/c")).expect("it is no reason");
         assert_eq!(names(&decision), expected, "{service}");
         assert_eq!(options(&decision), "", "{service}");
+    }
+}
+
+#[test]
+fn with_command_given_what_hides_sd_watchdog_is_a_reason_all_the_same() {
+    let service = "ExecStart=/bin/a\nInaccessiblePaths=/usr";
+    let error = decided_of(service, PROGRAM, &[], Some("/bin/c")).expect_err("it could not be started");
+    assert!(error.to_string().contains("hides /usr/bin/sd-watchdog"), "{error}");
+}
+
+#[test]
+fn the_guard_that_is_named_is_this_units() {
+    for (name, scope, expected) in [
+        ("a", Scope::System, "guard a.service"),
+        ("a@b", Scope::User, "guard --user a@b.service"),
+        ("a@", Scope::System, "guard a@INSTANCE.service"),
+    ] {
+        let name = UnitName::new(name).expect("a name");
+        let text = &b"[Service]\nExecStart=/bin/a\nKillMode=none"[..];
+        let mut unit = Unit::of_texts(&name, [("/x", text)]);
+        unit.scope = scope;
+        let wrapper = WrapperArgs::default();
+        let subject = |command| Subject {
+            unit: Some(&unit),
+            command,
+            identifier: "a",
+            program: Path::new(PROGRAM),
+            options: &[],
+            wrapper: &wrapper,
+        };
+        let refused = decide(&subject(None)).expect_err("it is refused").to_string();
+        assert!(refused.ends_with(&format!("; use: sd-watchdog {expected}")), "{refused}");
+        let named = decide(&subject(Some(&["/bin/a".into()]))).expect("it is named").named[0].to_string();
+        assert!(named.ends_with(&format!("; use instead: sd-watchdog {expected}")), "{named}");
     }
 }
 
