@@ -26,6 +26,7 @@ mod exec;
 mod options;
 mod paths;
 mod template;
+mod wrapped;
 
 pub use self::directives::NotWrappable;
 

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use super::paths;
+use super::wrapped::Wrapped;
 use super::{UnitError, path, quote};
 use crate::unit::words::Meaning;
 use crate::unit::{Command, Word};
@@ -50,11 +51,7 @@ impl Exec {
             return Err(ExecError::Shell);
         }
         let has_variables = !command.flags.has_no_variables;
-        let dashes = command.arguments.iter().position(|word| word.text == "--");
-        let is_ours = Path::new(&command.program.text).file_name().is_some_and(|name| name == "sd-watchdog");
-        let behind = dashes
-            .map(|dashes| &command.arguments[dashes + 1..])
-            .filter(|behind| is_ours && !behind.is_empty());
+        let behind = Wrapped::of(command).map(|wrapped| wrapped.command);
         let program = behind.is_none().then(|| as_argument(&command.program, has_variables));
         let arguments = behind.unwrap_or(&command.arguments).iter().map(|word| word.written.clone());
         let words: Vec<String> = program.into_iter().chain(arguments).collect();

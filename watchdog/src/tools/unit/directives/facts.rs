@@ -1,8 +1,8 @@
 //! A unit as it is asked here.
 
-use std::path::Path;
 use std::time::Duration;
 
+use crate::tools::unit::wrapped::is_ours;
 use crate::unit::{Flags, Scope, Unit, Value};
 
 /// A unit, without a drop-in of ours.
@@ -67,8 +67,7 @@ impl<'u> Facts<'u> {
 
     /// Its `ExecStart=` begins with `sd-watchdog` already: `Type=` and `WatchdogSec=` are for that.
     pub fn is_wrapped(self) -> bool {
-        let is_ours = |program: &Path| program.file_name().is_some_and(|name| name == "sd-watchdog");
-        matches!(self.0.commands("ExecStart"), [command] if is_ours(Path::new(&command.program.text)))
+        matches!(self.0.commands("ExecStart"), [command] if is_ours(command))
     }
 
     /// A command with these prefixes runs as root, which a user's manager cannot do. `+` and `!` are for what the user is not to do

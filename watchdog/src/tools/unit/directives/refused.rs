@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::facts::Facts;
+use crate::tools::unit::wrapped::{Wrapped, is_ours};
 use crate::unit::Command;
 
 /// Why a unit is not wrapped, and what to do instead.
@@ -23,6 +24,8 @@ pub enum NotWrappable {
     Oneshot,
     #[error("has {0} commands in ExecStart=: only one can be the service; give it as COMMAND after --")]
     Several(usize),
+    #[error("runs sd-watchdog itself, beside another unit: it is not wrapped in another one")]
+    Itself,
     #[error("has no ExecStart=: there is nothing to wrap; give COMMAND after --")]
     Nothing,
     #[error("has {}; use: sd-watchdog guard UNIT", listed(.0))]
@@ -91,6 +94,7 @@ pub fn command(facts: Facts<'_>) -> Result<&Command, NotWrappable> {
         _ => {}
     }
     match commands {
+        [command] if is_ours(command) && Wrapped::of(command).is_none() => Err(NotWrappable::Itself),
         [command] => Ok(command),
         several => Err(NotWrappable::Several(several.len())),
     }

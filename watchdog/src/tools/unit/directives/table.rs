@@ -71,8 +71,15 @@ pub const TABLE: &[Row] = &[
         &["ExecStart"],
         &[
             (Translated, "behind `sd-watchdog`, with its prefixes, quotes, variables and specifiers"),
-            (Named, "a program without a path, where the unit sets its own `PATH`: another may be found"),
-            (Refused, "several; the prefix `@` with another name, the prefix `\\|`"),
+            (
+                Named,
+                "a program without a path, where the unit sets its own `PATH`: another may be found; options of an `sd-watchdog` that \
+                 stands there already: those that are given anew count",
+            ),
+            (
+                Refused,
+                "several; `sd-watchdog guard` itself; the prefix `@` with another name, the prefix `\\|`",
+            ),
         ],
     ),
     row(

@@ -211,7 +211,8 @@ const CASES: &[Case] = &[
     ("Frobnicate=yes", &[], "", &["Frobnicate"]),
     ("X-Ours=yes\n[X-Theirs]\nA=b", &[], "", &[]),
     // It is there already.
-    ("ExecStart=\nExecStart=/bin/sd-watchdog --http x -- /bin/a\nType=notify\nWatchdogSec=5\nExecStartPost=/bin/b", &[], "", &[]),
+    ("ExecStart=\nExecStart=/bin/sd-watchdog --http x -- /bin/a\nType=notify\nWatchdogSec=5\nExecStartPost=/bin/b", &[], "", &["ExecStart"]),
+    ("ExecStart=\nExecStart=/bin/sd-watchdog --http -- /bin/a\nType=notify\nWatchdogSec=5\nExecStartPost=/bin/b", &[], "", &[]),
 ];
 
 #[test]
@@ -263,6 +264,12 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("Type=dbus\nBusName=a.b", "Type", "is Type=dbus: "),
     ("BusName=a.b", "Type", "is Type=dbus: "),
     ("Type=oneshot", "Type", "is Type=oneshot: "),
+    ("ExecStart=\nExecStart=/bin/sd-watchdog guard b --http x", "ExecStart", "runs sd-watchdog itself, "),
+    (
+        "ExecStart=\nExecStart=sd-watchdog guard b --exec 'x --' -- y",
+        "ExecStart",
+        "runs sd-watchdog itself, ",
+    ),
     ("ExecStart=/bin/b", "ExecStart", "has 2 commands in ExecStart=: "),
     (
         "Delegate=yes",
@@ -417,6 +424,22 @@ fn what_is_named_says_where_what_and_what_to_do() {
         )
     );
     assert_eq!(decided("").named[0].to_string(), PLAIN_LIMIT);
+}
+
+#[test]
+fn options_of_an_sd_watchdog_that_is_there_are_named_unless_they_are_given_anew() {
+    let named = |options: &[&str]| {
+        let service = "ExecStart=/bin/sd-watchdog --http=x/y --metrics 'a b' -- /bin/a\nType=notify";
+        decided_of(service, PROGRAM, options, None).expect("it can be wrapped").named
+    };
+    assert_eq!(named(&["--metrics", "a b", "--http", "x/y", "--timeout", "1s"]), []);
+    let lost = named(&["--http", "x/y"]);
+    assert!(
+        lost[0].to_string().ends_with(
+            "in place of which those count that are given here: --http=x/y --metrics 'a b'; give again what is to stay"
+        ),
+        "{lost:?}"
+    );
 }
 
 #[test]

@@ -3,12 +3,14 @@
 use super::{List, is_looked_for};
 use crate::cli::ChildPings;
 use crate::tools::unit::directives::decide::Subject;
-use crate::unit::Value;
+use crate::tools::unit::wrapped::Wrapped;
+use crate::unit::{Value, Word};
 
 pub fn add(list: &mut List<'_>, subject: &Subject<'_>) {
     let facts = list.facts;
     // It was so before: somebody has put sd-watchdog there already.
     if facts.is_wrapped() {
+        lost_options(list, subject);
         return;
     }
     if !facts.0.commands("ExecStartPost").is_empty() {
@@ -67,6 +69,29 @@ pub fn add(list: &mut List<'_>, subject: &Subject<'_>) {
             "take it out, if the service is to run all the time",
         );
     }
+}
+
+/// What stands there as an option of `sd-watchdog` is not there any more, unless it is given anew.
+fn lost_options(list: &mut List<'_>, subject: &Subject<'_>) {
+    let Some(wrapped) = list.facts.0.commands("ExecStart").first().and_then(Wrapped::of) else { return };
+    // `--http=URL` is handed on in two words.
+    let is_given = |word: &Word| {
+        let text = word.text.to_string_lossy();
+        let mut parts = text.splitn(if text.starts_with("--") { 2 } else { 1 }, '=');
+        parts.all(|part| subject.options.iter().any(|option| option == part))
+    };
+    if wrapped.options.iter().all(is_given) {
+        return;
+    }
+    let options: Vec<&str> = wrapped.options.iter().map(|word| word.written.as_str()).collect();
+    list.add(
+        "ExecStart",
+        format!(
+            "has options for sd-watchdog, in place of which those count that are given here: {}",
+            options.join(" ")
+        ),
+        "give again what is to stay",
+    );
 }
 
 /// `sd-watchdog` takes for a ping of the service what its main process says, as with `NotifyAccess=main`.
