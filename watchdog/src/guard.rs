@@ -1,4 +1,4 @@
-//! `sd-watchdog guard UNIT`: probes from beside a service that cannot be wrapped (Type=forking or dbus, socket-activated,
+//! `sd-watchdog guard UNIT`: probes from beside a service that cannot be wrapped (Type=forking or dbus, Delegate=,
 //! somebody else's unit), and does to it what systemd's own watchdog would.
 //!
 //! | decides | does |

@@ -55,6 +55,8 @@ pub use self::name::UnitName;
 pub use self::value::{Statuses, Value};
 pub use crate::systemd::scope::Scope;
 
+use crate::systemd::dbus::Property;
+
 pub mod command;
 pub mod files;
 pub mod lines;
@@ -320,6 +322,14 @@ impl Unit {
         let row = table::find(section, name);
         let property = row.and_then(|row| Some((row.kind, self.properties.as_ref()?.get(row.property?)?)));
         property.is_some_and(|(kind, property)| read::of_property(kind, property).is_some())
+    }
+
+    /// Sockets, timers and the like that start it, as far as the manager knows them; none of a unit of files alone.
+    pub fn triggered_by(&self) -> &[String] {
+        match self.properties.as_ref().and_then(|properties| properties.get("TriggeredBy")) {
+            Some(Property::Texts(units)) => units,
+            _ => &[],
+        }
     }
 
     /// The commands of `ExecStart=`, `ExecReload=` and the like.

@@ -255,6 +255,17 @@ fn the_managers_word_counts_and_how_it_is_written_is_the_files() {
 }
 
 #[test]
+fn the_manager_knows_which_socket_starts_a_unit() {
+    let texts = |words: &[&str]| Property::Texts(words.iter().map(ToString::to_string).collect());
+    let unit = of_manager(&["ExecStart=/bin/a"], &[("TriggeredBy", texts(&["a.socket", "a.timer"]))]);
+    assert_eq!(unit.triggered_by(), ["a.socket", "a.timer"]);
+    assert_eq!(
+        unit.with("/x.conf".as_ref(), "[Service]\nType=notify").triggered_by(),
+        ["a.socket", "a.timer"]
+    );
+}
+
+#[test]
 fn without_a_file_the_rest_counts_and_not_what_the_manager_made_of_all() {
     let unit = of_manager(
         &[

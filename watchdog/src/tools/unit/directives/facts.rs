@@ -92,4 +92,27 @@ impl<'u> Facts<'u> {
     pub fn hears_all(self) -> bool {
         matches!(self.text("NotifyAccess"), Some("exec" | "all"))
     }
+
+    /// The socket that starts it, and where that was said; [`None`] as the place, if the manager says it.
+    pub fn socket(self) -> Option<(String, Option<String>)> {
+        let of_manager = self.0.triggered_by().iter().find(|unit| unit.ends_with(".socket"));
+        if let Some(socket) = self.list("Sockets").first().or(of_manager) {
+            return Some((socket.clone(), self.place("Service", "Sockets")));
+        }
+        // Without a manager: what a unit has to do with the socket of its own name. Others may be another service's.
+        let own = format!("{}.socket", self.0.name.stem());
+        let names = [
+            ("Unit", "Requires"),
+            ("Unit", "BindsTo"),
+            ("Unit", "Wants"),
+            ("Unit", "After"),
+            ("Install", "Also"),
+        ];
+        let place = names.iter().find_map(|(section, name)| {
+            let lines = self.0.get(section, name).value.map(Value::list).unwrap_or_default();
+            let has_it = lines.iter().any(|line| line.split_whitespace().any(|word| word == own));
+            has_it.then(|| self.place(section, name))
+        })?;
+        Some((own, place))
+    }
 }

@@ -358,8 +358,18 @@ pub const TABLE: &[Row] = &[
             &[(Kept, "they do not ask which process is the main one, or it ends as COMMAND ends")],
         ),
     ),
+    row(
+        &["Sockets"],
+        &[
+            (Kept, "socket activation passes through"),
+            (
+                Named,
+                "a service that a socket starts, and that exits when it is idle: with probes it never is",
+            ),
+        ],
+    ),
     kept(
-        &["Sockets", "OpenFile", "NonBlocking", "FileDescriptorStoreMax", "FileDescriptorStorePreserve"],
+        &["OpenFile", "NonBlocking", "FileDescriptorStoreMax", "FileDescriptorStorePreserve"],
         &[(Kept, "descriptors are passed through, both ways")],
     ),
     kept(

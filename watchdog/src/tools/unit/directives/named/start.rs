@@ -1,6 +1,6 @@
 //! What of a start is not as before.
 
-use super::{List, is_looked_for};
+use super::{List, Named, is_looked_for};
 use crate::cli::ChildPings;
 use crate::tools::unit::directives::decide::Subject;
 use crate::tools::unit::wrapped::Wrapped;
@@ -61,6 +61,16 @@ pub fn add(list: &mut List<'_>, subject: &Subject<'_>) {
             "its program is looked for in the unit's own PATH, where systemd looks in directories of its own",
             "give its full path as COMMAND after --",
         );
+    }
+    if let Some((socket, place)) = facts.socket() {
+        list.named.push(Named {
+            directive: "Sockets".to_owned(),
+            value: Some(socket),
+            place: Some(place.unwrap_or_else(|| "TriggeredBy, as systemd has it".to_owned())),
+            consequence: "is passed through; each probe is a client of the service, which is never idle for longer than --interval"
+                .to_owned(),
+            remedy: "if it is to exit when it is idle, do not wrap it".to_owned(),
+        });
     }
     if facts.is_yes("RemainAfterExit") {
         list.add(
