@@ -49,7 +49,7 @@ use self::specifier::Subject;
 
 pub use self::command::{Command, Flags, Word};
 pub use self::files::{FilesError, Tree};
-pub use self::lines::{Complaint, Fault};
+pub use self::lines::{Assigned, Complaint, Fault};
 pub use self::manager::{Manager, ManagerError};
 pub use self::name::UnitName;
 pub use self::value::{Statuses, Value};
@@ -294,6 +294,17 @@ impl Unit {
         if let (Some(_), Load::Loaded | Load::Refused(_)) = (&self.properties, &self.load) {
             self.load = merge::verify(&self.values);
         }
+    }
+
+    /// Its drop-ins, in the order in which they count.
+    pub fn drop_ins(&self) -> &[UnitFile] {
+        &self.files[usize::from(self.has_own)..]
+    }
+
+    /// What the file at `path` assigns, valid or not.
+    pub fn assigned(&self, path: &Path) -> &[Assigned] {
+        let file = self.files.iter().position(|file| file.path == path);
+        file.map_or(&[], |file| &self.lines[file].assigned)
     }
 
     /// A directive, like `("Service", "KillMode")`. Of any name: of one that [`table`] does not have, the lines.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use self::directives::{Decision, Subject, decide, difference, undone};
 use self::exec::{Exec, ExecError};
+use self::older::Older;
 use crate::cli::OnHang;
 use crate::cli::{ChildPings, Line, Next, ProbeArgs, UnitArgs, WrapperArgs};
 use crate::config::Config;
@@ -18,11 +19,12 @@ use crate::service::children::Children;
 use crate::tools::print::print;
 use crate::unit::name::NotAService;
 use crate::unit::words::{self, Meaning};
-use crate::unit::{FilesError, Load, ManagerError, Scope, Unit, UnitFile, UnitName};
+use crate::unit::{FilesError, Load, ManagerError, Scope, Unit, UnitName};
 use crate::words::error::Error;
 
 pub mod directives;
 mod exec;
+mod older;
 mod options;
 mod paths;
 mod template;
@@ -153,18 +155,16 @@ impl Plan<'_> {
     fn drop_in(&self, typed: &str, unit: Result<Unit, UnitError>) -> Result<String, Error> {
         // With COMMAND given, the unit need not be here.
         let command = (!self.args.command.is_empty()).then_some(self.args.command.as_slice());
-        let mut older = Vec::new();
-        let unit = match (unit, command) {
-            (Ok(unit), _) => {
-                older = ours_elsewhere(&unit);
-                Some(unit.without(is_ours))
-            }
+        let whole = match (unit, command) {
+            (Ok(unit), _) => Some(unit),
             (Err(error), None) => return Err(error.into()),
             (Err(error), Some(_)) => {
                 tracing::warn!("what {typed} says itself is not known: {error}");
                 None
             }
         };
+        let older = whole.as_ref().map(Older::of).unwrap_or_default();
+        let unit = whole.as_ref().map(|whole| older.taken_off(whole));
         let name = match &unit {
             Some(unit) => unit.name.clone(),
             None => name_of(typed)?,
@@ -193,13 +193,17 @@ impl Plan<'_> {
         let mut service = self.service(&exec_start, watchdog, bound);
         service.command = command.map(|_| exec.command.as_str());
         service.pings = decision.pings && decision.wrapper.child_pings == ChildPings::Require;
+        let others = older.of_other_names();
         let print =
-            |decision: &Decision| template::drop_in(&name, scope(self.args), &older, decision, &service);
+            |decision: &Decision| template::drop_in(&name, scope(self.args), &others, decision, &service);
         let text = print(&decision);
         if let Some(unit) = &unit {
             decision.named.extend(undone(unit, Path::new(template::FILE), &text));
         }
-        for path in &older {
+        if let Some(whole) = &whole {
+            decision.named.extend(older.lost(whole, &text, self.is_watchdog_given));
+        }
+        for path in &others {
             tracing::warn!("{name}: the drop-in takes the place of {}: remove that", path.display());
         }
         warn(&name, &decision);
@@ -327,19 +331,6 @@ fn read(typed: &str, args: &UnitArgs) -> Result<Unit, UnitError> {
         (unit, String::new())
     };
     usable(unit, place)
-}
-
-/// Whether a file is a drop-in of ours, which the one that is printed takes the place of: its first line says it.
-fn is_ours(file: &UnitFile) -> bool {
-    let is_ours = |line: &str| line.starts_with('#') && line.contains("(sd-watchdog unit --drop-in)");
-    file.text.lines().any(is_ours)
-}
-
-/// Drop-ins of ours that do not go by the name that the one which is printed has: beside that they would still count.
-fn ours_elsewhere(unit: &Unit) -> Vec<PathBuf> {
-    let is_elsewhere = |path: &Path| path.file_name() != Some(template::FILE.as_ref());
-    let ours = unit.files.iter().filter(|file| is_ours(file)).map(|file| file.path.clone());
-    ours.filter(|path| is_elsewhere(path)).collect()
 }
 
 /// A unit's own command.

@@ -260,6 +260,34 @@ fn an_older_drop_in_of_another_name_is_named_since_both_would_count() {
     assert_eq!(directives(&second), directives(&first));
 }
 
+#[test]
+fn what_somebody_added_to_the_drop_in_is_named_and_a_units_own_file_is_none() {
+    const OTHER: &str = "/a.service.d/zz-watchdog.conf";
+    let source = "[Service]\nExecStart=/bin/a\n";
+    let first = print(&[HTTP, "--drop-in=a"], Some(source)).expect("printed");
+    let added = format!("{}\n[Service]\nLimitNOFILE=9\n", first.replace("WatchdogSec=5s", "WatchdogSec=7"));
+    let named = |arguments: &[&str]| {
+        let text = print_of_files(arguments, &[("/a.service", source), (OTHER, &added)]).expect("printed");
+        let named: Vec<String> =
+            text.lines().filter(|line| line.contains(OTHER)).map(ToOwned::to_owned).collect();
+        named
+    };
+    let lines = named(&[HTTP, "--drop-in=a", "--timeout=1ms"]);
+    assert!(
+        matches!(&lines[..], [put, watchdog, limit] if put.starts_with("# Put it at ")
+        && watchdog.starts_with("# - WatchdogSec=7 (/a.service.d/zz-watchdog.conf:12): is in the drop-in that ")
+        && limit.starts_with("# - LimitNOFILE=9 (")),
+        "{lines:#?}"
+    );
+    assert_eq!(named(&[HTTP, "--drop-in=a", "--watchdog-sec=3s"]).len(), 2);
+    // The words in another line, or in the unit's own file, say nothing.
+    let copied = format!("# See above.\n{first}");
+    for files in [&[("/a.service", source), (OTHER, &copied)][..], &[("/a.service", &first)]] {
+        let printed = print_of_files(&["--tcp=127.0.0.1:1", "--drop-in=a"], files).expect("printed");
+        assert!(printed.contains("\n# - ExecStart="), "its options count as somebody's: {printed}");
+    }
+}
+
 /// `systemctl edit` writes `override.conf`, which was read behind 50-watchdog.conf: the start of a service that was not wrapped
 /// timed out.
 #[test]
