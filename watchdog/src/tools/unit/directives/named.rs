@@ -6,8 +6,7 @@ use std::path::Path;
 
 use super::decide::Subject;
 use super::facts::Facts;
-use super::refused::{self, NoSignal};
-use super::{GUARD, guard, signals, table};
+use super::{GUARD, guard, refused, signals, table};
 
 mod hang;
 mod sandbox;
@@ -75,13 +74,12 @@ impl List<'_> {
         for refusal in refused::by_directives(self.facts) {
             self.add(refusal.what, refusal.why, "use instead: sd-watchdog guard UNIT");
         }
-        if let Some(NoSignal { what, value, place }) = signals::that_is_none(self.facts) {
+        if let Some(no_signal) = signals::that_is_none(self.facts) {
             self.named.push(Named {
-                directive: what,
-                value: Some(value),
-                place: Some(place),
-                consequence: "is no signal: systemd passes over it, and stops the service by another"
-                    .to_owned(),
+                consequence: no_signal.consequence(),
+                directive: no_signal.what,
+                value: Some(no_signal.value),
+                place: Some(no_signal.place),
                 remedy: "mend it".to_owned(),
             });
         }

@@ -36,8 +36,8 @@ pub enum NotWrappable {
     )]
     Hidden { what: &'static str, place: String, program: PathBuf, remedy: &'static str },
     #[error(
-        "has {}={} ({}), which is no signal: systemd passes over it, and stops the service by another; mend it first",
-        .0.what, .0.value, .0.place
+        "has {}={} ({}), which {}; mend it first",
+        .0.what, .0.value, .0.place, .0.consequence()
     )]
     NoSignal(NoSignal),
 }
@@ -64,6 +64,14 @@ pub struct NoSignal {
     pub value: String,
     /// Where.
     pub place: String,
+}
+
+impl NoSignal {
+    /// What it comes to.
+    pub fn consequence(&self) -> String {
+        let does = if self.what == "ReloadSignal" { "has the service reload" } else { "stops the service" };
+        format!("is no signal: systemd passes over it, and {does} by another")
+    }
 }
 
 impl NotWrappable {

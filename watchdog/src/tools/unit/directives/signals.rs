@@ -8,7 +8,7 @@ use nix::libc::{SIGABRT, SIGCHLD, SIGCONT, SIGHUP, SIGKILL, SIGSTOP, SIGTERM};
 use super::facts::Facts;
 use super::refused::NoSignal;
 use crate::service::signals;
-use crate::unit::{Command, Fault, Value};
+use crate::unit::{Assigned, Command, Fault, Value};
 
 /// What commands do with `$MAINPID`, which is `sd-watchdog`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,15 +24,11 @@ impl MainPid {
     pub fn of(commands: &[Command]) -> Self {
         let mut found = Self::default();
         for command in commands {
-            let words = command.arguments.iter().map(|word| word.text.to_string_lossy().into_owned());
-            let words: Vec<String> = words.collect();
-            let program = name(&command.program.text);
-            let script = words.iter().position(|word| word == "-c").and_then(|index| words.get(index + 1));
-            match script
-                .filter(|_| matches!(program.as_str(), "sh" | "bash" | "dash" | "ash" | "ksh" | "zsh"))
-            {
+            let words = [&command.program].into_iter().chain(&command.arguments);
+            let words: Vec<String> = words.map(|word| word.text.to_string_lossy().into_owned()).collect();
+            match script(&words) {
                 Some(script) => found.look(&script_words(script)),
-                None => found.look(&[vec![program], words].concat()),
+                None => found.look(&words),
             }
         }
         found
@@ -44,10 +40,11 @@ impl MainPid {
             let Some((signal, operands)) = kill(&words[index + 1..]) else { continue };
             let is_main = |word: &&String| matches!(word.as_str(), "$MAINPID" | "${MAINPID}");
             let main = operands.iter().take_while(|word| *word != ";").filter(is_main).count();
-            if main > 0 {
+            // Whether the process is there is a question about us too, who are as long as the service is.
+            if main > 0 && signal != 0 {
                 self.signals.push(signal);
-                others = others.saturating_sub(main);
             }
+            others = others.saturating_sub(main);
         }
         self.is_used_otherwise |= others > 0;
     }
@@ -56,6 +53,38 @@ impl MainPid {
     pub fn is_used(&self) -> bool {
         !self.signals.is_empty() || self.is_used_otherwise
     }
+}
+
+/// What a shell is to do, by `sh -ec …`, `bash -o pipefail -c …` or the like, also behind env(1).
+fn script(words: &[String]) -> Option<&str> {
+    const SHELLS: [&str; 6] = ["sh", "bash", "dash", "ash", "ksh", "zsh"];
+    let is_in_front = |index: usize, word: &str| match index {
+        0 => matches!(&*name(word.as_ref()), "env" | "busybox"),
+        _ => word.starts_with('-') || word.contains('='),
+    };
+    let mut index = 0;
+    while words.get(index).is_some_and(|word| is_in_front(index, word)) {
+        index += 1;
+    }
+    let mut words = words[index..].iter().map(String::as_str);
+    words.next().filter(|shell| SHELLS.contains(&&*name(shell.as_ref())))?;
+    let mut is_script = false;
+    while let Some(word) = words.next() {
+        let Some(letters) = word.strip_prefix(['-', '+']).filter(|letters| !letters.is_empty()) else {
+            return is_script.then_some(word);
+        };
+        if letters == "-" {
+            return words.next().filter(|_| is_script);
+        }
+        if !letters.starts_with('-') {
+            is_script |= word.starts_with('-') && letters.contains('c');
+            // It has a word of its own.
+            if letters.contains(['o', 'O']) {
+                words.next();
+            }
+        }
+    }
+    None
 }
 
 fn name(program: &OsStr) -> String {
@@ -71,6 +100,7 @@ fn script_words(script: &str) -> Vec<String> {
 
 /// The signal that kill(1) with these arguments sends, and to whom; [`None`], if it is not known here.
 fn kill(arguments: &[String]) -> Option<(i32, &[String])> {
+    let number = |name: &str| if name == "0" { Some(0) } else { signals::number(name) };
     let mut signal = SIGTERM;
     let mut rest = arguments;
     while let [word, after @ ..] = rest {
@@ -79,14 +109,14 @@ fn kill(arguments: &[String]) -> Option<(i32, &[String])> {
             None => break,
             Some("-") => return Some((signal, after)),
             Some("s" | "n" | "-signal") => {
-                signal = signals::number(after.first()?)?;
+                signal = number(after.first()?)?;
                 rest = after.get(1..)?;
             }
             // A process group.
             Some(group) if group.contains("MAINPID") => break,
             Some(option) => {
                 let name = option.strip_prefix("-signal=").unwrap_or(option);
-                signal = signals::number(name).or_else(|| signals::number(name.strip_prefix('s')?))?;
+                signal = number(name).or_else(|| number(name.strip_prefix('s')?))?;
                 rest = after;
             }
         }
@@ -114,9 +144,15 @@ pub fn that_reloads(facts: Facts<'_>) -> Option<i32> {
         let signal = facts.0.value("ReloadSignal").and_then(Value::signal);
         return signal.filter(|signal| *signal != SIGHUP);
     }
-    let signals = MainPid::of(facts.0.commands("ExecReload")).signals;
-    let is_one = |signal: &&i32| ![SIGABRT, SIGKILL, SIGSTOP, SIGCONT, SIGCHLD, SIGTERM].contains(signal);
-    signals.iter().rfind(is_one).copied().filter(|_| !signals.contains(&SIGHUP))
+    let signals = that_may_reload(facts);
+    signals.last().copied().filter(|_| !signals.contains(&SIGHUP))
+}
+
+/// The signals of `ExecReload=` that do not end a process, in their order.
+pub fn that_may_reload(facts: Facts<'_>) -> Vec<i32> {
+    let mut signals = MainPid::of(facts.0.commands("ExecReload")).signals;
+    signals.retain(|signal| ![SIGABRT, SIGKILL, SIGSTOP, SIGCONT, SIGCHLD, SIGTERM].contains(signal));
+    signals
 }
 
 /// Some signal reaches `sd-watchdog` alone, and has to be passed on.
@@ -134,23 +170,25 @@ pub fn option(number: i32) -> String {
     if signals::number(&name) == Some(number) { name } else { number.to_string() }
 }
 
-/// Of those that are set, one that is none.
+/// Of those that are set, one that is none, and that no later one takes the place of.
 pub fn that_is_none(facts: Facts<'_>) -> Option<NoSignal> {
-    for file in &facts.0.files {
+    for (index, file) in facts.0.files.iter().enumerate() {
         for complaint in &file.complaints {
             let Fault::Value { key, .. } = &complaint.fault else { continue };
-            if !matches!(key.as_str(), "KillSignal" | "RestartKillSignal" | "ReloadSignal") {
-                continue;
-            }
-            let line = file.text.lines().nth(complaint.line - 1).unwrap_or_default();
-            let value = line.split_once('=').map_or(line, |(_, value)| value).trim();
+            let counts = match key.as_str() {
+                "KillSignal" | "RestartKillSignal" => true,
+                "ReloadSignal" => facts.kind() == "notify-reload",
+                _ => false,
+            };
+            let is_here = |assigned: &&Assigned| assigned.line == complaint.line && assigned.key == *key;
+            let assigned = facts.0.assigned(&file.path).iter().find(is_here);
+            let last = facts.0.get("Service", key).set_by.last();
+            let is_replaced = last.is_some_and(|last| (last.file, last.line) > (index, complaint.line));
             // An empty value counts as none said.
-            if !value.is_empty() {
-                return Some(NoSignal {
-                    what: key.clone(),
-                    value: value.to_owned(),
-                    place: format!("{}:{}", file.path.display(), complaint.line),
-                });
+            let value = assigned.map(|assigned| assigned.value.clone()).filter(|value| !value.is_empty());
+            if let Some(value) = value.filter(|_| counts && !is_replaced) {
+                let place = format!("{}:{}", file.path.display(), complaint.line);
+                return Some(NoSignal { what: key.clone(), value, place });
             }
         }
     }

@@ -137,6 +137,7 @@ pub const TABLE: &[Row] = &[
                 "stays; with `Type=notify-reload` it is a reload to `sd-watchdog` as well (`--reload-signal`)",
             ),
             (Named, "one that stops the unit as well"),
+            (Refused, "with `Type=notify-reload`, what is no signal: systemd passes over it"),
         ],
     ),
     row(
@@ -147,7 +148,11 @@ pub const TABLE: &[Row] = &[
                 "stay; `kill -SIG $MAINPID` reaches the service, and SIG is `--reload-signal` or `--stop-signal`. `ExecStop=`: \
                  probes go on meanwhile; before a trigger systemd is asked whether it is stopping the unit",
             ),
-            (Named, "`$MAINPID` for anything else: it is the process of `sd-watchdog`"),
+            (
+                Named,
+                "`$MAINPID` for anything else: it is the process of `sd-watchdog`. Several signals in `ExecReload=`: the last is the \
+                 reload",
+            ),
         ],
     ),
     row(

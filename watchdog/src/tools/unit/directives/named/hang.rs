@@ -5,7 +5,9 @@ use nix::libc::{SIGABRT, SIGKILL};
 use super::List;
 use crate::service::signals;
 use crate::tools::unit::directives::decide::Subject;
-use crate::tools::unit::directives::signals::{MainPid, have_to_be_passed_on, that_stop};
+use crate::tools::unit::directives::signals::{
+    MainPid, have_to_be_passed_on, that_may_reload, that_reloads, that_stop,
+};
 use crate::tools::unit::directives::translate;
 use crate::unit::Value;
 
@@ -62,12 +64,12 @@ pub fn add(list: &mut List<'_>, subject: &Subject<'_>) {
             "set it to what a core dump takes",
         );
     }
-    main_pid(list);
+    main_pid(list, subject);
     capabilities(list, subject);
 }
 
 /// `$MAINPID` for what is not kill(1).
-fn main_pid(list: &mut List<'_>) {
+fn main_pid(list: &mut List<'_>, subject: &Subject<'_>) {
     let facts = list.facts;
     for name in ["ExecReload", "ExecReloadPost", "ExecStop"] {
         if MainPid::of(facts.0.commands(name)).is_used_otherwise {
@@ -91,6 +93,26 @@ fn main_pid(list: &mut List<'_>) {
             name,
             format!("{} is a stop as well: no reload is announced to systemd by it", signals::name(*signal)),
             "have one of them use another signal",
+        );
+    }
+    several_reloads(list, subject);
+}
+
+/// One of them is known to us.
+fn several_reloads(list: &mut List<'_>, subject: &Subject<'_>) {
+    let signals = that_may_reload(list.facts);
+    let Some(known) = that_reloads(list.facts) else { return };
+    let others: Vec<&i32> = signals.iter().filter(|signal| **signal != known).collect();
+    let is_by_commands = list.facts.kind() != "notify-reload";
+    if let Some(other) = others.first().filter(|_| is_by_commands && !subject.is_typed("--reload-signal")) {
+        list.add(
+            "ExecReload",
+            format!(
+                "only {} is announced as a reload; {} is passed on as any signal is",
+                signals::name(known),
+                signals::name(**other)
+            ),
+            "if the reload is by another one, name it with --reload-signal",
         );
     }
 }
