@@ -82,6 +82,10 @@ pub fn read(row: Option<&Row>, old: &mut Option<Value>, text: &str, subject: Sub
         Kind::FatalPath => expanded(text, subject, path).or_fatal(),
         Kind::PidFile => match expand(text.as_bytes(), subject) {
             Err(error) => Outcome::wrong(error.to_string()),
+            // Relative to the manager's runtime directory, which of a user's depends on the user.
+            Ok(path) if !path.is_absolute() && path.known().is_none_or(|known| !known.is_empty()) => {
+                expanded(&format!("%t/{text}"), subject, pid_file).or_fatal()
+            }
             Ok(_) => expanded(text, subject, pid_file).or_fatal(),
         },
         Kind::WorkingDirectory => {

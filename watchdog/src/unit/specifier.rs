@@ -113,6 +113,16 @@ fn look_up(letter: u8, subject: Subject<'_>) -> Result<Option<Vec<u8>>, BadSpeci
 }
 
 impl Expanded {
+    /// Whether it is an absolute path, whatever stands for what is open: some specifiers are directories (systemd.unit(5)).
+    pub fn is_absolute(&self) -> bool {
+        let first = self.0.iter().find(|piece| !matches!(piece, Piece::Known(known) if known.is_empty()));
+        match first {
+            Some(Piece::Known(known)) => known.starts_with(b"/"),
+            Some(Piece::Open(letter)) => "CdEfhLStTVyY".contains(*letter),
+            None => false,
+        }
+    }
+
     /// The text, if there is nothing open in it.
     pub fn known(&self) -> Option<&[u8]> {
         match &self.0[..] {
@@ -211,6 +221,25 @@ mod tests {
     fn what_systemd_does_not_know_is_refused() {
         for (text, name) in [("%z", "a"), ("%20b", "a"), ("%I", "a@\\x"), ("%y", "a")] {
             assert!(expanded(text, name, Scope::System).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_absolute_by_its_slash_or_by_a_specifier_that_is_a_directory() {
+        let name = UnitName::new("a@").expect("a name");
+        for (text, scope, is_absolute) in [
+            ("/a", Scope::System, true),
+            ("a/b", Scope::System, false),
+            ("%t/a", Scope::System, true),
+            ("%t/a", Scope::User, true),
+            ("%h", Scope::User, true),
+            ("%i/a", Scope::User, false),
+            ("%H.pid", Scope::System, false),
+            ("x%t", Scope::User, false),
+            ("", Scope::System, false),
+        ] {
+            let expanded = expand(text.as_bytes(), Subject { name: &name, scope, fragment: None });
+            assert_eq!(expanded.expect("specifiers").is_absolute(), is_absolute, "{text}");
         }
     }
 

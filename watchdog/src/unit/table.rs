@@ -10,7 +10,7 @@ pub enum Kind {
     Path,
     /// The same, and an invalid one is fatal.
     FatalPath,
-    /// The same, below /run where it is relative.
+    /// The same, below /run (`%t`) where it is relative.
     PidFile,
     /// The same, or `~`; with `-` in front an invalid one does not count.
     WorkingDirectory,

@@ -255,6 +255,18 @@ fn the_managers_word_counts_and_how_it_is_written_is_the_files() {
 }
 
 #[test]
+fn a_relative_pid_file_of_a_user_is_below_the_users_runtime_directory() {
+    let name = UnitName::new("a").expect("a name");
+    let path = "/a.service";
+    let file = files::file(path.into(), b"[Service]\nExecStart=/bin/a\nPIDFile=a.pid\n");
+    let names = [name.as_str().to_owned()].into();
+    let found = search::Found { name, names, fragment: Some(path.into()), drop_ins: Vec::new() };
+    let made = Made::of_files(found, Load::Loaded, vec![file]);
+    let unit = Unit::made(Made { scope: Scope::User, ..made });
+    assert_eq!(unit.value("PIDFile"), Some(&Value::Unresolved("%t/a.pid".to_owned())));
+}
+
+#[test]
 fn the_manager_knows_which_socket_starts_a_unit() {
     let texts = |words: &[&str]| Property::Texts(words.iter().map(ToString::to_string).collect());
     let unit = of_manager(&["ExecStart=/bin/a"], &[("TriggeredBy", texts(&["a.socket", "a.timer"]))]);

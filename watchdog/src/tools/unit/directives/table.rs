@@ -112,11 +112,14 @@ pub const TABLE: &[Row] = &[
     ),
     row(
         &["PIDFile"],
-        &[(
-            Translated,
-            "to none: systemd would follow the process in it, and hear us no more. The file is removed, as by systemd, in an \
-             `ExecStopPost=`",
-        )],
+        &[
+            (
+                Translated,
+                "to none: systemd would follow the process in it, and hear us no more. The file is removed, as by systemd, in an \
+                 `ExecStopPost=`",
+            ),
+            (Named, "with `RootDirectory=`: there it is not removed"),
+        ],
     ),
     row(
         &["ExecStopPost"],

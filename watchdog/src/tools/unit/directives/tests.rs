@@ -110,6 +110,10 @@ const CASES: &[Case] = &[
     ("PIDFile=a.pid", &["PIDFile=", "ExecStopPost=-+/bin/rm -f /run/a.pid"], "", &[]),
     ("PIDFile=/run/a b$%%c", &["PIDFile=", "ExecStopPost=-+/bin/rm -f \"/run/a b$$%%c\""], "", &[]),
     ("PIDFile=/run/%H.pid", &["PIDFile=", "ExecStopPost=-+/bin/rm -f /run/%H.pid"], "", &[]),
+    ("PIDFile=%H.pid", &["PIDFile=", "ExecStopPost=-+/bin/rm -f %t/%H.pid"], "", &[]),
+    ("PIDFile=a.pid\nRootDirectory=/srv/a", &["PIDFile=", "BindReadOnlyPaths=/usr/bin/sd-watchdog"], "", &["PIDFile"]),
+    ("PIDFile=a.pid\nRootDirectory=/srv/a\nRootDirectoryStartOnly=yes",
+     &["PIDFile=", "ExecStopPost=-+/bin/rm -f /run/a.pid", "BindReadOnlyPaths=/usr/bin/sd-watchdog"], "", &[]),
     // B3, B5
     ("ExecStartPost=/bin/touch /run/unsealed", &[], "", &["ExecStartPost"]),
     ("Type=notify\nExecStartPost=/bin/b", &[], "--child-ready require", &["ExecStartPost"]),

@@ -86,10 +86,19 @@ fn pid_file(facts: Facts<'_>) -> Result<Option<Setting>, UnitError> {
         }
         file => quote(file.text().unwrap_or_default().as_ref(), LITERAL)?,
     };
-    Ok(Some(Setting::new(
-        "With it systemd would follow the process in it, and hear sd-watchdog no more. The file is removed as before.",
-        ["PIDFile=".to_owned(), format!("ExecStopPost=-+/bin/rm -f {file}")],
-    )))
+    let mut why = "With it systemd would follow the process in it, and hear sd-watchdog no more.".to_owned();
+    let mut lines = vec!["PIDFile=".to_owned()];
+    if !is_out_of_reach(facts) {
+        why.push_str(" The file is removed as before.");
+        lines.push(format!("ExecStopPost=-+/bin/rm -f {file}"));
+    }
+    Ok(Some(Setting { why, lines }))
+}
+
+/// Whether commands run in another root directory (`apply_root_directory` in systemd's src/core/exec-invoke.c), with the prefix `+`
+/// too.
+pub fn is_out_of_reach(facts: Facts<'_>) -> bool {
+    reach::root_directory(facts).is_some() && !facts.is_yes("RootDirectoryStartOnly")
 }
 
 /// `exec_context_syslog_identifier` and its like in systemd: the name of what is executed.

@@ -64,6 +64,13 @@ pub fn add(list: &mut List<'_>, subject: &Subject<'_>) {
             "set it to what a core dump takes",
         );
     }
+    if facts.0.value("PIDFile").is_some() && translate::is_out_of_reach(facts) {
+        list.add(
+            "PIDFile",
+            "is taken out, and the file is no longer removed when the unit is down: with RootDirectory= no command gets there",
+            "if somebody reads it then, have the service remove it",
+        );
+    }
     main_pid(list, subject);
     capabilities(list, subject);
 }
