@@ -28,7 +28,7 @@ mod translate;
 mod undone;
 
 pub use self::decide::{Decision, Setting, Subject, decide};
-pub use self::difference::{Difference, difference};
+pub use self::difference::{Changed, Difference, difference, shown};
 pub use self::named::Named;
 pub use self::refused::NotWrappable;
 pub use self::undone::undone;

@@ -4,7 +4,7 @@ use std::fmt::{Display, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::directives::{Decision, Difference};
+use super::directives::{Changed, Decision, Difference, shown};
 use crate::unit::value::span;
 use crate::unit::{Scope, UnitName};
 use crate::words::span::Span;
@@ -133,18 +133,17 @@ pub fn difference(difference: &Difference, command: Option<&str>) -> String {
         Some(command) => format!("{command}, behind sd-watchdog"),
     };
     let mut text = String::from("\n# Before → after:\n");
-    for (name, before, after) in &difference.changed {
+    for Changed { section, name, before, after } in &difference.changed {
         let before = if before.is_empty() { "(not set)" } else { before };
         let after = match name.as_str() {
             "ExecStart" => &wrapped,
             _ if after.is_empty() => "(not set)",
             _ => after,
         };
-        comment(&mut text, "- ", format_args!("{name}={before} → {after}"));
+        comment(&mut text, "- ", format_args!("{}{before} → {after}", shown(section, name)));
     }
-    let kept: Vec<String> = difference.kept.iter().map(|name| format!("{name}=")).collect();
-    if !kept.is_empty() {
-        comment(&mut text, "", format_args!("Set by the unit, and kept: {}", kept.join(" ")));
+    if !difference.kept.is_empty() {
+        comment(&mut text, "", format_args!("Set by the unit, and kept: {}", difference.kept.join(" ")));
     }
     text
 }

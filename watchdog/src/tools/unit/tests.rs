@@ -240,7 +240,7 @@ fn what_is_printed_by_a_second_run_is_the_same_as_by_the_first() {
         "WatchdogSec=30",
     ] {
         let source = format!("[Service]\nExecStart=/bin/a 'b -- c'\n{more}\n");
-        let first = print(&[HTTP, "--drop-in=a"], Some(&source)).expect("printed");
+        let first = print_of_files(&[HTTP, "--drop-in=a"], &[("/a.service", &source)]).expect("printed");
         let files = [("/a.service", &source[..]), ("/a.service.d/zz-watchdog.conf", &first)];
         let second = print_of_files(&[HTTP, "--drop-in=a"], &files).expect("printed");
         assert_eq!(second, first, "{more}");
@@ -513,6 +513,27 @@ fn a_dry_run_says_what_is_before_and_after_and_what_is_kept() {
         directives(drop_in).into_iter().map(|line| line.replace(" --dry-run", "")).collect();
     assert_eq!(directives(&wet), dry);
     assert!(!wet.contains("Before →"), "{wet}");
+}
+
+#[test]
+fn a_dry_run_tells_none_from_not_set_and_says_which_lines_get_another_name() {
+    let changed = |more: &str| {
+        let source = format!("[Service]\nExecStart=/bin/a\n{more}\n");
+        let dry = print(&[HTTP, "--drop-in=a", "--dry-run"], Some(&source)).expect("printed");
+        dry.split_once("\n# Before → after:\n").expect("it is said").1.to_owned()
+    };
+    let families = changed("RestrictAddressFamilies=none");
+    assert!(
+        families.contains("# - RestrictAddressFamilies=none → AF_INET AF_INET6 AF_NETLINK AF_UNIX\n"),
+        "{families}"
+    );
+    let capabilities = changed("CapabilityBoundingSet=");
+    assert!(capabilities.contains("Set by the unit, and kept: CapabilityBoundingSet=\n"), "{capabilities}");
+    assert!(!changed("ExecStop=/usr/bin/a stop").contains("SyslogIdentifier"));
+    assert!(changed("ExecStartPre=/bin/b").contains("# - SyslogIdentifier=(not set) → a\n"));
+    // systemd passes over it there.
+    let misplaced = changed("[Unit]\nSyslogIdentifier=b\nRestart=always\n[Install]\nWantedBy=c");
+    assert!(misplaced.contains("kept: WantedBy= [Unit] Restart= [Unit] SyslogIdentifier=\n"), "{misplaced}");
 }
 
 #[test]

@@ -113,7 +113,7 @@ impl List<'_> {
             directive.is_set()
                 && !section.starts_with("X-")
                 && !name.starts_with("X-")
-                && table::find(name).is_none()
+                && table::find(section, name).is_none()
         });
         let unknown: Vec<(String, String)> =
             unknown.map(|(section, name, _)| (section.to_owned(), name.to_owned())).collect();
@@ -121,7 +121,7 @@ impl List<'_> {
             self.add_of(
                 &section,
                 &name,
-                "sd-watchdog knows no such directive, nor what becomes of it",
+                format!("sd-watchdog knows no such directive in [{section}], nor what becomes of it"),
                 "see to it yourself, if systemd knows it",
             );
         }

@@ -166,22 +166,29 @@ pub const TABLE: &[Row] = &[
                 "stay; with CAP_KILL, where root's service may change its user and has to get signals from `sd-watchdog` \
                  (`KillMode=mixed` or `process`, `notify-reload`, `kill $MAINPID`)",
             ),
-            (Named, "the same with a `User=`"),
+            (
+                Named,
+                "CAP_KILL where it is added: the service has it too; the same with a `User=`: add it yourself",
+            ),
         ],
     ),
     row(
         &["SyslogIdentifier"],
         &[(
             Translated,
-            "the unit's own stays; else the name of the program, which is systemd's default without us",
+            "the unit's own stays; else the name of the service's program, which is systemd's default without us; the lines of the \
+             unit's other commands are under it too",
         )],
     ),
     row(
         &["RestrictAddressFamilies"],
-        &[(
-            Translated,
-            "stays; what probes, systemd and the hang report need is added, or taken off a `~` list",
-        )],
+        &[
+            (
+                Translated,
+                "stays; what probes, systemd and the hang report need is added, or taken off a `~` list",
+            ),
+            (Named, "what is added: the service may use it too"),
+        ],
     ),
     row(
         &[
@@ -769,7 +776,18 @@ pub const TABLE: &[Row] = &[
     ),
 ];
 
-/// The row of a directive.
-pub fn find(name: &str) -> Option<&'static Row> {
-    TABLE.iter().find(|row| row.names.contains(&name))
+/// Those of `[Install]`, of the last row.
+const INSTALL: [&str; 6] = ["Alias", "WantedBy", "RequiredBy", "UpheldBy", "Also", "DefaultInstance"];
+/// Those of `[Unit]` that stand in other rows than the last.
+const UNIT: [&str; 3] = ["JobTimeoutSec", "JobRunningTimeoutSec", "OnFailureIsolate"];
+
+/// The row of a directive; in another section systemd passes over it.
+pub fn find(section: &str, name: &str) -> Option<&'static Row> {
+    let of_unit = TABLE.last().is_some_and(|row| row.names.contains(&name)) || UNIT.contains(&name);
+    let own = match (INSTALL.contains(&name), of_unit) {
+        (true, _) => "Install",
+        (false, true) => "Unit",
+        (false, false) => "Service",
+    };
+    TABLE.iter().find(|row| own == section && row.names.contains(&name))
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::decide::{Setting, Subject};
+use super::difference::names_as_before;
 use super::facts::Facts;
 use super::reach::{self, Reach};
 use super::signals;
@@ -104,12 +105,15 @@ pub fn is_out_of_reach(facts: Facts<'_>) -> bool {
 /// `exec_context_syslog_identifier` and its like in systemd: the name of what is executed.
 fn identifier(subject: &Subject<'_>, facts: Facts<'_>) -> Option<Setting> {
     let is_set = facts.0.value("SyslogIdentifier").is_some();
-    (!is_set).then(|| {
-        Setting::new(
-            "The service's lines are in the journal under its own name (journalctl -t), not under sd-watchdog.",
-            [format!("SyslogIdentifier={}", subject.identifier)],
-        )
-    })
+    let why =
+        "The service's lines are in the journal under its own name (journalctl -t), not under sd-watchdog.";
+    let others = if names_as_before(facts.0, Some(subject.identifier)) {
+        ""
+    } else {
+        " So are those of the unit's other commands."
+    };
+    let line = format!("SyslogIdentifier={}", subject.identifier);
+    (!is_set).then(|| Setting { why: format!("{why}{others}"), lines: vec![line] })
 }
 
 /// The program is bound to where it is.
@@ -139,11 +143,7 @@ fn there(subject: &Subject<'_>, facts: Facts<'_>) -> Result<Option<Setting>, Uni
 
 /// The first `~` says that it is a list of what is denied; what is named without one is taken off that.
 fn families(subject: &Subject<'_>, facts: Facts<'_>) -> Option<Setting> {
-    let families = facts.0.value("RestrictAddressFamilies")?.list();
-    let denies = families.first().is_some_and(|first| first == "~");
-    let needed = subject.families();
-    let has = |family: &&str| families.iter().any(|other| other == family);
-    let missing: Vec<&str> = needed.into_iter().filter(|family| has(family) == denies).collect();
+    let missing = missing_families(subject, facts);
     (!missing.is_empty()).then(|| {
         Setting::new(
             "For probes, for systemd, and for the kernel's list of sockets in the hang report; beside the unit's own.",
@@ -152,19 +152,33 @@ fn families(subject: &Subject<'_>, facts: Facts<'_>) -> Option<Setting> {
     })
 }
 
-/// kill(2): without CAP_KILL root signals only processes of root. What has the prefix `+` has all capabilities.
+/// What we need of them and the unit does not allow.
+pub fn missing_families(subject: &Subject<'_>, facts: Facts<'_>) -> Vec<&'static str> {
+    let Some(value) = facts.0.value("RestrictAddressFamilies") else { return Vec::new() };
+    let families = value.list();
+    let denies = families.first().is_some_and(|first| first == "~");
+    let mut missing = subject.families();
+    missing.retain(|family| families.iter().any(|other| other == family) == denies);
+    missing
+}
+
 fn capabilities(subject: &Subject<'_>, facts: Facts<'_>) -> Option<Setting> {
-    let set = facts.0.value("CapabilityBoundingSet")?.list();
-    let has = |name: &str| set.iter().any(|other| other == name);
-    let flags = subject.flags();
-    let may_change_user =
-        facts.is_of_root(flags) && !flags.is_privileged && has("CAP_SETUID") && !has("CAP_KILL");
-    (may_change_user && signals::have_to_be_passed_on(facts)).then(|| {
+    needs_kill(subject, facts).then(|| {
         Setting::new(
             "The service may change its user, and sd-watchdog has to pass signals on to it; beside the unit's own.",
             ["CapabilityBoundingSet=CAP_KILL".to_owned()],
         )
     })
+}
+
+/// kill(2): without CAP_KILL root signals only processes of root. What has the prefix `+` has all capabilities.
+pub fn needs_kill(subject: &Subject<'_>, facts: Facts<'_>) -> bool {
+    let Some(set) = facts.0.value("CapabilityBoundingSet").map(Value::list) else { return false };
+    let has = |name: &str| set.iter().any(|other| other == name);
+    let flags = subject.flags();
+    let may_change_user =
+        facts.is_of_root(flags) && !flags.is_privileged && has("CAP_SETUID") && !has("CAP_KILL");
+    may_change_user && signals::have_to_be_passed_on(facts)
 }
 
 /// Nothing in it means anything.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::difference::Changed;
 use super::named::shortened;
 use super::{Named, difference};
 use crate::unit::Unit;
@@ -15,10 +16,10 @@ pub fn undone(unit: &Unit, file: &Path, text: &str) -> Vec<Named> {
     let (there, last) = (unit.with(file, text), unit.with(Path::new(LAST), text));
     let Some(ours) = there.files.iter().position(|other| other.path == file) else { return Vec::new() };
     let changed = difference(&last, &there).changed.into_iter();
-    let undone = changed.filter_map(|(name, wanted, value)| {
-        let by = there.get("Service", &name).set_by.last();
+    let undone = changed.filter_map(|Changed { section, name, before: wanted, after: value }| {
+        let by = there.get(&section, &name).set_by.last();
         // What follows from what is undone is no matter of its own.
-        let is_ours = || last.get("Service", &name).set_by.iter().any(|by| by.file + 1 == last.files.len());
+        let is_ours = || last.get(&section, &name).set_by.iter().any(|by| by.file + 1 == last.files.len());
         if by.map_or_else(|| !is_ours(), |by| by.file <= ours) {
             return None;
         }

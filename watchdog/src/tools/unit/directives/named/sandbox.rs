@@ -2,6 +2,7 @@
 
 use super::List;
 use crate::tools::unit::directives::decide::Subject;
+use crate::tools::unit::directives::translate;
 use crate::unit::Value;
 use crate::unit::value::flag;
 
@@ -18,6 +19,7 @@ const HIDING: [&str; 12] =
     ["emerg", "alert", "crit", "err", "warning", "notice", "0", "1", "2", "3", "4", "5"];
 
 pub fn add(list: &mut List<'_>, subject: &Subject<'_>) {
+    wider(list, subject);
     system_calls(list);
     if subject.probes_internet() {
         network(list);
@@ -59,6 +61,19 @@ pub fn add(list: &mut List<'_>, subject: &Subject<'_>) {
     }
     terminal(list);
     limits(list);
+}
+
+/// What the service may do besides, since `sd-watchdog` has to.
+fn wider(list: &mut List<'_>, subject: &Subject<'_>) {
+    const REMEDY: &str = "if it must not, use: sd-watchdog guard UNIT";
+    let families = translate::missing_families(subject, list.facts);
+    if !families.is_empty() {
+        let more = format!("the service may use {} too, which sd-watchdog needs", families.join(" "));
+        list.add("RestrictAddressFamilies", more, REMEDY);
+    }
+    if translate::needs_kill(subject, list.facts) {
+        list.add("CapabilityBoundingSet", "the service has CAP_KILL too, which sd-watchdog needs", REMEDY);
+    }
 }
 
 fn system_calls(list: &mut List<'_>) {
