@@ -8,10 +8,16 @@ use clap::Args;
 
 use super::{HangArgs, OutsideArgs, ProbeArgs, TimingArgs, WrapperArgs};
 
+const DRY_RUN: &str = "A unit that only says what would be done; a drop-in says what is before and after";
+const DRY_RUN_LONG: &str = "The unit only says what would be done on a hang, and goes on pinging whatever the probes find; READY=1 \
+                            is still said after the first healthy probe only. A drop-in says, directive by directive, what is \
+                            before and after, and what is kept";
+
 /// `sd-watchdog unit`
 #[derive(Debug, Clone, Args)]
 #[command(
     override_usage = "sd-watchdog unit [--drop-in UNIT] PROBE... [OPTIONS] [-- COMMAND]",
+    mut_arg("dry_run", |arg| arg.help(DRY_RUN).long_help(DRY_RUN_LONG)),
     after_long_help = super::texts::UNIT.long_help()
 )]
 #[expect(missing_docs, reason = "the types say it, and their documentation is that of the options")]

@@ -242,7 +242,15 @@ impl Plan<'_> {
         watchdog: Duration,
         bound: Option<Duration>,
     ) -> template::Service<'s> {
-        template::Service { exec_start, watchdog, pings: false, bound, secret: self.secret(), command: None }
+        template::Service {
+            exec_start,
+            watchdog,
+            pings: false,
+            bound,
+            secret: self.secret(),
+            is_dry: self.args.hang.dry_run,
+            command: None,
+        }
     }
 
     /// The first header that should not stand in a unit, which everybody can read.

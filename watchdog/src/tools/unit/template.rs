@@ -29,6 +29,8 @@ pub struct Service<'a> {
     pub bound: Option<Duration>,
     /// A header on the command line that is a secret, by its name.
     pub secret: Option<&'a str>,
+    /// Nothing is restarted for a hang.
+    pub is_dry: bool,
     /// COMMAND as it stands in the unit, where it was given in place of the unit's own.
     pub command: Option<&'a str>,
 }
@@ -53,7 +55,9 @@ impl Service<'_> {
                  # with LoadCredential=headers:PATH and, in place of --header, --header-file %d/headers.\n"
             )
         });
+        let also = if self.is_dry { "a hang is only said (--dry-run)" } else { "this also if it hangs" };
         template
+            .replace("@ALSO@", also)
             .replace("ExecStart=@EXEC_START@", &format!("{secret}ExecStart=@EXEC_START@"))
             .replace("WatchdogSec=@WATCHDOG_SEC@", &format!("{pings}WatchdogSec=@WATCHDOG_SEC@"))
             .replace("@VERSION@", env!("CARGO_PKG_VERSION"))
@@ -114,7 +118,11 @@ pub fn drop_in(
     }
     let text = DROP_IN.replace("@DIRECTORY@", directory).replace("@SYSTEMCTL@", systemctl);
     let text = text.replace("@FILE@", FILE).replace("@OLDER@", &others);
-    let text = text.replace("@RUNNING@", &running).replace("@UNIT@", unit.as_str());
+    let does = match service.is_dry {
+        true => "Says in the log if @UNIT@ hangs, and no more (--dry-run)",
+        false => "Makes systemd restart @UNIT@ if it hangs",
+    };
+    let text = text.replace("@DOES@", does).replace("@RUNNING@", &running).replace("@UNIT@", unit.as_str());
     let whose = match service.command {
         None => "The service's own command, behind sd-watchdog. The empty line takes the old one away.",
         Some(_) => "COMMAND, as it was given, behind sd-watchdog. The empty line takes the unit's own away.",

@@ -509,6 +509,16 @@ fn a_dry_run_says_what_is_before_and_after_and_what_is_kept() {
          # Set by the unit, and kept: TimeoutAbortSec= After=\n"
     );
     let wet = print(&[HTTP, "--drop-in=a"], Some(source)).expect("printed");
+    assert!(
+        wet.starts_with("# Makes systemd restart a.service if it hangs. Printed by sd-watchdog "),
+        "{wet}"
+    );
+    assert!(
+        drop_in.starts_with("# Says in the log if a.service hangs, and no more (--dry-run). Printed by "),
+        "{dry}"
+    );
+    let whole = print(&[HTTP, "--dry-run", "--", "/bin/a"], None).expect("printed");
+    assert!(whole.contains("systemd restarts what crashes; a hang is only said (--dry-run).\n"), "{whole}");
     let dry: Vec<String> =
         directives(drop_in).into_iter().map(|line| line.replace(" --dry-run", "")).collect();
     assert_eq!(directives(&wet), dry);
