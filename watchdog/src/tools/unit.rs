@@ -106,6 +106,8 @@ pub struct Plan<'a> {
     pub args: &'a UnitArgs,
     /// The same behind each `--next`.
     pub next: &'a [Next],
+    /// SELinux is in use where the unit runs.
+    pub has_selinux: bool,
 }
 
 /// Prints what `args` ask for. The options are taken from this process's command line, as they were typed.
@@ -125,6 +127,7 @@ pub fn run(args: &UnitArgs, line: &Line) -> Result<ExitCode, Error> {
         is_watchdog_given,
         args,
         next: &line.next,
+        has_selinux: has_selinux(args.root.as_deref()),
     };
     let text = plan.text(|| read(args.drop_in.as_deref().unwrap_or_default(), args))?;
     print(&text)?;
@@ -181,6 +184,7 @@ impl Plan<'_> {
             program: self.program,
             options: &typed,
             wrapper: &self.args.wrapper,
+            has_selinux: self.has_selinux,
         };
         let mut decision = decide(&subject)?;
         let mut options = paths::absolute(self.options, self.directory);
@@ -324,6 +328,17 @@ fn warn(name: &UnitName, decision: &Decision) {
 
 fn scope(args: &UnitArgs) -> Scope {
     if args.user { Scope::User } else { Scope::System }
+}
+
+/// Of another system's tree it is what that would do: selinux_config(5).
+fn has_selinux(root: Option<&Path>) -> bool {
+    match root.filter(|root| *root != Path::new("/")) {
+        None => Path::new("/sys/fs/selinux/enforce").exists(),
+        Some(root) => std::fs::read_to_string(root.join("etc/selinux/config")).is_ok_and(|text| {
+            let modes = text.lines().filter_map(|line| line.trim().strip_prefix("SELINUX="));
+            modes.last().is_some_and(|mode| mode.trim() != "disabled")
+        }),
+    }
 }
 
 /// UNIT: from a file, from a tree, or from the systemd that runs here.

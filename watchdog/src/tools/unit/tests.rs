@@ -43,6 +43,7 @@ fn print_of_files(arguments: &[&str], files: &[(&str, &str)]) -> Result<String, 
         is_watchdog_given,
         args,
         next,
+        has_selinux: false,
     };
     plan.text(read).map_err(|error| error.to_string())
 }
@@ -381,6 +382,7 @@ fn systemd_finds_nothing_to_complain_about() {
         args: &args,
         next_options: &[],
         next: &[],
+        has_selinux: false,
     };
     let whole = plan.text(|| panic!("there is nothing to read")).expect("printed");
     fs(directory.path().join("whole.service"), &whole);
@@ -438,6 +440,19 @@ fn a_template_and_a_unit_of_the_users_manager_are_told_where_their_drop_in_belon
 }
 
 #[test]
+fn whether_a_tree_has_selinux_its_own_configuration_says() {
+    let tree = tempfile::tempdir().expect("a directory");
+    assert!(!has_selinux(Some(tree.path())));
+    std::fs::create_dir_all(tree.path().join("etc/selinux")).expect("a directory");
+    for (text, expected) in
+        [("# SELINUX=enforcing\nSELINUX=disabled\n", false), ("SELINUX=permissive\nSELINUXTYPE=mls\n", true)]
+    {
+        fs(tree.path().join("etc/selinux/config"), text);
+        assert_eq!(has_selinux(Some(tree.path())), expected, "{text}");
+    }
+}
+
+#[test]
 fn a_directory_of_the_units_own_is_left_to_systemd() {
     let given = [HTTP, "--header-file", "%d/headers", "--drop-in=a"];
     let directives = directives(&print(&given, Some("[Service]\nExecStart=/bin/a")).expect("printed"));
@@ -461,6 +476,7 @@ fn a_program_with_a_blank_in_its_path_is_one_path() {
         args: &args,
         next_options: &[],
         next: &[],
+        has_selinux: false,
     };
     let name = UnitName::new("a").expect("a name");
     let source = b"[Service]\nExecStart=/bin/a\nRootDirectory=/srv/a\n";

@@ -30,6 +30,8 @@ pub struct Subject<'a> {
     pub options: &'a [OsString],
     /// Those about what stands between.
     pub wrapper: &'a WrapperArgs,
+    /// SELinux is in use where the unit runs.
+    pub has_selinux: bool,
 }
 
 /// What the drop-in sets, and what is to be said.

@@ -253,8 +253,8 @@ pub const TABLE: &[Row] = &[
         &["AppArmorProfile", "SELinuxContext"],
         &[(
             Named,
-            "they are `sd-watchdog`'s, and how the service changes from there is the policy's. SELinux's own transitions, by \
-             the file that systemd executes, go by ours",
+            "they are `sd-watchdog`'s, and how the service changes from there is the policy's. Where SELinux is in use and nothing is set, \
+             the domain follows from the type of our file",
         )],
     ),
     row(

@@ -48,6 +48,7 @@ fn decided_of(
         program: Path::new(program),
         options: &options,
         wrapper: &wrapper,
+        has_selinux: false,
     })
 }
 
@@ -402,11 +403,40 @@ fn the_guard_that_is_named_is_this_units() {
             program: Path::new(PROGRAM),
             options: &[],
             wrapper: &wrapper,
+            has_selinux: false,
         };
         let refused = decide(&subject(None)).expect_err("it is refused").to_string();
         assert!(refused.ends_with(&format!("; use: sd-watchdog {expected}")), "{refused}");
         let named = decide(&subject(Some(&["/bin/a".into()]))).expect("it is named").named[0].to_string();
         assert!(named.ends_with(&format!("; use instead: sd-watchdog {expected}")), "{named}");
+    }
+}
+
+#[test]
+fn where_selinux_is_in_use_the_domain_is_named_whether_it_is_set_or_not() {
+    for (service, expected) in [
+        ("", "SELinuxContext= (not set, where SELinux is in use): the domain follows "),
+        ("SELinuxContext=a", "SELinuxContext=a (/a.service:3): is sd-watchdog's now;"),
+    ] {
+        let unit = unit(&format!("ExecStart=/bin/a\n{service}"));
+        let wrapper = WrapperArgs::default();
+        let subject = |has_selinux| Subject {
+            unit: Some(&unit),
+            command: None,
+            identifier: "a",
+            program: Path::new(PROGRAM),
+            options: &[],
+            wrapper: &wrapper,
+            has_selinux,
+        };
+        let named = |has_selinux| decide(&subject(has_selinux)).expect("it can be wrapped").named;
+        let of_selinux: Vec<String> = named(true)
+            .iter()
+            .map(ToString::to_string)
+            .filter(|named| named.starts_with("SELinux"))
+            .collect();
+        assert!(matches!(&of_selinux[..], [one] if one.starts_with(expected)), "{of_selinux:?}");
+        assert_eq!(named(false).len() + usize::from(service.is_empty()), named(true).len());
     }
 }
 

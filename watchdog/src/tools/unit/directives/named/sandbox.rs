@@ -1,10 +1,11 @@
 //! What is held against `sd-watchdog` as well, which does other things than the service.
 
-use super::List;
+use super::{List, Named};
 use crate::tools::unit::directives::decide::Subject;
 use crate::tools::unit::directives::translate;
-use crate::unit::Value;
+use crate::tools::unit::directives::{GUARD, guard};
 use crate::unit::value::flag;
+use crate::unit::{Scope, Value};
 
 /// What `sd-watchdog` needs at least.
 const TASKS: u64 = 16;
@@ -41,9 +42,12 @@ pub fn add(list: &mut List<'_>, subject: &Subject<'_>) {
             list.add(
                 name,
                 "is sd-watchdog's now; what the service's is, the policy says: what it makes of a program that this one starts",
-                "have the policy let sd-watchdog start the service, or use: sd-watchdog guard UNIT",
+                POLICY,
             );
         }
+    }
+    if subject.has_selinux && list.facts.0.scope == Scope::System && !list.facts.is_wrapped() {
+        selinux(list);
     }
     if list.facts.written("Service", "RestrictFileSystems").is_some() {
         list.add(
@@ -61,6 +65,23 @@ pub fn add(list: &mut List<'_>, subject: &Subject<'_>) {
     }
     terminal(list);
     limits(list);
+}
+
+const POLICY: &str = "have the policy let sd-watchdog start the service, or use: sd-watchdog guard UNIT";
+
+/// Where no context is set, it follows from the file that systemd executes by the policy's `type_transition`.
+fn selinux(list: &mut List<'_>) {
+    if list.facts.written("Service", "SELinuxContext").is_none() {
+        list.named.push(Named {
+            directive: "SELinuxContext".to_owned(),
+            value: None,
+            place: Some("not set, where SELinux is in use".to_owned()),
+            consequence: "the domain follows from the type of the file that systemd executes, which is sd-watchdog's now; the \
+                          service may run in another than before"
+                .to_owned(),
+            remedy: POLICY.replace(GUARD, &guard(list.facts.0)),
+        });
+    }
 }
 
 /// What the service may do besides, since `sd-watchdog` has to.
