@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::decide::Subject;
 use super::facts::Facts;
+use crate::unit::words::{Escapes, Rules, first};
 
 /// How far it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,19 +45,20 @@ pub fn of(facts: Facts<'_>, subject: &Subject<'_>) -> Reach {
     if under(&["/tmp", "/var/tmp"]) && (is_private || facts.is_yes("DynamicUser")) {
         return Reach::Away("PrivateTmp");
     }
-    // `TemporaryFileSystem=/var:ro`, `BindPaths=/srv/a:/usr/bin`: quotes and blanks in them are not looked at.
-    let words = |name| facts.list(name).iter().flat_map(|line| line.split_whitespace());
-    if words("TemporaryFileSystem").any(|word| program.starts_with(word.split(':').next().unwrap_or(word))) {
+    let covers = |path: &str| program.starts_with(path);
+    // `TemporaryFileSystem=/var:ro`
+    if words(facts, "TemporaryFileSystem").any(|word| covers(word.split(':').next().unwrap_or_default())) {
         return Reach::Away("TemporaryFileSystem");
     }
-    for name in ["BindPaths", "BindReadOnlyPaths"] {
-        let covers = |word: &str| {
-            let mut parts = word.trim_start_matches('-').split(':');
+    // `BindPaths=/srv/a:/usr/bin`, `MountImages=/srv/a.raw:/usr:root:ro`
+    for name in ["BindPaths", "BindReadOnlyPaths", "MountImages"] {
+        let is_covered = |word: String| {
+            let mut parts = word.trim_start_matches(['-', '+']).split(':');
             let source = parts.next().unwrap_or_default();
             let destination = parts.next().filter(|part| !part.is_empty()).unwrap_or(source);
-            source != destination && program.starts_with(destination)
+            source != destination && covers(destination)
         };
-        if words(name).any(covers) {
+        if words(facts, name).any(is_covered) {
             return Reach::Away(name);
         }
     }
@@ -84,6 +86,16 @@ pub fn root(facts: Facts<'_>) -> Option<&str> {
 /// Another one than the system's.
 pub fn root_directory(facts: Facts<'_>) -> Option<&str> {
     facts.text_or_written("RootDirectory").filter(|root| *root != "/")
+}
+
+/// The words of lines that are known as lines alone, unquoted.
+fn words(facts: Facts<'_>, name: &str) -> impl Iterator<Item = String> {
+    let lines = facts.list(name).iter();
+    lines.flat_map(|line| {
+        let mut rest = line.as_str();
+        let next = move || first(&mut rest, Rules { quotes: true, escapes: Escapes::Literal }).ok().flatten();
+        std::iter::from_fn(next).map(|found| String::from_utf8_lossy(&found.bytes).into_owned())
+    })
 }
 
 /// Paths of a list that may have `-` and `+` in front.

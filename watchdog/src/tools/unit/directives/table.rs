@@ -197,6 +197,7 @@ pub const TABLE: &[Row] = &[
             "TemporaryFileSystem",
             "BindPaths",
             "BindReadOnlyPaths",
+            "MountImages",
             "PrivateTmp",
         ],
         &[
@@ -224,7 +225,7 @@ pub const TABLE: &[Row] = &[
         &[(
             Named,
             "stay; with `Type=simple`, `exec` or `idle` they now limit the time to the first healthy probe \
-             (`--start-timeout` extends `TimeoutStartSec=`)",
+             (`--start-timeout` extends `TimeoutStartSec=`). The default is infinity with `Type=oneshot`, and then no more",
         )],
     ),
     row(
@@ -271,6 +272,10 @@ pub const TABLE: &[Row] = &[
     row(
         &["SocketBindDeny", "PrivateNetwork", "NetworkNamespacePath"],
         &[(Named, "stay, and hold for `--metrics`: nobody may get there")],
+    ),
+    row(
+        &["MountAPIVFS"],
+        &[(Named, "`no` with `RootDirectory=` or `RootImage=`: `sd-watchdog` needs `/proc` in there")],
     ),
     row(&["RestrictFileSystems"], &[(Named, "stays; `sd-watchdog` reads `/proc` and the control group")]),
     row(&["PrivatePIDs"], &[(Named, "stays; `sd-watchdog` is process 1 in it, not the service")]),
@@ -459,11 +464,9 @@ pub const TABLE: &[Row] = &[
                 "MountImagePolicy",
                 "ExtensionImagePolicy",
                 "RootMStack",
-                "MountAPIVFS",
                 "BindLogSockets",
                 "ProtectProc",
                 "ProcSubset",
-                "MountImages",
                 "ExtensionImages",
                 "ExtensionDirectories",
                 "ProtectSystem",
@@ -577,6 +580,9 @@ pub const TABLE: &[Row] = &[
                 "MemoryMin",
                 "MemoryLow",
                 "StartupMemoryLow",
+                "DefaultMemoryMin",
+                "DefaultMemoryLow",
+                "DefaultStartupMemoryLow",
                 "StartupMemoryHigh",
                 "StartupMemoryMax",
                 "MemorySwapMax",
@@ -638,6 +644,8 @@ pub const TABLE: &[Row] = &[
                 "BlockIODeviceWeight",
                 "BlockIOReadBandwidth",
                 "BlockIOWriteBandwidth",
+                "NetClass",
+                "Capabilities",
                 "LogRateLimitInterval",
                 "OnFailureIsolate",
             ],

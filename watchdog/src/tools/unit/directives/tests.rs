@@ -193,6 +193,13 @@ const CASES: &[Case] = &[
     ("TemporaryFileSystem=/var:ro", &[], "", &[]),
     ("BindPaths=/srv/bin:/usr/bin", &["BindReadOnlyPaths=/usr/bin/sd-watchdog"], "", &[]),
     ("BindPaths=/usr/bin", &[], "", &[]),
+    ("BindPaths=\"/srv/a b:/usr/bin\" /c", &["BindReadOnlyPaths=/usr/bin/sd-watchdog"], "", &[]),
+    ("BindReadOnlyPaths=-+/srv/bin:/usr:norbind", &["BindReadOnlyPaths=/usr/bin/sd-watchdog"], "", &[]),
+    ("MountImages=/srv/a.raw:/usr:root:ro", &["BindReadOnlyPaths=/usr/bin/sd-watchdog"], "", &[]),
+    ("MountImages=/srv/a.raw:/srv/b", &[], "", &[]),
+    ("MountAPIVFS=no", &[], "", &[]),
+    ("MountAPIVFS=no\nRootDirectory=/srv/a", &["BindReadOnlyPaths=/usr/bin/sd-watchdog"], "", &["MountAPIVFS"]),
+    ("DefaultMemoryLow=1M\nDefaultMemoryMin=1M\nDefaultStartupMemoryLow=1M\nNetClass=1", &[], "", &[]),
     ("NoExecPaths=/\nExecPaths=/usr/bin/a /usr/lib", &["ExecPaths=/usr/bin/sd-watchdog"], "", &[]),
     ("NoExecPaths=/\nExecPaths=/usr", &[], "", &[]),
     ("InaccessiblePaths=/srv -/home", &[], "", &[]),
@@ -361,7 +368,8 @@ fn what_cannot_be_wrapped_is_refused_with_the_reason() {
 fn with_command_given_what_is_about_execstart_and_type_is_no_reason_and_the_rest_is_named() {
     for (service, expected) in [
         ("Type=forking\nPIDFile=/run/a.pid", &[][..]),
-        ("Type=oneshot", &[]),
+        ("Type=oneshot", &["TimeoutStartSec"]),
+        ("Type=oneshot\nTimeoutStartSec=infinity", &[]),
         ("ExecStart=/bin/b", &[]),
         ("BusName=a.b", &["Type"]),
         ("Delegate=yes", &["Delegate"]),

@@ -17,8 +17,8 @@ pub fn add(list: &mut List<'_>, subject: &Subject<'_>) {
     match facts.text("Restart") {
         Some("on-success") => list.add(
             "Restart",
-            "becomes always: after a hang it has to be started again, and no other setting covers both; so it is after a \
-             failure too",
+            "becomes always: after a hang it has to be started again, and no other value covers both; so it is after a failure \
+             too",
             "if it must not be, name the failure in RestartPreventExitStatus=",
         ),
         Some("on-abort") => list.add(

@@ -2,8 +2,8 @@
 
 use super::{List, Named};
 use crate::tools::unit::directives::decide::Subject;
-use crate::tools::unit::directives::translate;
 use crate::tools::unit::directives::{GUARD, guard};
+use crate::tools::unit::directives::{reach, translate};
 use crate::unit::value::flag;
 use crate::unit::{Scope, Value};
 
@@ -54,6 +54,15 @@ pub fn add(list: &mut List<'_>, subject: &Subject<'_>) {
             "RestrictFileSystems",
             "holds for sd-watchdog too, which reads proc and cgroup2",
             "let these through",
+        );
+    }
+    if list.facts.0.value("MountAPIVFS").and_then(Value::flag) == Some(false)
+        && reach::root(list.facts).is_some()
+    {
+        list.add(
+            "MountAPIVFS",
+            "leaves /proc out of the unit's root directory, in which sd-watchdog sees what the service does",
+            "leave it at yes, or have /proc bound there",
         );
     }
     if list.facts.is_yes("PrivatePIDs") {

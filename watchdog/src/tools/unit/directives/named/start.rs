@@ -134,6 +134,14 @@ fn limits(list: &mut List<'_>, subject: &Subject<'_>) {
             "if the service may need longer until it answers, raise it, or give --start-timeout",
         );
     }
+    // `service_add_extras` in systemd's src/core/service.c.
+    if facts.kind() == "oneshot" && !facts.is_set("Service", "TimeoutStartSec") {
+        list.add(
+            "TimeoutStartSec",
+            "is that of Type=oneshot; now it is DefaultTimeoutStartSec=, 90 s if nobody says it, to the first healthy probe",
+            "set it, if the service may need longer until it answers",
+        );
+    }
     for name in ["JobTimeoutSec", "JobRunningTimeoutSec"] {
         if facts.is_set("Unit", name) {
             list.add_of(
