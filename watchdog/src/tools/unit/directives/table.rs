@@ -247,7 +247,8 @@ pub const TABLE: &[Row] = &[
         &["SystemCallFilter"],
         &[(
             Named,
-            "an allow list without `@system-service`, or less than that: `sd-watchdog` may be ended by it",
+            "an allow list without `@system-service`, or a group or call denied that `sd-watchdog` needs, like `~@ipc` or `~kill`: it may \
+             be ended for it",
         )],
     ),
     row(

@@ -106,19 +106,63 @@ fn wider(list: &mut List<'_>, subject: &Subject<'_>) {
     }
 }
 
+/// What a program calls that starts another one and asks it over the network. `prlimit64` is in @default.
+const NEEDED_GROUPS: [&str; 9] = [
+    "@system-service",
+    "@default",
+    "@basic-io",
+    "@file-system",
+    "@io-event",
+    "@ipc",
+    "@network-io",
+    "@process",
+    "@signal",
+];
+/// The same one by one, as strace(1) shows it of `sd-watchdog` in front of a service, and what is older or newer than that.
+const NEEDED_CALLS: [&str; 40] = [
+    "bind",
+    "clone",
+    "clone3",
+    "close_range",
+    "connect",
+    "epoll_create1",
+    "epoll_ctl",
+    "epoll_pwait",
+    "epoll_wait",
+    "eventfd2",
+    "execve",
+    "futex",
+    "getdents64",
+    "getpeername",
+    "getrandom",
+    "getsockopt",
+    "kill",
+    "newfstatat",
+    "openat",
+    "pidfd_open",
+    "pidfd_send_signal",
+    "pipe2",
+    "poll",
+    "ppoll",
+    "prctl",
+    "pread64",
+    "prlimit64",
+    "readlink",
+    "recvfrom",
+    "recvmsg",
+    "sendmsg",
+    "sendto",
+    "setsid",
+    "setsockopt",
+    "signalfd4",
+    "socket",
+    "socketpair",
+    "statx",
+    "timerfd_create",
+    "waitid",
+];
+
 fn system_calls(list: &mut List<'_>) {
-    // What a program calls that starts another one and asks it over the network. `prlimit64` is in @default.
-    const NEEDED: [&str; 9] = [
-        "@system-service",
-        "@default",
-        "@basic-io",
-        "@file-system",
-        "@io-event",
-        "@ipc",
-        "@network-io",
-        "@process",
-        "@signal",
-    ];
     let lines = list.facts.list("SystemCallFilter");
     // systemd.exec(5): the first says whether it is a list of what is allowed.
     let allows = lines.first().is_some_and(|line| !line.starts_with('~'));
@@ -127,7 +171,8 @@ fn system_calls(list: &mut List<'_>) {
         let words = lines.flat_map(|line| line.trim_start_matches('~').split_whitespace());
         words.map(|word| word.split(':').next().unwrap_or(word))
     };
-    let denied: Vec<&str> = words(true).filter(|word| NEEDED.contains(word)).collect();
+    let denied: Vec<&str> =
+        words(true).filter(|word| NEEDED_GROUPS.contains(word) || NEEDED_CALLS.contains(word)).collect();
     if allows && !words(false).any(|word| word == "@system-service") {
         list.add(
             "SystemCallFilter",
