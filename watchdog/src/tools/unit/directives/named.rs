@@ -8,6 +8,7 @@ use super::decide::Subject;
 use super::facts::Facts;
 use super::{GUARD, guard, refused, signals, table};
 
+mod addresses;
 mod hang;
 mod sandbox;
 mod start;

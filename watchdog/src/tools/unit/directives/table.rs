@@ -268,7 +268,11 @@ pub const TABLE: &[Row] = &[
             "IPEgressFilterPath",
             "BPFProgram",
         ],
-        &[(Named, "stay, and hold for the probes, which come from within the unit: let them through")],
+        &[(
+            Named,
+            "stay, and hold for the probes, which come from within the unit. `IPAddressDeny=` is held against `IPAddressAllow=` and \
+             where they go",
+        )],
     ),
     row(
         &["SocketBindDeny", "PrivateNetwork", "NetworkNamespacePath"],

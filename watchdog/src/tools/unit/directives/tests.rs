@@ -54,7 +54,8 @@ fn decided_of(
 
 fn decided(service: &str) -> Decision {
     let service = format!("ExecStart=/bin/a\n{service}");
-    decided_of(&service, PROGRAM, &["--http"], None).unwrap_or_else(|error| panic!("{service}: {error}"))
+    decided_of(&service, PROGRAM, &["--http", "http://127.0.0.1:8080/"], None)
+        .unwrap_or_else(|error| panic!("{service}: {error}"))
 }
 
 /// The lines that it sets, except for those that every plain unit gets.
@@ -482,6 +483,25 @@ fn what_was_typed_is_not_said_again() {
     assert!(required.named.iter().any(is_said), "{required:?}");
     assert_eq!(options(&typed("ExecReload=kill -USR1 $MAINPID", &["--reload-signal", "none"])), "");
     assert!(typed("TimeoutStartSec=5", &["--start-timeout", "1min"]).named.is_empty());
+    // Where they go is what counts.
+    for (service, options, is_named) in [
+        ("IPAddressDeny=any\nIPAddressAllow=localhost", &["--http", "http://localhost/"][..], false),
+        (
+            "IPAddressDeny=any\nIPAddressAllow=localhost",
+            &["--http", "http://localhost/", "--tcp", "10.0.0.5:1"],
+            true,
+        ),
+        ("IPAddressDeny=any\nIPAddressAllow=127.0.0.1", &["--tcp", "localhost:1"], false),
+        ("IPAddressDeny=10.0.0.0/8", &["--tcp", "[::1]:1"], false),
+        ("IPAddressDeny=10.0.0.0/8", &["--grpc", "10.1.1.1:1/a"], true),
+        ("IPAddressDeny=any\nIPAddressAllow=localhost", &["--http", "http://a.example/"], true),
+        ("IPAddressDeny=any\nIPAddressAllow=any", &["--http", "http://a.example/"], false),
+        ("IPAddressAllow=localhost", &["--http", "http://a.example/"], false),
+        ("IPAddressDeny=any\nIPAddressDeny=", &["--http", "http://a.example/"], false),
+    ] {
+        let named = names(&typed(service, options)) == ["IPAddressDeny"];
+        assert_eq!(named, is_named, "{service} {options:?}");
+    }
     // Without a probe over IP nothing of it is held up.
     assert_eq!(names(&typed("IPAddressDeny=any", &["--unix"])), [""; 0]);
     assert_eq!(names(&typed("PrivateNetwork=yes", &["--http", "--metrics"])), ["PrivateNetwork"]);

@@ -1,6 +1,6 @@
 //! What is held against `sd-watchdog` as well, which does other things than the service.
 
-use super::{List, Named};
+use super::{List, Named, addresses};
 use crate::tools::unit::directives::decide::Subject;
 use crate::tools::unit::directives::{GUARD, guard};
 use crate::tools::unit::directives::{reach, translate};
@@ -11,10 +11,6 @@ use crate::unit::{Scope, Value};
 const TASKS: u64 = 16;
 const MEMORY: u64 = 32 << 20;
 
-/// What lets probes of this host through.
-const LET_THROUGH: [&str; 8] =
-    ["localhost", "any", "127.0.0.0/8", "127.0.0.1", "127.0.0.1/32", "::1", "::1/128", "0.0.0.0/0"];
-
 /// syslog(3): levels that leave out what is told, as turns for the better.
 const HIDING: [&str; 12] =
     ["emerg", "alert", "crit", "err", "warning", "notice", "0", "1", "2", "3", "4", "5"];
@@ -23,7 +19,7 @@ pub fn add(list: &mut List<'_>, subject: &Subject<'_>) {
     wider(list, subject);
     system_calls(list);
     if subject.probes_internet() {
-        network(list);
+        network(list, subject);
     }
     if subject.is_typed("--metrics") {
         for name in ["SocketBindDeny", "PrivateNetwork", "NetworkNamespacePath"] {
@@ -189,21 +185,28 @@ fn system_calls(list: &mut List<'_>) {
 }
 
 /// Probes come from within the unit.
-fn network(list: &mut List<'_>) {
+fn network(list: &mut List<'_>, subject: &Subject<'_>) {
+    let hosts = addresses::held(subject, list.facts);
+    if !hosts.is_empty() {
+        list.add(
+            "IPAddressDeny",
+            format!(
+                "holds for the probes, which come from within the unit: it may not let them through to {}; such a one does not \
+                 count, and READY never comes",
+                hosts.join(" and ")
+            ),
+            "allow that with IPAddressAllow=",
+        );
+    }
     let words = |name: &str| -> Vec<String> {
         let lines = list.facts.list(name).iter();
         lines.flat_map(|line| line.split_whitespace()).map(ToOwned::to_owned).collect()
     };
-    let allowed = words("IPAddressAllow");
     let interfaces = words("RestrictNetworkInterfaces");
     let denies_interfaces = interfaces.first().is_some_and(|first| first.starts_with('~'));
     let names_loopback = interfaces.iter().any(|name| name.trim_start_matches('~') == "lo");
     let is_set = |name: &str| list.facts.written("Service", name).is_some_and(|written| !written.is_empty());
     let held: Vec<&str> = [
-        (
-            "IPAddressDeny",
-            is_set("IPAddressDeny") && !allowed.iter().any(|word| LET_THROUGH.contains(&word.as_str())),
-        ),
         ("RestrictNetworkInterfaces", !interfaces.is_empty() && denies_interfaces == names_loopback),
         ("BindNetworkInterface", is_set("BindNetworkInterface")),
         ("IPIngressFilterPath", is_set("IPIngressFilterPath")),
@@ -218,7 +221,7 @@ fn network(list: &mut List<'_>) {
             name,
             "holds for the probes, which come from within the unit; one that is not let through does not count, and READY \
              never comes",
-            "let through where they go, like IPAddressAllow=localhost or the interface lo",
+            "let through where they go, like the interface lo",
         );
     }
 }
