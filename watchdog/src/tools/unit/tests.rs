@@ -227,6 +227,16 @@ fn a_command_that_is_given_needs_no_unit_and_is_what_counts() {
 }
 
 #[test]
+fn of_a_unit_that_is_not_known_the_default_of_the_start_is_named() {
+    let named = |options: &[&str]| {
+        let text = print(&[options, &["--drop-in=a", "--", "/bin/b"]].concat(), None).expect("printed");
+        text.contains("\n# - TimeoutStartSec= (90 s, if nobody says it): now limits the time to the first ")
+    };
+    assert!(named(&[HTTP]));
+    assert!(!named(&[HTTP, "--start-timeout=5min"]));
+}
+
+#[test]
 fn what_is_printed_by_a_second_run_is_the_same_as_by_the_first() {
     for more in [
         "",

@@ -110,6 +110,7 @@ pub fn decide(subject: &Subject<'_>) -> Result<Decision, UnitError> {
     };
     let Some(unit) = subject.unit else {
         decision.settings = translate::of_unknown();
+        decision.named.extend(named::of_unknown(subject));
         return Ok(decision);
     };
     let facts = Facts(unit);

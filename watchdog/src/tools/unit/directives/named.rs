@@ -63,6 +63,17 @@ pub fn all(subject: &Subject<'_>, facts: Facts<'_>) -> Vec<Named> {
     list.named
 }
 
+/// Of a unit that is not known.
+pub fn of_unknown(subject: &Subject<'_>) -> Option<Named> {
+    (!subject.is_typed("--start-timeout")).then(|| Named {
+        directive: "TimeoutStartSec".to_owned(),
+        value: None,
+        place: Some("90 s, if nobody says it".to_owned()),
+        consequence: start::LIMIT.to_owned(),
+        remedy: start::LONGER.to_owned(),
+    })
+}
+
 /// What is named so far.
 struct List<'u> {
     facts: Facts<'u>,

@@ -597,7 +597,7 @@ fn rendered() -> String {
             Fate::Refused => format!("**refused**: {text}"),
             Fate::Kept => format!("kept: {text}"),
         });
-        fates.collect::<Vec<_>>().join(". ")
+        fates.collect::<Vec<_>>().join("<br>")
     };
     let mut text = String::from("| directive | what becomes of it |\n|---|---|\n");
     for row in TABLE {

@@ -122,17 +122,16 @@ fn pings(list: &mut List<'_>, subject: &Subject<'_>) {
     }
 }
 
+/// What becomes of a limit of the start.
+pub const LIMIT: &str = "now limits the time to the first healthy probe too";
+pub const LONGER: &str = "if the service may need longer until it answers, raise it, or give --start-timeout";
+
 /// Of the time that a start has.
 fn limits(list: &mut List<'_>, subject: &Subject<'_>) {
-    const CONSEQUENCE: &str = "now limits the time to the first healthy probe too";
     let facts = list.facts;
     let limit = facts.0.value("TimeoutStartSec").and_then(Value::time).flatten();
     if limit.is_some() && !subject.is_typed("--start-timeout") {
-        list.add(
-            "TimeoutStartSec",
-            CONSEQUENCE,
-            "if the service may need longer until it answers, raise it, or give --start-timeout",
-        );
+        list.add("TimeoutStartSec", LIMIT, LONGER);
     }
     // `service_add_extras` in systemd's src/core/service.c.
     if facts.kind() == "oneshot" && !facts.is_set("Service", "TimeoutStartSec") {
@@ -144,12 +143,7 @@ fn limits(list: &mut List<'_>, subject: &Subject<'_>) {
     }
     for name in ["JobTimeoutSec", "JobRunningTimeoutSec"] {
         if facts.is_set("Unit", name) {
-            list.add_of(
-                "Unit",
-                name,
-                CONSEQUENCE,
-                "raise it, if the service may need longer until it answers",
-            );
+            list.add_of("Unit", name, LIMIT, "raise it, if the service may need longer until it answers");
         }
     }
 }
