@@ -71,7 +71,7 @@ pub enum UnitError {
     )]
     MetricsFile { path: PathBuf, name: String },
     #[error("{unit} {}", source.instead(guard))]
-    NotWrappable { unit: UnitName, guard: String, source: NotWrappable },
+    NotWrappable { unit: UnitName, guard: String, source: Box<NotWrappable> },
     #[error("{unit}: ExecStart={text}: {source}; give COMMAND after -- instead")]
     Exec { unit: UnitName, text: String, source: ExecError },
 }
@@ -79,7 +79,11 @@ pub enum UnitError {
 impl UnitError {
     /// A unit that is not wrapped.
     fn not_wrappable(unit: &Unit, source: NotWrappable) -> Self {
-        Self::NotWrappable { unit: unit.name.clone(), guard: directives::guard(unit), source }
+        Self::NotWrappable {
+            unit: unit.name.clone(),
+            guard: directives::guard(unit),
+            source: Box::new(source),
+        }
     }
 }
 
@@ -335,8 +339,8 @@ fn has_selinux(root: Option<&Path>) -> bool {
     match root.filter(|root| *root != Path::new("/")) {
         None => Path::new("/sys/fs/selinux/enforce").exists(),
         Some(root) => std::fs::read_to_string(root.join("etc/selinux/config")).is_ok_and(|text| {
-            let modes = text.lines().filter_map(|line| line.trim().strip_prefix("SELINUX="));
-            modes.last().is_some_and(|mode| mode.trim() != "disabled")
+            let mut modes = text.lines().rev().filter_map(|line| line.trim().strip_prefix("SELINUX="));
+            modes.next().is_some_and(|mode| mode.trim() != "disabled")
         }),
     }
 }

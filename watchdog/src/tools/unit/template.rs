@@ -118,9 +118,10 @@ pub fn drop_in(
     }
     let text = DROP_IN.replace("@DIRECTORY@", directory).replace("@SYSTEMCTL@", systemctl);
     let text = text.replace("@FILE@", FILE).replace("@OLDER@", &others);
-    let does = match service.is_dry {
-        true => "Says in the log if @UNIT@ hangs, and no more (--dry-run)",
-        false => "Makes systemd restart @UNIT@ if it hangs",
+    let does = if service.is_dry {
+        "Says in the log if @UNIT@ hangs, and no more (--dry-run)"
+    } else {
+        "Makes systemd restart @UNIT@ if it hangs"
     };
     let text = text.replace("@DOES@", does).replace("@RUNNING@", &running).replace("@UNIT@", unit.as_str());
     let whose = match service.command {

@@ -303,6 +303,7 @@ fn what_somebody_added_to_the_drop_in_is_named_and_a_units_own_file_is_none() {
 /// timed out.
 #[test]
 fn what_is_printed_has_the_last_word_and_what_is_read_behind_it_is_named() {
+    const EDITED: &str = "ExecStart=\nExecStart=/bin/b\nType=exec\nWatchdogSec=30\nTimeoutAbortSec=3";
     let with = |name: &str, text: &str| {
         let text = format!("[Service]\n{text}\n");
         let files = [("/a.service", "[Service]\nExecStart=/bin/a\n"), (name, &text)];
@@ -310,7 +311,6 @@ fn what_is_printed_has_the_last_word_and_what_is_read_behind_it_is_named() {
         let named: Vec<_> = printed.split("\n# Before").next().unwrap_or_default().lines().collect();
         named.join("\n").replace("\n#   ", " ")
     };
-    const EDITED: &str = "ExecStart=\nExecStart=/bin/b\nType=exec\nWatchdogSec=30\nTimeoutAbortSec=3";
     let behind = " is read behind this drop-in, and undoes its ";
     assert!(!with("/a.service.d/override.conf", EDITED).contains(behind));
     let last = with("/a.service.d/zzz.conf", EDITED);
