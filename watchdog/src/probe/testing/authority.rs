@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, PublicKeyData};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::sign::{CertifiedKey, SigningKey, SingleCertAndKey};
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
 use tempfile::NamedTempFile;
 
@@ -52,6 +52,22 @@ impl Authority {
         config
     }
 
+    /// A server with a certificate for `names` and the key in `public`, which signs as `key` does.
+    pub fn server_signing(
+        &self,
+        names: &[&str],
+        public: &impl PublicKeyData,
+        key: Arc<dyn SigningKey>,
+        version: &'static SupportedProtocolVersion,
+    ) -> ServerConfig {
+        let certified = CertifiedKey::new(vec![self.certificate(names, VALID, public)], key);
+        ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_protocol_versions(&[version])
+            .expect("a version")
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)))
+    }
+
     /// The same as `server`, for clients whose certificates are of this authority; others are let in if they `may`.
     pub fn server_of_clients(
         &self,
@@ -80,7 +96,12 @@ impl Authority {
         (params.signed_by(&key, &self.issuer).expect("a certificate").pem(), key.serialize_pem())
     }
 
-    fn certificate(&self, names: &[&str], (from, to): (i32, i32), key: &KeyPair) -> CertificateDer<'static> {
+    fn certificate(
+        &self,
+        names: &[&str],
+        (from, to): (i32, i32),
+        key: &impl PublicKeyData,
+    ) -> CertificateDer<'static> {
         let mut params = CertificateParams::new(strings(names)).expect("names");
         params.distinguished_name.push(DnType::CommonName, "a server of the tests");
         params.not_before = rcgen::date_time_ymd(from, 1, 1);

@@ -137,6 +137,22 @@ pub fn of_handshake(kind: &Kind, scheme: SignatureScheme) -> Option<Algorithm> {
     })
 }
 
+/// Whether TLS 1.3 lets a key of this kind sign a handshake so: the curve is the scheme's, and RSA is RSA-PSS (RFC 8446, section
+/// 4.2.3). rustls leaves that to whoever verifies.
+pub fn is_for_tls13(kind: &Kind, scheme: SignatureScheme) -> bool {
+    use SignatureScheme as S;
+    match kind {
+        Kind::P256 => scheme == S::ECDSA_NISTP256_SHA256,
+        Kind::P384 => scheme == S::ECDSA_NISTP384_SHA384,
+        Kind::P521 => scheme == S::ECDSA_NISTP521_SHA512,
+        Kind::Ed25519 => scheme == S::ED25519,
+        Kind::Rsa(_) => matches!(scheme, S::RSA_PSS_SHA256 | S::RSA_PSS_SHA384 | S::RSA_PSS_SHA512),
+        Kind::RsaPss(_) => matches!(scheme, RSA_PSS_PSS_SHA256 | RSA_PSS_PSS_SHA384 | RSA_PSS_PSS_SHA512),
+        // What nobody can verify here.
+        Kind::Other(_) => true,
+    }
+}
+
 /// ECDSA that ring has not.
 #[derive(Debug)]
 struct Ecdsa {
@@ -230,5 +246,34 @@ impl SignatureVerificationAlgorithm for Pss {
 
     fn verify_signature(&self, key: &[u8], message: &[u8], signature: &[u8]) -> Result<(), InvalidSignature> {
         self.like.verify_signature(key, message, signature)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tls_1_3_has_one_scheme_for_a_curve_and_rsa_pss_for_rsa() {
+        use SignatureScheme as S;
+        let pss = [S::RSA_PSS_SHA256, S::RSA_PSS_SHA384, S::RSA_PSS_SHA512];
+        let pss_alone = [RSA_PSS_PSS_SHA256, RSA_PSS_PSS_SHA384, RSA_PSS_PSS_SHA512];
+        for (kind, permitted) in [
+            (Kind::P256, &[S::ECDSA_NISTP256_SHA256][..]),
+            (Kind::P384, &[S::ECDSA_NISTP384_SHA384]),
+            (Kind::P521, &[S::ECDSA_NISTP521_SHA512]),
+            (Kind::Ed25519, &[S::ED25519]),
+            (Kind::Rsa(2048), &pss),
+            (Kind::RsaPss(2048), &pss_alone),
+        ] {
+            for scheme in any_schemes() {
+                let expected = permitted.contains(&scheme);
+                assert_eq!(is_for_tls13(&kind, scheme), expected, "{kind} {scheme:?}");
+                // What is permitted can be verified.
+                assert!(!expected || of_handshake(&kind, scheme).is_some(), "{kind} {scheme:?}");
+            }
+        }
+        let unknown = Kind::Other("Ed448".to_owned());
+        assert!(any_schemes().into_iter().all(|scheme| is_for_tls13(&unknown, scheme)));
     }
 }

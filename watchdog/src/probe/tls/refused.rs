@@ -27,6 +27,8 @@ pub enum Refused {
     Unreadable,
     /// The handshake is signed with another key.
     Forged,
+    /// The handshake is signed as no handshake of its version may be.
+    Scheme,
 }
 
 impl fmt::Display for Refused {
@@ -45,6 +47,9 @@ impl fmt::Display for Refused {
             Self::Chain => f.write_str("an authority in its chain may not issue such certificates"),
             Self::Unreadable => f.write_str("its certificate cannot be read; look at it with openssl x509"),
             Self::Forged => f.write_str("the service does not hold the key of its certificate"),
+            Self::Scheme => {
+                f.write_str("the service has signed the handshake in a way that TLS 1.3 does not permit with its key")
+            }
         }
     }
 }

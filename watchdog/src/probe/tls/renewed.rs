@@ -90,7 +90,7 @@ impl ServerCertVerifier for Renewed {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        proof::verify(message, certificate, signature)?;
+        proof::verify_tls13(message, certificate, signature)?;
         Ok(HandshakeSignatureValid::assertion())
     }
 

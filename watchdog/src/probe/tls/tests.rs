@@ -1,6 +1,7 @@
 mod against_curl;
 mod clients;
 mod issuing;
+mod schemes;
 
 use std::io::Write;
 

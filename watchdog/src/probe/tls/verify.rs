@@ -21,13 +21,9 @@ use crate::probe::tls_error::is_authority;
 pub struct Anyone;
 
 impl Anyone {
-    fn proven(
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        match proof::verify(message, certificate, signed) {
-            Err(Refused::Forged) => Err(Refused::Forged.into()),
+    fn proven(proof: Result<(), Refused>) -> Result<HandshakeSignatureValid, Error> {
+        match proof {
+            Err(broken @ (Refused::Forged | Refused::Scheme)) => Err(broken.into()),
             Ok(()) | Err(_) => Ok(HandshakeSignatureValid::assertion()),
         }
     }
@@ -51,7 +47,7 @@ impl ServerCertVerifier for Anyone {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        Self::proven(message, certificate, signature)
+        Self::proven(proof::verify(message, certificate, signature))
     }
 
     fn verify_tls13_signature(
@@ -60,7 +56,7 @@ impl ServerCertVerifier for Anyone {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        Self::proven(message, certificate, signature)
+        Self::proven(proof::verify_tls13(message, certificate, signature))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
