@@ -6,20 +6,20 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::ClientConfig;
 use rustls::client::danger::ServerCertVerifier;
-use rustls::client::{ResolvesClientCert, Resumption, WebPkiServerVerifier};
+use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 pub use self::algorithms::SUPPORTED;
+use self::anyone::Anyone;
 use self::client::{Client, Files, Nobody};
 pub use self::refused::Refused;
 use self::renewed::Renewed;
-use self::verify::{Anyone, TrustedItself};
 use super::broken::broken;
 use super::course::{Course, Stage};
 use super::plain::Plain;
@@ -29,13 +29,16 @@ use crate::words::outcome::{Cause, Reason};
 
 mod agreement;
 mod algorithms;
+mod anyone;
 mod certificate;
+mod claims;
 mod client;
+mod der;
 mod file;
 mod proof;
 mod refused;
 mod renewed;
-mod verify;
+mod trusted;
 
 /// Whose certificates are trusted, for all probes. Read when the first probe needs it, and when one does not hold.
 #[derive(Debug)]
@@ -147,7 +150,7 @@ fn config(whom: &Whom, client: Option<&Files>) -> Result<ClientConfig, TlsError>
     let provider = Arc::new(provider());
     let verifier: Arc<dyn ServerCertVerifier> = match whom {
         Whom::Anyone => Arc::new(Anyone),
-        Whom::System | Whom::File(_) => Arc::new(Renewed::new(whom.clone(), Arc::clone(&provider))?),
+        Whom::System | Whom::File(_) => Arc::new(Renewed::new(whom.clone())?),
     };
     let client = client.map(|files| Client::new(files.clone(), Arc::clone(&provider))).transpose()?;
     let mut config = ClientConfig::builder_with_provider(provider)
@@ -171,34 +174,6 @@ fn provider() -> CryptoProvider {
     provider
 }
 
-fn trusted(whom: &Whom, provider: &Arc<CryptoProvider>) -> Result<TrustedItself, TlsError> {
-    let (roots, certificates) = match whom {
-        Whom::File(path) => authorities(path)?,
-        Whom::System | Whom::Anyone => system()?,
-    };
-    Ok(TrustedItself::new(verifier(roots, provider)?, &certificates))
-}
-
-fn verifier(
-    roots: RootCertStore,
-    provider: &Arc<CryptoProvider>,
-) -> Result<Arc<WebPkiServerVerifier>, TlsError> {
-    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
-        .build()
-        .map_err(|error| TlsError::Setup { problem: error.to_string() })
-}
-
-fn system() -> Result<(RootCertStore, Vec<CertificateDer<'static>>), TlsError> {
-    let found = rustls_native_certs::load_native_certs();
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(found.certs.iter().cloned());
-    if roots.is_empty() {
-        let problem = found.errors.first().map(|error| format!(" ({error})")).unwrap_or_default();
-        return Err(TlsError::NoRoots { problem });
-    }
-    Ok((roots, found.certs))
-}
-
 /// Those in the file of `option`, one at least.
 fn certificates(option: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let pem = file::open(path).and_then(file::read).map_err(|problem| TlsError::Unreadable {
@@ -217,17 +192,6 @@ fn certificates(option: &'static str, path: &Path) -> Result<Vec<CertificateDer<
 
 fn broken_certificate(option: &'static str, path: &Path, problem: String) -> TlsError {
     TlsError::BrokenCertificate { option, path: path.to_owned(), problem }
-}
-
-fn authorities(path: &Path) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), TlsError> {
-    let certificates = certificates("--ca-file", path)?;
-    let mut roots = RootCertStore::empty();
-    for certificate in &certificates {
-        roots
-            .add(certificate.clone())
-            .map_err(|error| broken_certificate("--ca-file", path, error.to_string()))?;
-    }
-    Ok((roots, certificates))
 }
 
 impl Tls {

@@ -15,24 +15,40 @@ use tempfile::NamedTempFile;
 
 /// Issues certificates; its own is in a file for `--ca-file`.
 pub struct Authority {
+    name: String,
     issuer: CertifiedIssuer<'static, KeyPair>,
     pub file: NamedTempFile,
 }
 
 impl Authority {
     pub fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// One whose certificate has these changes.
+    pub fn with(change: impl FnOnce(&mut CertificateParams)) -> Self {
         // Each has a name of its own.
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let name = format!("authority {} of the tests", COUNT.fetch_add(1, Relaxed));
-        let issuer = CertifiedIssuer::self_signed(authority(&name, &[]), KeyPair::generate().expect("a key"));
+        let mut params = authority(&name, &[]);
+        change(&mut params);
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key"));
         let issuer = issuer.expect("a certificate");
         let file = pem_file(&issuer.pem());
-        Self { issuer, file }
+        Self { name, issuer, file }
     }
 
     /// For `--ca-file`.
     pub fn path(&self) -> &str {
         self.file.path().to_str().expect("UTF-8")
+    }
+
+    /// The same one again, with a certificate of these changes, in the file.
+    pub fn renew(&self, change: impl FnOnce(&mut CertificateParams)) {
+        let mut params = authority(&self.name, &[]);
+        change(&mut params);
+        let renewed = params.self_signed(self.issuer.key()).expect("a certificate");
+        std::fs::write(&self.file, renewed.pem()).expect("to write");
     }
 
     /// A server with a certificate for `names`, valid in the years from `from` until `to`.
@@ -115,9 +131,18 @@ pub const VALID: (i32, i32) = (2020, 2200);
 
 /// A server whose certificate for `names` is its own authority, and that certificate in a file.
 pub fn its_own_authority(names: &[&str]) -> (ServerConfig, NamedTempFile) {
+    vouching_for_itself(names, |_| {})
+}
+
+/// The same, with a certificate of these changes.
+pub fn vouching_for_itself(
+    names: &[&str],
+    change: impl FnOnce(&mut CertificateParams),
+) -> (ServerConfig, NamedTempFile) {
     let key = KeyPair::generate().expect("a key");
-    let certificate =
-        authority("a server that vouches for itself", names).self_signed(&key).expect("a certificate");
+    let mut params = authority("a server that vouches for itself", names);
+    change(&mut params);
+    let certificate = params.self_signed(&key).expect("a certificate");
     (server(certificate.der().clone(), &key), pem_file(&certificate.pem()))
 }
 

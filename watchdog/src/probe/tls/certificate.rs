@@ -1,15 +1,40 @@
-//! What we read of a certificate ourselves, whatever else is in it: its key, and how that is named in words.
+//! What we read of a certificate ourselves, whatever else is in it: its parts, its key, and how that is named in words.
 
 use std::fmt;
 
-const SEQUENCE: u8 = 0x30;
-const INTEGER: u8 = 0x02;
-const BIT_STRING: u8 = 0x03;
-const OBJECT_IDENTIFIER: u8 = 0x06;
+use super::der::{BIT_STRING, Element, INTEGER, OBJECT_IDENTIFIER, SEQUENCE, elements};
+
 /// `[0]`, constructed
 const VERSION: u8 = 0xA0;
 /// `[2]`, constructed
 const SALT_LENGTH: u8 = 0xA2;
+
+/// What a `TBSCertificate` is made of: RFC 5280, section 4.1.
+#[derive(Debug, Clone)]
+pub struct Parts<'a> {
+    /// Where it is 1, there is none.
+    pub version: Option<Element<'a>>,
+    pub issuer: Element<'a>,
+    pub validity: Element<'a>,
+    pub subject: Element<'a>,
+    /// `subjectPublicKeyInfo`
+    pub info: Element<'a>,
+    /// Unique identifiers, and extensions.
+    pub more: Vec<Element<'a>>,
+}
+
+impl<'a> Parts<'a> {
+    /// Those of a certificate in DER. [`None`] where one is missing.
+    pub fn of(certificate: &'a [u8]) -> Option<Self> {
+        let certificate = Element::first(certificate)?.of(SEQUENCE)?.elements();
+        let mut tbs = certificate.first()?.of(SEQUENCE)?.elements().into_iter().peekable();
+        let version = tbs.next_if(|field| field.tag == VERSION);
+        // serialNumber, signature
+        let issuer = tbs.nth(2)?;
+        let (validity, subject, info) = (tbs.next()?, tbs.next()?, tbs.next()?);
+        Some(Self { version, issuer, validity, subject, info, more: tbs.collect() })
+    }
+}
 
 /// The `SubjectPublicKeyInfo` of a certificate: RFC 5280, section 4.1.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,11 +64,7 @@ pub enum Kind {
 impl<'a> PublicKey<'a> {
     /// That of a certificate in DER. [`None`] where it has no such thing at the usual place.
     pub fn of(certificate: &'a [u8]) -> Option<Self> {
-        let tbs = Element::first(certificate)?.of(SEQUENCE)?.elements();
-        let mut fields = tbs.into_iter().next()?.of(SEQUENCE)?.elements().into_iter().peekable();
-        fields.next_if(|field| field.tag == VERSION);
-        // serialNumber, signature, issuer, validity, subject
-        Self::in_info(fields.nth(5)?)
+        Self::in_info(Parts::of(certificate)?.info)
     }
 
     fn in_info(info: Element<'a>) -> Option<Self> {
@@ -129,50 +150,6 @@ fn modulus_bits(key: &[u8]) -> Option<usize> {
     let zeros = modulus.iter().take_while(|byte| **byte == 0).count();
     let first = modulus.get(zeros)?;
     Some((modulus.len() - zeros) * 8 - first.leading_zeros() as usize)
-}
-
-/// One element of DER.
-#[derive(Debug, Clone, Copy)]
-struct Element<'a> {
-    tag: u8,
-    content: &'a [u8],
-    whole: &'a [u8],
-}
-
-impl<'a> Element<'a> {
-    /// The first in `bytes`.
-    fn first(bytes: &'a [u8]) -> Option<Self> {
-        let [tag, length, rest @ ..] = bytes else { return None };
-        let (length, rest) = match length {
-            0..=0x7F => (usize::from(*length), rest),
-            0x81..=0x83 => {
-                let (digits, rest) = rest.split_at_checked(usize::from(length & 0x7F))?;
-                (digits.iter().fold(0, |length, digit| length << 8 | usize::from(*digit)), rest)
-            }
-            _ => return None,
-        };
-        let content = rest.get(..length)?;
-        Some(Self { tag: *tag, content, whole: &bytes[..bytes.len() - rest.len() + length] })
-    }
-
-    fn of(self, tag: u8) -> Option<Self> {
-        (self.tag == tag).then_some(self)
-    }
-
-    /// Those inside.
-    fn elements(self) -> Vec<Self> {
-        elements(self.content)
-    }
-}
-
-/// Those in a row, up to one that is cut off.
-fn elements(mut rest: &[u8]) -> Vec<Element<'_>> {
-    std::iter::from_fn(|| {
-        let element = Element::first(rest)?;
-        rest = &rest[element.whole.len()..];
-        Some(element)
-    })
-    .collect()
 }
 
 /// Object identifiers, as DER has them.

@@ -24,11 +24,24 @@ pub enum Refused {
     Purpose,
     /// An authority in its chain may not issue it.
     Chain,
+    /// One that is trusted has issued it, and may not.
+    Issuer(Unfit),
     Unreadable,
     /// The handshake is signed with another key.
     Forged,
     /// The handshake is signed as no handshake of its version may be.
     Scheme,
+}
+
+/// Why a certificate that is trusted vouches for no other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unfit {
+    NoAuthority,
+    /// It is not for servers.
+    Purpose,
+    Expired,
+    NotYet,
+    Unreadable,
 }
 
 impl fmt::Display for Refused {
@@ -45,12 +58,27 @@ impl fmt::Display for Refused {
             }
             Self::Purpose => f.write_str("its certificate is not for servers (extended key usage)"),
             Self::Chain => f.write_str("an authority in its chain may not issue such certificates"),
+            Self::Issuer(why) => write!(f, "the certificate of its issuer is trusted, but {why}"),
             Self::Unreadable => f.write_str("its certificate cannot be read; look at it with openssl x509"),
             Self::Forged => f.write_str("the service does not hold the key of its certificate"),
             Self::Scheme => {
                 f.write_str("the service has signed the handshake in a way that TLS 1.3 does not permit with its key")
             }
         }
+    }
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoAuthority => {
+                "is none of an authority (basicConstraints, keyUsage); give its own with --ca-file, or one of an authority"
+            }
+            Self::Purpose => "is none for servers (extended key usage)",
+            Self::Expired => "has expired; give the new one with --ca-file",
+            Self::NotYet => "is not valid yet",
+            Self::Unreadable => "cannot be read; look at it with openssl x509",
+        })
     }
 }
 

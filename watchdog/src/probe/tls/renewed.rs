@@ -4,36 +4,34 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 
 use super::refused::Refused;
-use super::verify::{TrustedItself, is_about_issuer, unsupported};
-use super::{TlsError, Whom, algorithms, proof, trusted};
+use super::trusted::{Trusted, is_about_issuer, unsupported};
+use super::{TlsError, Whom, algorithms, proof};
 
 /// The file's or the system's trust, as it was read last.
 #[derive(Debug)]
 pub struct Renewed {
     whom: Whom,
-    provider: Arc<CryptoProvider>,
-    current: Mutex<Arc<TrustedItself>>,
+    current: Mutex<Arc<Trusted>>,
 }
 
 impl Renewed {
     /// Reads it.
-    pub fn new(whom: Whom, provider: Arc<CryptoProvider>) -> Result<Self, TlsError> {
-        let current = Mutex::new(Arc::new(trusted(&whom, &provider)?));
-        Ok(Self { whom, provider, current })
+    pub fn new(whom: Whom) -> Result<Self, TlsError> {
+        let current = Mutex::new(Arc::new(Trusted::read(&whom)?));
+        Ok(Self { whom, current })
     }
 
-    fn current(&self) -> Arc<TrustedItself> {
+    fn current(&self) -> Arc<Trusted> {
         Arc::clone(&self.current.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Where it cannot be read, as while it is being written, it stays as it was.
-    fn read_again(&self) -> Result<Arc<TrustedItself>, TlsError> {
-        let new = Arc::new(trusted(&self.whom, &self.provider)?);
+    fn read_again(&self) -> Result<Arc<Trusted>, TlsError> {
+        let new = Arc::new(Trusted::read(&self.whom)?);
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&new);
         Ok(new)
     }
@@ -45,12 +43,10 @@ impl ServerCertVerifier for Renewed {
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
+        _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let verify = |trusted: &TrustedItself| {
-            trusted.verify(end_entity, intermediates, server_name, ocsp_response, now)
-        };
+        let verify = |trusted: &Trusted| trusted.verify(end_entity, intermediates, server_name, now);
         if let Some(kind) = unsupported(end_entity) {
             return Err(Refused::Key(kind).into());
         }

@@ -1,11 +1,12 @@
 mod against_curl;
 mod clients;
-mod issuing;
+pub mod issuing;
 mod schemes;
 
 use std::io::Write;
 
 use crate::probe::Deadline;
+use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose};
 use rustls::ServerConfig;
 
 use crate::probe::testing::authority::*;
@@ -108,6 +109,72 @@ fn a_certificate_that_is_its_own_authority_is_trusted_where_it_is_given() {
         probe("127.0.0.1", config, &trust),
         "TLS: the certificate is one of an authority, not of a server; to trust just this one give it with --ca-file"
     );
+}
+
+#[test]
+fn a_certificate_that_is_trusted_itself_vouches_for_others_only_where_it_may() {
+    let year = |year| rcgen::date_time_ymd(year, 1, 1);
+    let said = |change: &dyn Fn(&mut CertificateParams)| {
+        let authority = Authority::with(change);
+        probe("127.0.0.1", authority.server(&["127.0.0.1"], VALID), &["--ca-file", authority.path()])
+    };
+    let trusted = "TLS: the certificate of its issuer is trusted, but ";
+    let no_authority = "is none of an authority (basicConstraints, keyUsage); give its own with --ca-file, or one of an authority";
+    assert_eq!(said(&|_| {}), HEALTHY);
+    assert_eq!(said(&|params| params.is_ca = IsCa::ExplicitNoCa), [trusted, no_authority].concat());
+    assert_eq!(said(&|params| params.is_ca = IsCa::NoCa), [trusted, no_authority].concat());
+    assert_eq!(
+        said(&|params| params.key_usages = vec![KeyUsagePurpose::DigitalSignature]),
+        [trusted, no_authority].concat()
+    );
+    assert_eq!(
+        said(&|params| params.not_after = year(2021)),
+        [trusted, "has expired; give the new one with --ca-file"].concat()
+    );
+    assert_eq!(said(&|params| params.not_before = year(2190)), [trusted, "is not valid yet"].concat());
+    assert_eq!(
+        said(&|params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth]),
+        [trusted, "is none for servers (extended key usage)"].concat()
+    );
+}
+
+#[test]
+fn an_authority_that_has_expired_fails_probes_only_until_the_file_has_its_new_certificate() {
+    let expired = |params: &mut CertificateParams| params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+    let authority = Authority::with(expired);
+    let configs = [(); 2].map(|()| authority.server(&["127.0.0.1"], VALID));
+    let peer = Peer::listening(move |listener| {
+        for config in configs {
+            let mut stream = accept(config, listener.accept().expect("a connection").0);
+            let mut request = [0; 1024];
+            if std::io::Read::read(&mut stream, &mut request).is_ok() {
+                let _ = stream.write_all(OK);
+            }
+        }
+    });
+    let url = format!("https://{}/", peer.address);
+    let probes = probes(&["--http", &url, "--ca-file", authority.path()]).expect("options");
+    let runtime = runtime();
+    let probe = || runtime.block_on(probes.run(&Deadline::after(AMPLE)));
+    let before = format!("{:?}", probe());
+    authority.renew(|_| {});
+    assert_eq!(probe(), Outcome::Healthy);
+    assert!(before.contains("has expired; give the new one"), "{before}");
+}
+
+#[test]
+fn a_server_that_is_trusted_itself_is_still_to_be_one() {
+    for is_ca in [IsCa::ExplicitNoCa, IsCa::Ca(BasicConstraints::Unconstrained)] {
+        let (config, file) = vouching_for_itself(&["127.0.0.1"], |params| {
+            params.is_ca = is_ca;
+            params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        });
+        let trust = ["--ca-file", file.path().to_str().expect("UTF-8")];
+        let reason = probe("127.0.0.1", config, &trust);
+        assert_eq!(reason, "TLS: its certificate is not for servers (extended key usage)");
+    }
+    let (config, file) = vouching_for_itself(&["127.0.0.1"], |params| params.is_ca = IsCa::ExplicitNoCa);
+    assert_eq!(probe("127.0.0.1", config, &["--ca-file", file.path().to_str().expect("UTF-8")]), HEALTHY);
 }
 
 #[test]
