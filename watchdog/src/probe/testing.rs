@@ -118,9 +118,9 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        let played = self.part.take().expect("a part").join();
+        // Where the test has failed, the peer may wait for a connection that never comes.
         if !std::thread::panicking() {
-            played.expect("the peer's part");
+            self.part.take().expect("a part").join().expect("the peer's part");
         }
     }
 }

@@ -17,13 +17,13 @@ use tokio_rustls::client::TlsStream;
 
 pub use self::algorithms::SUPPORTED;
 use self::anyone::Anyone;
-use self::client::{Client, Files, Nobody};
+use self::client::{Client, Files, Identity};
 pub use self::refused::Refused;
 use self::renewed::Renewed;
 use super::broken::broken;
 use super::course::{Course, Stage};
 use super::plain::Plain;
-use super::tls_error::is_alert;
+use super::tls_error;
 use crate::cli::ProbeArgs;
 use crate::words::outcome::{Cause, Reason};
 
@@ -48,7 +48,7 @@ pub struct Trust {
     server_name: Option<String>,
     /// `--cert`
     client: Option<Files>,
-    config: Option<ClientConfig>,
+    config: Option<(ClientConfig, Option<Arc<Client>>)>,
 }
 
 #[derive(Debug, Clone)]
@@ -65,8 +65,7 @@ enum Whom {
 pub struct Tls {
     connector: TlsConnector,
     name: ServerName<'static>,
-    /// Where there is no `--cert`.
-    nobody: Option<Arc<Nobody>>,
+    identity: Arc<Identity>,
 }
 
 /// Options that TLS cannot be spoken with. The message says what to do.
@@ -133,20 +132,18 @@ impl Trust {
         let host = self.server_name.as_deref().unwrap_or(host);
         let name =
             ServerName::try_from(host.to_owned()).map_err(|_| TlsError::Name { host: host.to_owned() })?;
-        let mut config = match &self.config {
+        let (mut config, client) = match &self.config {
             Some(config) => config.clone(),
             None => self.config.insert(config(&self.whom, self.client.as_ref())?).clone(),
         };
         config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
-        let nobody = self.client.is_none().then(Arc::<Nobody>::default);
-        if let Some(nobody) = &nobody {
-            config.client_auth_cert_resolver = Arc::clone(nobody) as Arc<dyn ResolvesClientCert>;
-        }
-        Ok(Tls { connector: Arc::new(config).into(), name, nobody })
+        let identity = Arc::new(Identity::new(client));
+        config.client_auth_cert_resolver = Arc::clone(&identity) as Arc<dyn ResolvesClientCert>;
+        Ok(Tls { connector: Arc::new(config).into(), name, identity })
     }
 }
 
-fn config(whom: &Whom, client: Option<&Files>) -> Result<ClientConfig, TlsError> {
+fn config(whom: &Whom, client: Option<&Files>) -> Result<(ClientConfig, Option<Arc<Client>>), TlsError> {
     let provider = Arc::new(provider());
     let verifier: Arc<dyn ServerCertVerifier> = match whom {
         Whom::Anyone => Arc::new(Anyone),
@@ -160,10 +157,7 @@ fn config(whom: &Whom, client: Option<&Files>) -> Result<ClientConfig, TlsError>
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
     config.resumption = Resumption::disabled();
-    if let Some(client) = client {
-        config.client_auth_cert_resolver = Arc::new(client);
-    }
-    Ok(config)
+    Ok((config, client.map(Arc::new)))
 }
 
 /// What ring can, and what it lacks and services use.
@@ -198,9 +192,7 @@ impl Tls {
     /// Wraps `stream`.
     pub async fn handshake(&self, stream: Plain, course: &Course) -> Result<TlsStream<Plain>, Reason> {
         course.reach(Stage::Handshake);
-        if let Some(nobody) = &self.nobody {
-            nobody.forget();
-        }
+        self.identity.forget();
         self.connector.connect(self.name.clone(), stream).await.map_err(|error| match error.kind() {
             ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe => {
                 self.unknown(Reason::new(Cause::Closed, "connection closed during the TLS handshake"))
@@ -208,22 +200,18 @@ impl Tls {
             ErrorKind::ConnectionReset => {
                 self.unknown(Reason::new(Cause::Closed, "connection reset during the TLS handshake"))
             }
-            _ if is_alert(&error) => self.unknown(broken(&error, false)),
-            _ => broken(&error, false),
+            _ => self.unknown(broken(&error, false)),
         })
     }
 
-    /// The reason where the service broke off or refused, maybe because it does not know who asks.
+    /// The reason where the service broke off or refused, maybe because of who asks.
     pub fn unknown(&self, reason: Reason) -> Reason {
-        if !self.nobody.as_ref().is_some_and(|nobody| nobody.was_asked()) {
+        if !self.identity.was_asked() {
             return reason;
         }
         match reason.cause() {
-            Cause::Tls => Reason::new(
-                Cause::Tls,
-                "TLS: the service refuses clients without a certificate; give one with --cert and --key",
-            ),
-            Cause::Closed | Cause::Status => Reason::new(
+            Cause::Tls => tls_error::refusal(&reason, self.identity.is_some()).unwrap_or(reason),
+            Cause::Closed | Cause::Status if !self.identity.is_some() => Reason::new(
                 reason.cause(),
                 format!(
                     "{reason}; the service asked for a certificate of its clients: --cert and --key give one"

@@ -9,11 +9,11 @@ use crate::words::outcome::{Cause, Reason};
 
 /// The reason in an error of TLS; [`None`] for any other error.
 pub fn reason(error: &io::Error) -> Option<Reason> {
-    let explained = match error.get_ref()?.downcast_ref::<rustls::Error>() {
-        Some(error) => explain(error),
-        None => explain(&alert_in(&error.to_string())?),
+    let words = match error.get_ref()?.downcast_ref::<rustls::Error>() {
+        Some(error) => in_words(error),
+        None => in_words(&alert_in(&error.to_string())?),
     };
-    Some(Reason::new(Cause::Tls, format!("TLS: {explained}")))
+    Some(Reason::new(Cause::Tls, words))
 }
 
 /// h2 keeps of an error only what it says.
@@ -22,10 +22,26 @@ fn alert_in(text: &str) -> Option<rustls::Error> {
     text.starts_with("received fatal alert").then(|| alerts.find(|alert| alert.to_string() == text))?
 }
 
-/// Whether the service itself ended it, and said why.
-pub fn is_alert(error: &io::Error) -> bool {
-    let error = error.get_ref().and_then(|error| error.downcast_ref());
-    matches!(error, Some(rustls::Error::AlertReceived(_)))
+/// The reason where the service has asked who we are, and refused then: whoever it got no certificate from, or the one that
+/// it got. [`None`] where that is not why.
+pub fn refusal(reason: &Reason, has_certificate: bool) -> Option<Reason> {
+    // A reason keeps only its words.
+    let said = reason.to_string();
+    let is_it = |alert: &AlertDescription| said == in_words(&rustls::Error::AlertReceived(*alert));
+    let alert = (0..=u8::MAX).map(AlertDescription::from).find(is_it)?;
+    let why = why_refused(alert, has_certificate)?;
+    Some(Reason::new(
+        Cause::Tls,
+        if has_certificate {
+            format!("TLS: the service refuses the certificate of --cert{why}")
+        } else {
+            format!("TLS: the service refuses clients without a certificate{why}")
+        },
+    ))
+}
+
+fn in_words(error: &rustls::Error) -> String {
+    format!("TLS: {}", explain(error))
 }
 
 fn explain(error: &rustls::Error) -> String {
@@ -61,17 +77,6 @@ fn explain(error: &rustls::Error) -> String {
             error => format!("certificate refused: {error}"),
         },
         rustls::Error::InvalidMessage(_) => "the service does not speak it; is it plain http://?".to_owned(),
-        rustls::Error::AlertReceived(
-            alert @ (AlertDescription::CertificateRequired
-            | AlertDescription::BadCertificate
-            | AlertDescription::UnsupportedCertificate
-            | AlertDescription::CertificateRevoked
-            | AlertDescription::CertificateExpired
-            | AlertDescription::CertificateUnknown
-            | AlertDescription::UnknownCA
-            | AlertDescription::AccessDenied
-            | AlertDescription::DecryptError),
-        ) => format!("the service refuses the certificate of --cert{}", why_refused(*alert)),
         rustls::Error::AlertReceived(AlertDescription::UnrecognisedName) => {
             "the service goes by another name; give that with --server-name".to_owned()
         }
@@ -92,19 +97,33 @@ fn explain(error: &rustls::Error) -> String {
     }
 }
 
-/// RFC 8446, section 6.2.
-fn why_refused(alert: AlertDescription) -> &'static str {
-    match alert {
-        AlertDescription::UnsupportedCertificate => ": it is not of a supported kind",
-        AlertDescription::CertificateRevoked => ": it is revoked",
-        AlertDescription::CertificateExpired => ": it has expired",
-        AlertDescription::UnknownCA => {
-            ": it does not know the issuer; issue it by one that the service trusts"
+/// RFC 8446, section 6.2. Which alert it is that says so differs: OpenSSL's is `handshake_failure` in TLS 1.2, and Go's is
+/// `bad_certificate`.
+fn why_refused(alert: AlertDescription, has_certificate: bool) -> Option<&'static str> {
+    use AlertDescription as A;
+    Some(match alert {
+        A::CertificateRequired
+        | A::NoCertificate
+        | A::BadCertificate
+        | A::UnsupportedCertificate
+        | A::CertificateUnknown
+        | A::UnknownCA
+        | A::AccessDenied
+        | A::HandshakeFailure
+            if !has_certificate =>
+        {
+            "; give one with --cert and --key"
         }
-        AlertDescription::AccessDenied => ": it may not come in",
-        AlertDescription::DecryptError => ": its key is another",
-        _ => "",
-    }
+        _ if !has_certificate => return None,
+        A::UnsupportedCertificate => ": it is not of a supported kind",
+        A::CertificateRevoked => ": it is revoked",
+        A::CertificateExpired => ": it has expired",
+        A::UnknownCA => ": it does not know the issuer; issue it by one that the service trusts",
+        A::AccessDenied => ": it may not come in",
+        A::DecryptError => ": its key is another",
+        A::CertificateRequired | A::BadCertificate | A::CertificateUnknown | A::HandshakeFailure => "",
+        _ => return None,
+    })
 }
 
 /// rustls gives names as it prints them, like `DnsName("a")`.
@@ -124,4 +143,43 @@ fn names(presented: &[String]) -> String {
 pub fn is_authority(error: &CertificateError) -> bool {
     let CertificateError::Other(other) = error else { return false };
     matches!(other.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alert_after_a_certificate_was_asked_for_is_about_that_only_where_it_can_be() {
+        let none =
+            Some("TLS: the service refuses clients without a certificate; give one with --cert and --key");
+        let ours = |why: &str| Some(format!("TLS: the service refuses the certificate of --cert{why}"));
+        let unknown = ": it does not know the issuer; issue it by one that the service trusts";
+        for (alert, without, with) in [
+            (AlertDescription::CertificateRequired, none, ours("")),
+            (AlertDescription::BadCertificate, none, ours("")),
+            (AlertDescription::CertificateUnknown, none, ours("")),
+            (AlertDescription::HandshakeFailure, none, ours("")),
+            (AlertDescription::UnsupportedCertificate, none, ours(": it is not of a supported kind")),
+            (AlertDescription::UnknownCA, none, ours(unknown)),
+            (AlertDescription::AccessDenied, none, ours(": it may not come in")),
+            (AlertDescription::NoCertificate, none, None),
+            (AlertDescription::CertificateRevoked, None, ours(": it is revoked")),
+            (AlertDescription::CertificateExpired, None, ours(": it has expired")),
+            (AlertDescription::DecryptError, None, ours(": its key is another")),
+            (AlertDescription::InternalError, None, None),
+            (AlertDescription::ProtocolVersion, None, None),
+            (AlertDescription::UnrecognisedName, None, None),
+            (AlertDescription::NoApplicationProtocol, None, None),
+            (AlertDescription::Unknown(200), None, None),
+        ] {
+            let error = io::Error::other(rustls::Error::AlertReceived(alert));
+            let reason = reason(&error).expect("a reason");
+            let said = |has_certificate| refusal(&reason, has_certificate).map(|reason| reason.to_string());
+            assert_eq!(said(false).as_deref(), without, "{alert:?}");
+            assert_eq!(said(true), with, "{alert:?}");
+        }
+        let other = Reason::new(Cause::Tls, "TLS: certificate has expired");
+        assert_eq!(refusal(&other, true), None);
+    }
 }

@@ -33,8 +33,20 @@ pub struct Files {
 pub struct Client {
     files: Files,
     provider: Arc<CryptoProvider>,
-    current: Mutex<(Vec<State>, Arc<CertifiedKey>)>,
+    current: Mutex<Current>,
 }
+
+#[derive(Debug)]
+struct Current {
+    key: Arc<CertifiedKey>,
+    /// Of the files that it was read from.
+    states: States,
+    /// Those of later ones, where they were no certificate with its key; and whether that was said.
+    failed: Option<(States, bool)>,
+}
+
+/// Of the certificate and the key.
+type States = [Option<State>; 2];
 
 /// What changes with a file's content.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,9 +78,8 @@ impl Files {
         }
     }
 
-    fn states(&self) -> Option<Vec<State>> {
-        let state = |path: &Path| path.metadata().ok().as_ref().map(State::from);
-        Some(vec![state(&self.certificate)?, state(self.key().1)?])
+    fn states(&self) -> States {
+        [&self.certificate, self.key().1].map(|path| path.metadata().ok().as_ref().map(State::from))
     }
 
     pub(super) fn read(&self, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {
@@ -108,7 +119,7 @@ impl Client {
     /// Reads it. Says so where the key is everybody's to read.
     pub fn new(files: Files, provider: Arc<CryptoProvider>) -> Result<Self, TlsError> {
         // Before they are read: what is written meanwhile is read again.
-        let states = files.states().unwrap_or_default();
+        let states = files.states();
         let key = Arc::new(files.read(&provider)?);
         let (option, path) = files.key();
         if path.metadata().is_ok_and(|metadata| metadata.mode() & 0o004 != 0) {
@@ -117,41 +128,52 @@ impl Client {
                 path = path.display()
             );
         }
-        Ok(Self { files, provider, current: Mutex::new((states, key)) })
+        Ok(Self { files, provider, current: Mutex::new(Current { key, states, failed: None }) })
     }
 
-    /// Where it cannot be read, or is no pair, as while it is being renewed, it stays as it was.
-    fn current(&self) -> Arc<CertifiedKey> {
+    /// Where it cannot be read, or is no pair, as while it is being renewed, it stays as it was. Says so where the next one who
+    /// asks finds it no better: nobody is renewing it then.
+    pub(super) fn current(&self) -> Arc<CertifiedKey> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(states) = self.files.states()
-            && states != current.0
-        {
-            match self.files.read(&self.provider) {
-                Ok(key) => *current = (states, Arc::new(key)),
-                Err(error) => tracing::debug!("the certificate stays as it was: {error}"),
+        let states = self.files.states();
+        if states == current.states {
+            current.failed = None;
+            return Arc::clone(&current.key);
+        }
+        match self.files.read(&self.provider) {
+            Ok(key) => *current = Current { key: Arc::new(key), states, failed: None },
+            Err(error) => {
+                let is_said = match &current.failed {
+                    Some((failed, is_said)) if *failed == states => {
+                        if !is_said {
+                            tracing::warn!(
+                                "services are shown the certificate that was read before: {error}"
+                            );
+                        }
+                        true
+                    }
+                    _ => false,
+                };
+                current.failed = Some((states, is_said));
             }
         }
-        Arc::clone(&current.1)
+        Arc::clone(&current.key)
     }
 }
 
-impl ResolvesClientCert for Client {
-    fn resolve(&self, _authorities: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        Some(self.current())
-    }
-
-    fn has_certs(&self) -> bool {
-        true
-    }
-}
-
-/// Without `--cert`: whether the service asked for one, in the last handshake.
-#[derive(Debug, Default)]
-pub struct Nobody {
+/// What a service is told of who we are, and whether it asked, in the last handshake.
+#[derive(Debug)]
+pub struct Identity {
+    /// That of `--cert`.
+    client: Option<Arc<Client>>,
     was_asked: AtomicBool,
 }
 
-impl Nobody {
+impl Identity {
+    pub fn new(client: Option<Arc<Client>>) -> Self {
+        Self { client, was_asked: AtomicBool::new(false) }
+    }
+
     /// A handshake begins.
     pub fn forget(&self) {
         self.was_asked.store(false, Ordering::Relaxed);
@@ -161,15 +183,20 @@ impl Nobody {
     pub fn was_asked(&self) -> bool {
         self.was_asked.load(Ordering::Relaxed)
     }
+
+    /// There is one to show.
+    pub fn is_some(&self) -> bool {
+        self.client.is_some()
+    }
 }
 
-impl ResolvesClientCert for Nobody {
+impl ResolvesClientCert for Identity {
     fn resolve(&self, _authorities: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         self.was_asked.store(true, Ordering::Relaxed);
-        None
+        self.client.as_ref().map(|client| client.current())
     }
 
     fn has_certs(&self) -> bool {
-        false
+        self.is_some()
     }
 }

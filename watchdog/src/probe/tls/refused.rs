@@ -26,6 +26,8 @@ pub enum Refused {
     Chain,
     /// One that is trusted has issued it, and may not.
     Issuer(Unfit),
+    /// Its issuer is unknown, and who is trusted cannot be read again: why.
+    Unread(String),
     Unreadable,
     /// The handshake is signed with another key.
     Forged,
@@ -59,6 +61,7 @@ impl fmt::Display for Refused {
             Self::Purpose => f.write_str("its certificate is not for servers (extended key usage)"),
             Self::Chain => f.write_str("an authority in its chain may not issue such certificates"),
             Self::Issuer(why) => write!(f, "the certificate of its issuer is trusted, but {why}"),
+            Self::Unread(why) => write!(f, "unknown issuer, as of what was trusted before; {why}"),
             Self::Unreadable => f.write_str("its certificate cannot be read; look at it with openssl x509"),
             Self::Forged => f.write_str("the service does not hold the key of its certificate"),
             Self::Scheme => {

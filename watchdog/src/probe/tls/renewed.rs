@@ -55,7 +55,10 @@ impl ServerCertVerifier for Renewed {
                 Ok(trusted) => verify(&trusted),
                 Err(error) => {
                     tracing::debug!("trust stays as it was: {error}");
-                    Err(refused.into())
+                    Err(match refused {
+                        CertificateError::UnknownIssuer => Refused::Unread(error.to_string()).into(),
+                        refused => refused.into(),
+                    })
                 }
             },
             verified => verified,

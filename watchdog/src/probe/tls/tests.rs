@@ -54,11 +54,13 @@ fn an_authority_that_changes_fails_probes_only_until_the_file_has_the_new_one() 
     let probes = probes(&["--http", &url, "--ca-file", file]).expect("options");
     let runtime = runtime();
     let probe = || runtime.block_on(probes.run(&Deadline::after(AMPLE)));
-    let is_unknown = |outcome: &Outcome| format!("{outcome:?}").contains("unknown issuer");
+    let is_unknown = |outcome: &Outcome, how| format!("{outcome:?}").contains(how);
     assert_eq!(probe(), Outcome::Healthy);
-    assert!(is_unknown(&probe()), "the file has the old one");
+    let again = "unknown issuer, also after what is trusted was read again";
+    assert!(is_unknown(&probe(), again), "the file has the old one");
     std::fs::write(file, "half a file").expect("to write");
-    assert!(is_unknown(&probe()), "what was read before holds while the file is broken");
+    let before = "unknown issuer, as of what was trusted before; there is no certificate in --ca-file /";
+    assert!(is_unknown(&probe(), before), "what was read before holds while the file is broken");
     std::fs::copy(new.path(), file).expect("to write");
     assert_eq!(probe(), Outcome::Healthy);
     std::fs::remove_file(file).expect("to remove");
@@ -220,17 +222,20 @@ fn a_service_is_spoken_to_by_the_name_that_is_given() {
 }
 
 /// The reason where a service answers the greeting with this fatal alert (RFC 8446, section 6).
-fn alerted(number: u8) -> String {
+fn alerted(number: u8, options: &[&str]) -> String {
     let peer = Peer::new(move |mut stream| {
         let _ = std::io::Read::read(&mut stream, &mut [0; 4096]);
         let _ = stream.write_all(&[21, 3, 3, 0, 2, 2, number]);
         until_closed(stream);
     });
-    reason(&["--http", &format!("https://{}/", peer.address), "--insecure"], AMPLE)
+    let url = format!("https://{}/", peer.address);
+    reason(&[&["--http", &url, "--insecure"], options].concat(), AMPLE)
 }
 
 #[test]
 fn a_service_that_refuses_is_unhealthy_with_what_helps() {
+    let (certificate, key) = Authority::new().client();
+    let both = pem_file(&format!("{certificate}{key}"));
     let supported = "supported are RSA with 2048 to 8192 bits (RSA-PSS with a salt as long as the hash), ECDSA on P-256, \
         P-384 and P-521, with SHA-256, -384 and -512, and Ed25519";
     let nothing = format!(
@@ -242,8 +247,17 @@ fn a_service_that_refuses_is_unhealthy_with_what_helps() {
         (70, "the service wants another version; supported are TLS 1.2 and 1.3"),
         (112, "the service goes by another name; give that with --server-name"),
         (80, "the service refuses: InternalError"),
+        // Of certificates, which it has not asked for.
+        (42, "the service refuses: BadCertificate"),
+        (48, "the service refuses: UnknownCA"),
+        (51, "the service refuses: DecryptError"),
+        (116, "the service refuses: CertificateRequired"),
     ] {
-        assert_eq!(alerted(alert), format!("TLS: {expected}"));
+        assert_eq!(alerted(alert, &[]), format!("TLS: {expected}"));
+        assert_eq!(
+            alerted(alert, &["--cert", both.path().to_str().expect("UTF-8")]),
+            format!("TLS: {expected}")
+        );
     }
 }
 

@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::process::Command;
+use std::sync::Arc;
 
+use rustix::thread::CapabilitySet;
 use rustls::ServerConfig;
 use rustls::version::{TLS12, TLS13};
 use tempfile::TempDir;
 
-use super::super::client::Files;
+use super::super::client::{Client, Files};
 use super::super::{TlsError, provider};
 use super::issuing::{Issuing, P256, RSA};
 use super::{HEALTHY, OK, probe};
@@ -117,7 +119,7 @@ fn a_certificate_is_read_again_when_it_was_renewed_and_not_while_it_is() {
     let cert = written(&directory, "cert.pem", &old_certificate);
     let key_file = written(&directory, "key.pem", &old_key);
     let configs =
-        [&old, &old, &old, &new, &new].map(|authority| authority.server_of_clients(false, &[&TLS13]));
+        [&old, &old, &old, &old, &new, &new].map(|authority| authority.server_of_clients(false, &[&TLS13]));
     let peer = Peer::listening(move |listener| {
         for config in configs {
             let mut stream = accept(config, listener.accept().expect("a connection").0);
@@ -130,17 +132,101 @@ fn a_certificate_is_read_again_when_it_was_renewed_and_not_while_it_is() {
     let url = format!("https://{}/", peer.address);
     let probes =
         probes(&["--http", &url, "--insecure", "--cert", &cert, "--key", &key_file]).expect("a probe");
+    let log = tempfile::NamedTempFile::new().expect("a file");
+    let _log = crate::words::log::tests::into(log.reopen().expect("a file"));
     let runtime = runtime();
-    let probe = || runtime.block_on(probes.run(&Deadline::after(AMPLE)));
-    assert_eq!(probe(), Outcome::Healthy);
+    // Whether it is healthy, and what was said.
+    let probe = || {
+        let before = fs::read_to_string(log.path()).expect("a log").len();
+        let outcome = runtime.block_on(probes.run(&Deadline::after(AMPLE)));
+        (outcome == Outcome::Healthy, fs::read_to_string(log.path()).expect("a log").split_off(before))
+    };
+    let healthy = || (true, String::new());
+    assert_eq!(probe(), healthy());
     written(&directory, "cert.pem", &certificate);
-    assert_eq!(probe(), Outcome::Healthy, "no pair yet: the old one holds");
+    assert_eq!(probe(), healthy(), "no pair yet: the old one holds");
     fs::remove_file(&key_file).expect("to remove");
-    assert_eq!(probe(), Outcome::Healthy, "no key: the old one holds");
+    assert_eq!(probe(), healthy(), "no key: the old one holds");
+    let (is_healthy, said) = probe();
+    assert!(is_healthy, "still no key");
+    let expected =
+        format!("services are shown the certificate that was read before: --key {key_file} cannot be read: ");
+    assert!(said.contains(&expected), "{said}");
     written(&directory, "key.pem", &key);
-    assert_eq!(probe(), Outcome::Healthy, "the new pair");
+    assert_eq!(probe(), healthy(), "the new pair");
     fs::remove_file(&cert).expect("to remove");
-    assert_eq!(probe(), Outcome::Healthy, "the new pair, which was read");
+    assert_eq!(probe(), healthy(), "the new pair, which was read");
+}
+
+#[test]
+fn a_certificate_that_cannot_be_renewed_is_said_once() {
+    let (authority, directory) = (Authority::new(), TempDir::new().expect("a directory"));
+    let (certificate, key) = authority.client();
+    let both = written(&directory, "both.pem", &format!("{certificate}{key}"));
+    let log = tempfile::NamedTempFile::new().expect("a file");
+    let _log = crate::words::log::tests::into(log.reopen().expect("a file"));
+    let files = Files { certificate: both.clone().into(), key: None };
+    let client = Client::new(files, Arc::new(provider())).expect("a client");
+    let said = || {
+        let before = fs::read_to_string(log.path()).expect("a log").len();
+        client.current();
+        fs::read_to_string(log.path()).expect("a log").split_off(before)
+    };
+    assert_eq!(said(), "");
+    written(&directory, "both.pem", &certificate);
+    assert_eq!(said(), "", "it is maybe being written");
+    assert!(said().contains("read before: there is no key in --cert /"));
+    assert_eq!(said(), "", "it was said");
+    written(&directory, "both.pem", "");
+    assert_eq!(said(), "", "it is maybe being written");
+    assert!(said().contains("read before: there is no certificate in --cert /"));
+    written(&directory, "both.pem", &format!("{certificate}{key}"));
+    assert_eq!(said(), "", "renewed");
+}
+
+#[test]
+fn a_key_that_everybody_can_read_is_said_and_taken() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = TempDir::new().expect("a directory");
+    let (certificate, key) = Authority::new().client();
+    let cert = written(&directory, "cert.pem", &certificate);
+    let key = written(&directory, "key.pem", &key);
+    for (mode, expected) in [
+        (0o600, None),
+        (0o640, None),
+        (0o644, Some(format!("everybody on this machine can read the key in --key {key}: chmod o= {key}"))),
+    ] {
+        fs::set_permissions(&key, fs::Permissions::from_mode(mode)).expect("to set");
+        let log = tempfile::NamedTempFile::new().expect("a file");
+        let _log = crate::words::log::tests::into(log.reopen().expect("a file"));
+        probes(&["--http", "https://127.0.0.1/", "--insecure", "--cert", &cert, "--key", &key])
+            .expect("a probe");
+        let said = fs::read_to_string(log.path()).expect("a log");
+        match expected {
+            Some(expected) => assert!(said.contains(&expected), "{mode:o}: {said}"),
+            None => assert_eq!(said, "", "{mode:o}"),
+        }
+    }
+}
+
+#[test]
+fn a_key_that_we_may_not_read_is_refused_with_a_remedy() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = TempDir::new().expect("a directory");
+    let (certificate, key) = Authority::new().client();
+    let cert = written(&directory, "cert.pem", &certificate);
+    let key = written(&directory, "key.pem", &key);
+    fs::set_permissions(&key, fs::Permissions::from_mode(0)).expect("to set");
+    // As it is for other users: root may read everything by these. They are this thread's.
+    let mut sets = rustix::thread::capabilities(None).expect("capabilities");
+    let all = CapabilitySet::DAC_OVERRIDE | CapabilitySet::DAC_READ_SEARCH;
+    sets.effective.remove(all);
+    rustix::thread::set_capabilities(None, sets).expect("to give up capabilities");
+    let error =
+        probes(&["--http", "https://127.0.0.1/", "--insecure", "--cert", &cert, "--key", &key]).map(drop);
+    let error = error.expect_err("no probe").to_string();
+    let expected = format!("--key {key} cannot be read: Permission denied (os error 13); give a PEM file");
+    assert!(error.contains(&expected), "{error}");
 }
 
 #[test]
@@ -171,6 +257,14 @@ fn what_is_no_certificate_with_its_key_is_refused_with_a_remedy() {
             no_key("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"),
             "is encrypted",
         ),
+        (
+            no_key(
+                "-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nAAAA\n\
+                -----END EC PRIVATE KEY-----\n",
+            ),
+            "is encrypted",
+        ),
+        (refusal(&["--cert", &cert, "--key", "/"]), "--key / cannot be read: it is no regular file"),
         (no_key(&another), "is not that of the certificate in /"),
     ] {
         assert!(error.contains(expected), "{expected}: {error}");
