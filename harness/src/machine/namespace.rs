@@ -66,13 +66,7 @@ impl NamespaceMachine {
         }
         let cgroup = Cgroup::create(&host.cgroup).map_err(in_cgroups)?;
         let boot = Boot { tree: host.root.clone(), cgroup: cgroup.entrance().map_err(in_cgroups)? };
-        let keeper = match Keeper::boot(boot, BOOT_PATIENCE) {
-            Ok(keeper) => keeper,
-            Err(error) => {
-                let _ = cgroup.remove();
-                return Err(error);
-            }
-        };
+        let keeper = Keeper::boot(boot, BOOT_PATIENCE)?;
         let boot_ms = begin.elapsed().as_secs_f64() * 1e3;
         let network = fs::File::open(format!("/proc/{}/ns/net", keeper.pid.as_raw_nonzero()))
             .map_err(|error| MachineError::broken("opening the machine's network namespace", error))?;
@@ -88,7 +82,8 @@ impl NamespaceMachine {
         self.keeper.pid
     }
 
-    /// Runs `work` on a thread inside the machine's namespaces.
+    /// Runs `work` on a thread inside the machine's namespaces (but for the cgroup namespace, which a process enters with
+    /// its cgroup), allowed what PID 1 is.
     fn inside<T: Send>(
         &self,
         what: &str,
@@ -101,9 +96,9 @@ impl NamespaceMachine {
                 | ThreadNameSpaceType::PROCESS_ID
                 | ThreadNameSpaceType::NETWORK
                 | ThreadNameSpaceType::HOST_NAME_AND_NIS_DOMAIN_NAME
-                | ThreadNameSpaceType::INTER_PROCESS_COMMUNICATION
-                | ThreadNameSpaceType::CONTROL_GROUP;
+                | ThreadNameSpaceType::INTER_PROCESS_COMMUNICATION;
             move_into_thread_name_spaces(self.keeper.pidfd.as_fd(), all)?;
+            pid1::give_up_capabilities()?;
             work()
         };
         let result = thread::scope(|scope| scope.spawn(enter).join());
@@ -122,7 +117,12 @@ impl NamespaceMachine {
 
     fn spawn(&self, argv: &[&str], stderr: Stdio) -> Result<Child, MachineError> {
         let (program, arguments) = argv.split_first().unwrap_or((&"", &[]));
-        self.inside(&format!("starting `{}`", argv.join(" ")), || {
+        let what = format!("starting `{}`", argv.join(" "));
+        let broken = |error| MachineError::broken(what.as_str(), error);
+        let ended = || broken(io::Error::other("the machine is closed"));
+        let procs = self.cgroup.as_ref().ok_or_else(ended)?.entrance_of_commands();
+        let pidfd = self.keeper.pidfd.try_clone().map_err(broken)?;
+        self.inside(&what, || {
             let mut command = Command::new(program);
             command
                 .args(arguments)
@@ -134,6 +134,7 @@ impl NamespaceMachine {
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())
                 .stderr(stderr);
+            pid1::in_cgroup(&mut command, procs?, pidfd);
             unless_written(|| command.spawn())
         })
     }

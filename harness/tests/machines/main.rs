@@ -20,6 +20,7 @@ mod family_signals;
 mod guard;
 mod guard_restarts;
 mod install_script;
+mod isolation;
 mod lab;
 mod leftovers;
 mod main_process;
@@ -198,9 +199,21 @@ fn run() {
     ];
     let namespace = everywhere.iter().chain(&in_namespaces).map(|test| (Backend::Namespace, test));
     let docker = everywhere.iter().chain(&in_containers).map(|test| (Backend::Docker, test));
-    let tests = namespace.chain(docker).map(|(backend, &test)| trial(backend, test));
+    let tests = namespace.chain(docker).map(|(backend, &test)| trial(backend, test)).chain(of_machines());
     let tests = tests.chain(of_scenarios()).chain(of_packages()).chain(of_wrapped_packages());
     libtest_mimic::run(&arguments(), in_order(tests.collect())).exit();
+}
+
+/// Of what machines keep apart.
+fn of_machines() -> impl Iterator<Item = Trial> {
+    let in_namespaces = tests![
+        isolation::a_device_that_is_changed_in_a_machine_is_the_machines_own,
+        isolation::what_belongs_to_the_host_is_refused_to_commands_and_services,
+        isolation::no_remount_makes_the_hosts_programs_writable,
+        isolation::what_the_host_has_mounted_below_its_usr_is_read_only_too,
+        isolation::a_command_may_do_what_pid_1_may_and_runs_in_a_cgroup_of_the_machine,
+    ];
+    in_namespaces.into_iter().map(|test| trial(Backend::Namespace, test))
 }
 
 /// As they are to be run.

@@ -16,6 +16,8 @@ use rustix::io::retry_on_intr;
 
 /// Begins the name of a machine's cgroup; then come its owner's process id and eight random hexadecimal digits.
 const PREFIX: &str = "hangproof-machine-";
+/// Below it, where the harness's own commands run. systemd leaves alone what it did not make.
+const COMMANDS: &str = "hangproof-commands";
 const EMPTY_DEADLINE: Duration = Duration::from_secs(5);
 
 /// A cgroup directory owned by one machine.
@@ -32,12 +34,19 @@ impl Cgroup {
         fs::create_dir(&path)?;
         let lock = File::open(&path)?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
-        Ok(Self { path, _lock: lock })
+        let cgroup = Self { path, _lock: lock };
+        fs::create_dir(cgroup.path.join(COMMANDS))?;
+        Ok(cgroup)
     }
 
-    /// The file that a process writes `0` to in order to join.
+    /// The file that a process writes `0` to in order to join: PID 1, from which systemd's own cgroups descend.
     pub fn entrance(&self) -> io::Result<File> {
         File::options().write(true).open(self.path.join("cgroup.procs"))
+    }
+
+    /// The same for a command that the harness runs in the machine: in none of systemd's units, and none of the harness's.
+    pub fn entrance_of_commands(&self) -> io::Result<File> {
+        File::options().write(true).open(self.path.join(COMMANDS).join("cgroup.procs"))
     }
 
     /// Ends whatever still runs inside and removes the directories.
@@ -46,6 +55,13 @@ impl Cgroup {
     /// `TimedOut` when processes are still there after five seconds (in uninterruptible sleep, for instance).
     pub fn remove(&self) -> io::Result<()> {
         remove_tree(&self.path)
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        // Whoever wants to know calls `remove` first, after which there is nothing to do.
+        let _ = self.remove();
     }
 }
 

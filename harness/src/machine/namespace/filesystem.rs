@@ -8,20 +8,24 @@ use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use rustix::fs::CWD;
+use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
+use rustix::io::Errno;
 use rustix::mount::{
     MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount, mount_bind,
     mount_change, mount_remount, move_mount, open_tree, unmount,
 };
 use rustix::process::{chdir, pivot_root};
 
+use super::pid1::seen_from_user_namespace;
 use crate::machine::MachineError;
 use crate::machine::layout::{EMPTIED, ETC, MACHINE_FILES, ROOT_LINKS};
 
 /// Where the root is put together: a directory that every host has and a machine does not need.
 const STAGE: &str = "/tmp";
 
-const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
+/// The devices of `/dev` with their numbers, as Linux assigns them (its Documentation/admin-guide/devices.txt).
+const DEVICES: [(&str, u32, u32); 6] =
+    [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)];
 
 /// Builds the root over `tree`'s `/usr` and makes it the calling thread's root.
 ///
@@ -48,9 +52,13 @@ fn staged(path: &str) -> String {
 }
 
 fn tmpfs(target: &str, options: &str) -> io::Result<()> {
+    tmpfs_with(MountFlags::NOSUID | MountFlags::NODEV, target, options)
+}
+
+fn tmpfs_with(flags: MountFlags, target: &str, options: &str) -> io::Result<()> {
     fs::create_dir_all(target)?;
     let data = std::ffi::CString::new(options).map_err(io::Error::other)?;
-    Ok(mount(c"tmpfs", target, c"tmpfs", MountFlags::NOSUID | MountFlags::NODEV, data.as_c_str())?)
+    Ok(mount(c"tmpfs", target, c"tmpfs", flags, data.as_c_str())?)
 }
 
 /// The tmpfs root with `/usr` and the links into it. Sources are opened before the stage covers what they may lie in.
@@ -61,7 +69,7 @@ fn stage_root(tree: &Path) -> io::Result<()> {
     let linker_cache = fs::read(tree.join("etc/ld.so.cache")).ok();
     let links = ROOT_LINKS.iter().filter_map(|link| Some((link, fs::read_link(tree.join(link)).ok()?)));
     let links = links.collect::<Vec<_>>();
-    let devices = DEVICES.map(|device| open_tree(CWD, format!("/dev/{device}"), cloned));
+    let devices = DEVICES.map(|(device, ..)| open_tree(CWD, format!("/dev/{device}"), cloned));
 
     tmpfs(STAGE, "mode=0755,size=1g")?;
     for directory in
@@ -77,7 +85,8 @@ fn stage_root(tree: &Path) -> io::Result<()> {
 
     let attach = |source: &rustix::fd::OwnedFd, target: &str| -> io::Result<()> {
         move_mount(source, "", CWD, staged(target), MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?;
-        Ok(mount_remount(staged(target), MountFlags::BIND | MountFlags::RDONLY, c"")?)
+        make_read_only(&staged(target))?;
+        lock(&staged(target))
     };
     attach(&usr, "usr")?;
     if let Some(alternatives) = alternatives {
@@ -87,11 +96,18 @@ fn stage_root(tree: &Path) -> io::Result<()> {
         fs::write(staged("etc/ld.so.cache"), cache)?;
     }
 
-    tmpfs(&staged("dev"), "mode=0755,size=1m")?;
-    for (device, source) in DEVICES.iter().zip(devices) {
-        let target = staged(&format!("dev/{device}"));
-        File::create(&target)?;
-        move_mount(source?, "", CWD, target, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?;
+    tmpfs_with(MountFlags::NOSUID | MountFlags::NOEXEC, &staged("dev"), "mode=0755,size=1m")?;
+    for ((device, major, minor), source) in DEVICES.into_iter().zip(devices) {
+        let name = format!("dev/{device}");
+        match make_device(&staged(&name), major, minor) {
+            // Who may make no node binds the host's. Read-only, which keeps nobody from writing to the device: it is the
+            // node's own mode and owner that cannot be changed then.
+            Err(Errno::PERM | Errno::ACCESS) => {
+                File::create(staged(&name))?;
+                attach(&source?, &name)?;
+            }
+            made => made?,
+        }
     }
     // Programs under test go to /usr/local, as on a real host.
     if Path::new(&staged("usr/local")).is_dir() {
@@ -101,6 +117,61 @@ fn stage_root(tree: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Makes what is mounted at `path` read-only, and all that is mounted below it: a remount is of one mount alone.
+fn make_read_only(path: &str) -> io::Result<()> {
+    // Of this thread, which has a mount namespace of its own.
+    let mountinfo = fs::read_to_string("/proc/thread-self/mountinfo")?;
+    mounts_below(&mountinfo, path).into_iter().try_for_each(|(mounted, flags)| {
+        Ok(mount_remount(mounted.as_str(), MountFlags::BIND | MountFlags::RDONLY | flags, c"")?)
+    })
+}
+
+/// Makes read-only what no remount makes writable again, where the kernel can: mounts that a user namespace got from one
+/// with more rights are locked as they are (mount_namespaces(7)), and stay so when they come back from there.
+fn lock(path: &str) -> io::Result<()> {
+    let locked = match seen_from_user_namespace(path) {
+        Ok(locked) => locked,
+        // A kernel without user namespaces, or a host that allows none: as read-only as before.
+        Err(error) => {
+            tracing::debug!("{path} is read-only, but not locked: {error}");
+            return Ok(());
+        }
+    };
+    unmount(path, UnmountFlags::DETACH)?;
+    Ok(move_mount(&locked, "", CWD, path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?)
+}
+
+/// The mount points at `path` and below it in a `mountinfo` text (proc_pid_mountinfo(5)), with what they do not allow.
+fn mounts_below(mountinfo: &str, path: &str) -> Vec<(String, MountFlags)> {
+    let mounts = mountinfo.lines().filter_map(|line| {
+        let mut fields = line.split(' ').skip(4);
+        let (mounted, options) = (unescape(fields.next()?), fields.next()?);
+        let rest = mounted.strip_prefix(path)?;
+        let flags = options.split(',').map(|option| match option {
+            "nosuid" => MountFlags::NOSUID,
+            "nodev" => MountFlags::NODEV,
+            "noexec" => MountFlags::NOEXEC,
+            _ => MountFlags::empty(),
+        });
+        (rest.is_empty() || rest.starts_with('/')).then(|| (mounted, flags.collect()))
+    });
+    mounts.collect()
+}
+
+/// Blanks, tabs, line feeds and backslashes are three octal digits there.
+fn unescape(field: &str) -> String {
+    let escapes = [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")];
+    escapes.into_iter().fold(field.to_owned(), |text, (escape, meant)| text.replace(escape, meant))
+}
+
+/// A node of the machine's own: what is done to it is not done to the host's.
+fn make_device(path: &str, major: u32, minor: u32) -> Result<(), Errno> {
+    let everybody = Mode::from_raw_mode(0o666);
+    mknodat(CWD, path, FileType::CharacterDevice, everybody, makedev(major, minor))?;
+    // The umask is the harness's.
+    rustix::fs::chmod(path, everybody)
 }
 
 fn devices() -> io::Result<()> {
@@ -158,4 +229,21 @@ fn empty_directories() -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_mounted_below_a_directory_is_found_with_what_it_does_not_allow() {
+        let mountinfo = "\
+30 1 0:26 / / rw,relatime - ext4 /dev/vda rw
+31 30 0:27 /usr /tmp/usr rw,relatime - ext4 /dev/vda rw
+32 31 0:28 / /tmp/usr/share/my\\040fonts rw,nosuid,nodev,noexec,relatime shared:4 - nfs host:/fonts rw
+33 30 0:29 / /tmp/usrlocal rw,relatime - tmpfs tmpfs rw";
+        let none = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+        let found = [("/tmp/usr".into(), MountFlags::empty()), ("/tmp/usr/share/my fonts".into(), none)];
+        assert_eq!(mounts_below(mountinfo, "/tmp/usr"), found);
+    }
 }

@@ -142,13 +142,11 @@ fn write_order(order: &OwnedFd) -> io::Result<()> {
 
 fn keep(boot: &Boot, order: &OwnedFd, say: &Sender<Word>) -> Result<(), MachineError> {
     let step = |what: &'static str| move |error| MachineError::broken(what, error);
-    let namespaces = UnshareFlags::NEWNS
-        | UnshareFlags::NEWPID
-        | UnshareFlags::NEWNET
-        | UnshareFlags::NEWUTS
-        | UnshareFlags::NEWIPC;
+    let namespaces = UnshareFlags::NEWNS | UnshareFlags::NEWNET | UnshareFlags::NEWUTS | UnshareFlags::NEWIPC;
     unshare(namespaces).map_err(step("unsharing namespaces"))?;
     enter_new_root(&boot.tree)?;
+    // Last: the next child is PID 1.
+    unshare(UnshareFlags::NEWPID).map_err(step("unsharing the pid namespace"))?;
     let notify = UnixDatagram::bind(NOTIFY).map_err(step("binding systemd's notify socket"))?;
     notify.set_nonblocking(true).map_err(step("binding systemd's notify socket"))?;
     let mut console = Console::open().map_err(step("opening the console"))?;
