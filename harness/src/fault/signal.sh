@@ -4,52 +4,93 @@
 # Runs in the machine, as the argument of `sh -c`; needs a POSIX shell and nothing else. Prints /proc/uptime's first
 # number as it was just before the first signal, and as it was when every process had stopped.
 signal=$1 group=$2 main=$3
-seen=' '
-uptime() { read -r uptime _ </proc/uptime; }
+# Hundredths of a second: how long processes may take to stop, and how long one that waits in the kernel is looked at.
+limit=200 look=5
+uptime() {
+    read -r uptime _ </proc/uptime
+    now=$((${uptime%.*} * 100 + 1${uptime#*.} - 100))
+}
 
 # A guard hears of the hang; it is not part of it.
-read -r name 2>/dev/null <"/proc/$main/comm" && [ "$name" = sd-watchdog ] && seen=" $main "
+read -r name 2>/dev/null <"/proc/$main/comm" && [ "$name" = sd-watchdog ] || main=
 
-# Appends to $found the processes of the cgroup $1 and below it that had no signal yet.
+# Appends to $found the processes of the cgroup $1 and below it, but for the guard's.
 find_processes() {
     while read -r pid; do
-        case $seen in
-        *" $pid "*) ;;
-        *)
-            # Part of the guard as well.
-            read -r name <"/proc/$pid/comm" && [ "$name" = sd-wd-witness ] || found="$found$pid "
-            ;;
-        esac
+        [ "$pid" != "$main" ] || continue
+        name=
+        read -r name <"/proc/$pid/comm"
+        # Part of the guard as well.
+        [ "$name" = sd-wd-witness ] || found="$found$pid "
     done 2>/dev/null <"$1/cgroup.procs"
     for below in "$1"/*/; do
         [ ! -e "$below/cgroup.procs" ] || find_processes "${below%/}"
     done
 }
 
-# Whether every thread of the process $1 has stopped, or is gone.
-has_stopped() {
+# Sets $does to what the process $1 does: stopped or ended; traced; waits, if at most that is so, for what no signal
+# interrupts (as a parent in vfork(2) does for its child); else runs. What waits or is traced stops before it runs on.
+look_at() {
+    does=stopped
     for status in /proc/"$1"/task/*/status; do
+        value=
         while read -r key value _; do
-            [ "$key" != State: ] || case $value in [TtZX]) ;; *) return 1 ;; esac
+            [ "$key" != State: ] || break
         done 2>/dev/null <"$status"
+        # One that is gone has no state.
+        case $value in
+        T | Z | X | '') ;;
+        t) [ "$does" = waits ] || does=traced ;;
+        D) does=waits ;;
+        *)
+            does=runs
+            return
+            ;;
+        esac
     done
 }
 
 uptime
-before=$uptime
-any=
-# Once more after each round, since a process may have been started just before its parent was stopped.
-while found='' && find_processes "$group" && [ -n "$found" ]; do
+before=$uptime begin=$now quiet='' any='' sent=' '
+while :; do
+    found=''
+    find_processes "$group"
+    any=$any$found todo='' news='' runs='' waits=''
+    for pid in $found; do
+        does=runs
+        [ "$signal" != STOP ] || look_at "$pid"
+        case $does in
+        stopped) continue ;;
+        runs) runs=yes ;;
+        waits) waits=yes ;;
+        esac
+        todo="$todo$pid "
+        case $sent in *" $pid "*) ;; *) news=yes sent="$sent$pid " ;; esac
+    done
     # One that ended meanwhile is none of ours any more.
     # shellcheck disable=SC2086
-    kill -s "$signal" $found 2>/dev/null
-    seen=$seen$found any=yes
-    if [ "$signal" = STOP ]; then
-        for pid in $found; do
-            until has_stopped "$pid"; do :; done
-        done
+    [ -z "$todo" ] || kill -s "$signal" $todo 2>/dev/null
+    uptime
+    [ "$signal" = STOP ] || break
+
+    # Where all of a listing have stopped, the next one shows what they had started before they did. One that only waits may
+    # be about to have started one, so it is looked at for a while.
+    if [ -n "$runs" ]; then
+        quiet=''
+    elif [ -z "$quiet" ]; then
+        quiet=$uptime since=$now
+        continue
+    elif [ -z "$waits" ] || [ $((now - since)) -ge $look ]; then
+        break
+    else
+        continue
+    fi
+    if [ $((now - begin)) -ge $limit ]; then
+        # A signal that was sent is taken before anything else, whenever that is: on a busy computer, or when thawed.
+        [ -n "$news" ] || break
+        echo "in 2 s not all processes in $group were stopped: new ones are started all the time" >&2
+        exit 1
     fi
 done
-uptime
 [ -n "$any" ] || { echo "there is no process in $group to send SIG$signal to" >&2; exit 1; }
-echo "$before $uptime"
+echo "$before ${quiet:-$uptime}"

@@ -29,6 +29,7 @@ mod packaged;
 mod peers;
 mod recovery;
 mod reloading;
+mod sigstop;
 mod starting;
 mod starvation;
 mod stopping;
@@ -204,16 +205,23 @@ fn run() {
     libtest_mimic::run(&arguments(), in_order(tests.collect())).exit();
 }
 
-/// Of what machines keep apart.
+/// Of what machines keep apart, and of what is done to services in them.
 fn of_machines() -> impl Iterator<Item = Trial> {
+    let everywhere = tests![
+        sigstop::a_service_of_processes_that_live_for_a_moment_is_stopped,
+        sigstop::a_service_that_starts_many_processes_at_once_is_stopped,
+    ];
     let in_namespaces = tests![
         isolation::a_device_that_is_changed_in_a_machine_is_the_machines_own,
         isolation::what_belongs_to_the_host_is_refused_to_commands_and_services,
         isolation::no_remount_makes_the_hosts_programs_writable,
         isolation::what_the_host_has_mounted_below_its_usr_is_read_only_too,
         isolation::a_command_may_do_what_pid_1_may_and_runs_in_a_cgroup_of_the_machine,
+        sigstop::a_process_that_waits_for_its_child_in_vfork_is_stopped_with_it,
+        sigstop::a_service_with_a_process_for_each_connection_is_stopped,
     ];
-    in_namespaces.into_iter().map(|test| trial(Backend::Namespace, test))
+    let namespace = everywhere.into_iter().chain(in_namespaces).map(|test| trial(Backend::Namespace, test));
+    namespace.chain(everywhere.map(|test| trial(Backend::Docker, test)))
 }
 
 /// As they are to be run.
