@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 
+use crate::machine::inotify::Usage;
 use crate::machine::{MachineError, docker, namespace};
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
@@ -12,10 +13,21 @@ const BAD: Style = AnsiColor::Red.on_default().bold();
 
 /// Looks at every backend and prints what it found. Exits with 3 if no machine can be booted at all.
 pub fn examine() -> ExitCode {
-    let namespaces = namespace::available(Path::new("/"))
-        .map(|cgroup| format!("the host's own systemd, in a cgroup below {}", cgroup.display()));
+    let namespaces = namespace::available(Path::new("/")).and_then(|cgroup| {
+        let room = room()?;
+        Ok(format!("the host's own systemd, in a cgroup below {}; {room}", cgroup.display()))
+    });
     let found = [line("namespace", &namespaces), line("docker", &docker::describe())];
     if found.contains(&true) { ExitCode::SUCCESS } else { ExitCode::from(3) }
+}
+
+/// How many machines at once there is room for.
+fn room() -> Result<String, MachineError> {
+    match Usage::now() {
+        None => Ok("how many at once is not known".into()),
+        Some(usage) if usage.room() == 0 => Err(usage.exhausted()),
+        Some(usage) => Ok(format!("{usage}: room for {} at once", usage.room())),
+    }
 }
 
 /// Prints a backend's line; whether it works.

@@ -21,6 +21,7 @@ pub mod docker;
 #[cfg(not(feature = "docker"))]
 #[path = "machine/no_docker.rs"]
 pub mod docker;
+pub mod inotify;
 mod layout;
 pub mod namespace;
 
@@ -85,7 +86,7 @@ pub fn boot(
     };
     if in_namespaces {
         progress.stage("booting systemd in namespaces");
-        return Ok(Box::new(namespace::NamespaceMachine::boot(root)?));
+        return Ok(Box::new(namespace::NamespaceMachine::boot_in_turn(root, progress)?));
     }
     docker::boot(image, progress)
 }

@@ -85,7 +85,7 @@ impl DockerMachine {
         let network = Network::Address(SocketAddr::from(([127, 0, 0, 1], 0)));
         let description = Description { backend: "docker".into(), systemd: String::new(), boot_ms: 0.0 };
         let mut machine = Self { description, engine, container: Some(container), network, room };
-        machine.await_ready()?;
+        machine.await_ready().map_err(super::inotify::or_exhausted)?;
         machine.description.boot_ms = begin.elapsed().as_secs_f64() * 1e3;
         machine.network = machine.find_network()?;
         if image.has_host_usr {

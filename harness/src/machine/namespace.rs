@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::Pid;
 use rustix::thread::{
@@ -27,7 +27,9 @@ use rustix::thread::{
 use self::cgroup::Cgroup;
 use self::host::Host;
 use self::keeper::{Boot, Keeper};
+use super::inotify::{self, Neighbours};
 use super::{Description, Machine, MachineError, Network, Output, Stream};
+use crate::progress::{Progress, Silent};
 
 mod cgroup;
 mod filesystem;
@@ -37,6 +39,11 @@ mod pid1;
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin";
 const BOOT_PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long inotify instances are waited for: one that has just ended may be about to free some, one that runs will.
+const ALONE: Duration = Duration::from_secs(2);
+const BESIDE_OTHERS: Duration = Duration::from_secs(600);
+const NEXT_LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
 /// Whether a namespace machine can be booted here, and the cgroup below which it would be.
 ///
@@ -57,7 +64,11 @@ pub struct NamespaceMachine {
 impl NamespaceMachine {
     /// Boots the systemd of `tree` (`/` for the host's own) and waits until it is ready.
     pub fn boot(tree: &Path) -> Result<Self, MachineError> {
-        let begin = Instant::now();
+        Self::boot_in_turn(tree, &Silent)
+    }
+
+    /// The same; where other machines have what it needs, it waits for its turn, and says so to `progress`.
+    pub fn boot_in_turn(tree: &Path, progress: &dyn Progress) -> Result<Self, MachineError> {
         let host = Host::inspect(tree)?;
         let in_cgroups = |error| MachineError::broken(format!("in {}", host.cgroup.display()), error);
         // What an earlier run left and nobody can remove yet must not keep this one from running.
@@ -65,8 +76,11 @@ impl NamespaceMachine {
             tracing::warn!("a dead run's cgroup could not be removed: {error}");
         }
         let cgroup = Cgroup::create(&host.cgroup).map_err(in_cgroups)?;
+        await_turn(&cgroup, &host, progress)?;
+        let begin = Instant::now();
         let boot = Boot { tree: host.root.clone(), cgroup: cgroup.entrance().map_err(in_cgroups)? };
-        let keeper = Keeper::boot(boot, BOOT_PATIENCE)?;
+        let keeper = Keeper::boot(boot, BOOT_PATIENCE).map_err(inotify::or_exhausted)?;
+        cgroup.open_to_commands().map_err(in_cgroups)?;
         let boot_ms = begin.elapsed().as_secs_f64() * 1e3;
         let network = fs::File::open(format!("/proc/{}/ns/net", keeper.pid.as_raw_nonzero()))
             .map_err(|error| MachineError::broken("opening the machine's network namespace", error))?;
@@ -140,6 +154,48 @@ impl NamespaceMachine {
     }
 }
 
+/// Waits until there are inotify instances for one more machine, for as long as there are others that may free some.
+fn await_turn(cgroup: &Cgroup, host: &Host, progress: &dyn Progress) -> Result<(), MachineError> {
+    let begin = Instant::now();
+    let mut is_said = false;
+    loop {
+        let neighbours =
+            cgroup.neighbours().map_err(|error| MachineError::broken("looking for machines", error))?;
+        let Some(usage) = inotify::Usage::now().filter(|usage| !usage.has_room(neighbours)) else {
+            return Ok(());
+        };
+        let patience = if neighbours == Neighbours::default() { ALONE } else { BESIDE_OTHERS };
+        if begin.elapsed() > patience {
+            return Err(usage.exhausted());
+        }
+        if !is_said && begin.elapsed() > ALONE {
+            let others = neighbours.running + neighbours.ahead;
+            progress.note(&format!("Waiting until one of {others} other machines has ended: {usage}"));
+            is_said = true;
+        }
+        // Nothing tells when that changes.
+        let _ = poll(&mut [], Some(&NEXT_LOOK));
+        // What a killed run has left counts as a machine.
+        let _ = cgroup::sweep(&host.cgroup);
+    }
+}
+
+/// Waits until a command that follows a file has that which it follows it with, and so says nothing for want of one.
+fn await_inotify(child: &mut Child) -> Result<(), MachineError> {
+    let until = Instant::now() + Duration::from_secs(1);
+    let process = PathBuf::from(format!("/proc/{}", child.id()));
+    while Instant::now() < until && inotify::held_by(&process) == 0 {
+        // It has ended: of its reasons, this one it does not tell.
+        if child.try_wait().is_ok_and(|status| status.is_some()) {
+            return inotify::Usage::now()
+                .filter(|usage| usage.room() == 0)
+                .map_or(Ok(()), |usage| Err(usage.exhausted()));
+        }
+        let _ = poll(&mut [], Some(&Timespec { tv_sec: 0, tv_nsec: 2_000_000 }));
+    }
+    Ok(())
+}
+
 /// Starts what may just have been put there. A process that another thread starts has the file open for writing, as this one
 /// had, until it executes its own program, and until then nobody can execute the file (execve(2), ETXTBSY).
 fn unless_written<T>(mut start: impl FnMut() -> io::Result<T>) -> io::Result<T> {
@@ -196,6 +252,9 @@ impl Machine for NamespaceMachine {
             command: argv.join(" "),
             reason: "has no standard output".into(),
         })?;
+        if argv.contains(&"--follow") {
+            await_inotify(&mut child)?;
+        }
         Ok(Stream::new(stdout, move || {
             let _ = child.kill();
             let _ = child.wait();

@@ -98,7 +98,7 @@ fn hanging(cgroup: Option<&Path>) -> (Child, PathBuf) {
 }
 
 /// `hangproof`, which makes its machines' cgroups below its own.
-fn in_cgroup(cgroup: Option<&Path>) -> Command {
+pub fn in_cgroup(cgroup: Option<&Path>) -> Command {
     let mut command = match cgroup {
         None => Command::new(hangproof()),
         Some(cgroup) => {
@@ -134,12 +134,12 @@ pub fn nothing_is_left_after_sigterm(_: Backend) {
 }
 
 /// A cgroup of a test's own, which is empty in the end.
-struct Apart(PathBuf);
+pub struct Apart(pub PathBuf);
 
 impl Apart {
-    fn make() -> Self {
+    pub fn make() -> Self {
         let own = namespace::available(&root()).expect("checked");
-        let apart = own.join(format!("test-{}", std::process::id()));
+        let apart = own.join(format!("test-{}-{:08x}", std::process::id(), rand::random::<u32>()));
         fs::create_dir(&apart).expect("a cgroup");
         Self(apart)
     }

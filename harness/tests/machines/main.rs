@@ -23,6 +23,7 @@ mod install_script;
 mod isolation;
 mod lab;
 mod leftovers;
+mod limits;
 mod main_process;
 mod newer_systemd;
 mod packaged;
@@ -217,6 +218,9 @@ fn of_machines() -> impl Iterator<Item = Trial> {
         isolation::no_remount_makes_the_hosts_programs_writable,
         isolation::what_the_host_has_mounted_below_its_usr_is_read_only_too,
         isolation::a_command_may_do_what_pid_1_may_and_runs_in_a_cgroup_of_the_machine,
+        limits::a_run_that_finds_no_inotify_instance_says_which_limit_it_is_and_what_to_do,
+        limits::a_host_flooded_with_runs_has_them_wait_for_their_turn,
+        limits::nobody_keeps_a_machine_from_booting_by_a_lock,
         sigstop::a_process_that_waits_for_its_child_in_vfork_is_stopped_with_it,
         sigstop::a_service_with_a_process_for_each_connection_is_stopped,
     ];

@@ -7,12 +7,15 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Seek};
 use std::os::fd::AsFd;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{FlockOperation, flock};
-use rustix::io::retry_on_intr;
+use rustix::io::{Errno, retry_on_intr};
+
+use crate::machine::inotify::Neighbours;
 
 /// Begins the name of a machine's cgroup; then come its owner's process id and eight random hexadecimal digits.
 const PREFIX: &str = "hangproof-machine-";
@@ -29,14 +32,42 @@ pub struct Cgroup {
 impl Cgroup {
     /// Makes a cgroup for one machine below `parent`.
     pub fn create(parent: &Path) -> io::Result<Self> {
-        let path = parent.join(format!("{PREFIX}{}-{:08x}", std::process::id(), rand::random::<u32>()));
-        let _unswept = lock_parent(parent)?;
-        fs::create_dir(&path)?;
-        let lock = File::open(&path)?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
-        let cgroup = Self { path, _lock: lock };
-        fs::create_dir(cgroup.path.join(COMMANDS))?;
-        Ok(cgroup)
+        loop {
+            let path = parent.join(format!("{PREFIX}{}-{:08x}", std::process::id(), rand::random::<u32>()));
+            // Open to nobody else before it is locked: any user may lock what he can open, and keep us out.
+            fs::DirBuilder::new().mode(0o700).create(&path)?;
+            let cgroup = match lock(&path)? {
+                Some(lock) => Self { path, _lock: lock },
+                // A run that sweeps came first, and removes it.
+                None => continue,
+            };
+            // Services look around in what is the top of their cgroups.
+            fs::set_permissions(&cgroup.path, fs::Permissions::from_mode(0o755))?;
+            return Ok(cgroup);
+        }
+    }
+
+    /// Makes the place for the harness's commands, by which other runs know that the machine has booted.
+    pub fn open_to_commands(&self) -> io::Result<()> {
+        fs::create_dir(self.path.join(COMMANDS))
+    }
+
+    /// The machines that are beside this one; of those that have not booted, the ones that were made earlier.
+    pub fn neighbours(&self) -> io::Result<Neighbours> {
+        // The kernel numbers cgroups as it makes them.
+        let own = fs::metadata(&self.path)?.ino();
+        let mut neighbours = Neighbours::default();
+        for path in machines(self.path.parent().unwrap_or(&self.path))? {
+            if path == self.path {
+                continue;
+            }
+            if path.join(COMMANDS).exists() {
+                neighbours.running += 1;
+            } else if fs::metadata(&path).is_ok_and(|metadata| metadata.ino() < own) {
+                neighbours.ahead += 1;
+            }
+        }
+        Ok(neighbours)
     }
 
     /// The file that a process writes `0` to in order to join: PID 1, from which systemd's own cgroups descend.
@@ -85,27 +116,30 @@ fn is_machine(name: &str) -> bool {
 
 /// The machines' directories that nobody holds, now held by us: another run may be sweeping too.
 fn lock_abandoned(parent: &Path) -> io::Result<Vec<(PathBuf, File)>> {
-    let _nobody_creates = lock_parent(parent)?;
-    let mut abandoned = Vec::new();
-    for entry in fs::read_dir(parent)? {
-        let path = entry?.path();
-        let ours = path.file_name().and_then(OsStr::to_str).is_some_and(is_machine);
-        // What cannot be opened is just being removed by its owner.
-        if ours
-            && let Ok(directory) = File::open(&path)
-            && flock(&directory, FlockOperation::NonBlockingLockExclusive).is_ok()
-        {
-            abandoned.push((path, directory));
-        }
-    }
-    Ok(abandoned)
+    // What cannot be opened is just being removed by its owner.
+    let held = |path: PathBuf| lock(&path).ok().flatten().map(|lock| (path, lock));
+    Ok(machines(parent)?.into_iter().filter_map(held).collect())
 }
 
-/// Holds the parent for as long as a directory exists that its owner has not locked yet.
-fn lock_parent(parent: &Path) -> io::Result<File> {
-    let lock = File::open(parent)?;
-    flock(&lock, FlockOperation::LockExclusive)?;
-    Ok(lock)
+/// The directories of machines below `parent`.
+fn machines(parent: &Path) -> io::Result<Vec<PathBuf>> {
+    let paths = fs::read_dir(parent)?.flatten().map(|entry| entry.path());
+    Ok(paths.filter(|path| path.file_name().and_then(OsStr::to_str).is_some_and(is_machine)).collect())
+}
+
+/// The lock of a machine's directory, unless somebody else has it, or has removed the directory.
+fn lock(path: &Path) -> io::Result<Option<File>> {
+    let directory = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other?,
+    };
+    match flock(&directory, FlockOperation::NonBlockingLockExclusive) {
+        Err(Errno::WOULDBLOCK) => return Ok(None),
+        other => other?,
+    }
+    let number = directory.metadata()?.ino();
+    let is_there = fs::metadata(path).is_ok_and(|metadata| metadata.ino() == number);
+    Ok(is_there.then_some(directory))
 }
 
 fn remove_tree(path: &Path) -> io::Result<()> {
