@@ -121,8 +121,13 @@ impl Config {
     }
 
     /// The same for `guard`, where W is `--watchdog` and nothing stands in between.
-    pub fn beside(args: &TimingArgs, hang: &HangArgs, watchdog: Duration) -> Result<Self, ConfigError> {
-        Self::derive(args, &[], hang, &WrapperArgs::default(), Some(watchdog), Knob::Watchdog)
+    pub fn beside(
+        args: &TimingArgs,
+        next: &[Next],
+        hang: &HangArgs,
+        watchdog: Duration,
+    ) -> Result<Self, ConfigError> {
+        Self::derive(args, next, hang, &WrapperArgs::default(), Some(watchdog), Knob::Watchdog)
     }
 
     fn derive(

@@ -37,7 +37,7 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::cli::{GuardArgs, Next, OnHang};
+use crate::cli::{GuardArgs, Next, OnHang, ProbeArgs};
 use crate::config::{Config, ConfigError};
 use crate::probe::{ProbeError, Probes};
 use crate::report;
@@ -108,12 +108,10 @@ pub enum GuardError {
     Withhold,
     #[error("--reset-after: RESTART_RESET=1 can be said by UNIT's own processes only; leave it out")]
     ResetAfter,
-    #[error("--ready-only: a guard says no READY=1, so there is nothing to gate; leave it out")]
-    ReadyOnly,
     #[error(
-        "--next: a guard has one set of probes as yet; give all of them before it, or run a further guard for the others"
+        "--ready-only: a guard says no READY=1, so there is nothing to gate; leave it out, and the set is watched as the others are"
     )]
-    Next,
+    ReadyOnly,
     #[error(transparent)]
     Bus(#[from] BusError),
     #[error(transparent)]
@@ -135,30 +133,31 @@ impl From<GuardError> for Error {
             | GuardError::Notifier(_)
             | GuardError::Withhold
             | GuardError::ResetAfter
-            | GuardError::ReadyOnly
-            | GuardError::Next => Self::usage(&error),
+            | GuardError::ReadyOnly => Self::usage(&error),
         }
     }
 }
 
 /// Guards UNIT until asked to stop.
 pub fn run(args: &GuardArgs, next: &[Next]) -> Result<ExitCode, GuardError> {
-    if !next.is_empty() {
-        return Err(GuardError::Next);
-    }
     let name = unit(&args.unit)?;
     let scope = scope(args);
     let environment = Environment::read()?;
-    let rules = rules(args, environment.watchdog.limit())?;
+    let rules = rules(args, next, environment.watchdog.limit())?;
     let children = Children::new();
-    if !args.probes.exec.is_empty() || args.hang.on_hang_exec.is_some() {
+    let runs_commands = |probes: &ProbeArgs| !probes.exec.is_empty();
+    if runs_commands(&args.probes)
+        || next.iter().any(|next| runs_commands(&next.probes))
+        || args.hang.on_hang_exec.is_some()
+    {
         children
             .become_subreaper()
             .unwrap_or_else(|error| tracing::warn!("cannot become a subreaper: {error}"));
     }
-    let probes = Probes::new(&args.probes, &children)?
-        .or_refuse_empty()
-        .map_err(|source| nothing_to_probe(source, &name, environment.notify_socket.is_some()))?;
+    let probes = Probes::sets(&args.probes, next, &children)?;
+    if probes[0].is_empty() {
+        return Err(nothing_to_probe(ProbeError::Nothing, &name, environment.notify_socket.is_some()));
+    }
     let exec =
         args.hang.on_hang_exec.as_deref().map(command_line::words).transpose().map_err(ConfigError::from)?;
     let helpers = Rc::clone(&children);
@@ -224,25 +223,24 @@ fn report(
 }
 
 /// Puts the command line together with our own watchdog, and refuses what cannot work.
-fn rules(args: &GuardArgs, own_watchdog: Option<Duration>) -> Result<Rules, GuardError> {
+fn rules(args: &GuardArgs, next: &[Next], own_watchdog: Option<Duration>) -> Result<Rules, GuardError> {
     if args.hang.on_hang == OnHang::Withhold {
         return Err(GuardError::Withhold);
     }
-    if args.timing.set.ready_only {
+    if args.timing.set.ready_only || next.iter().any(|next| next.set.ready_only) {
         return Err(GuardError::ReadyOnly);
     }
     if args.timing.reset_after.is_some() {
         return Err(GuardError::ResetAfter);
     }
-    let config = Config::beside(&args.timing, &args.hang, args.watchdog)?;
-    let timing = config.sets[0].timing;
+    let config = Config::beside(&args.timing, next, &args.hang, args.watchdog)?;
     let report = args.hang.report_budget.unwrap_or_else(|| {
         // Never past what W leaves.
-        REPORT_BUDGET.min(args.watchdog.saturating_sub(timing.detect_bound()))
+        REPORT_BUDGET.min(args.watchdog.saturating_sub(config.longest_row()))
     });
     Ok(Rules {
         watchdog: args.watchdog,
-        timing,
+        sets: config.sets.iter().map(|set| set.timing).collect(),
         pressure_limit: config.pressure_limit,
         start_grace: args.timing.start_timeout.unwrap_or(args.watchdog),
         restart: args.restart,
@@ -298,18 +296,58 @@ mod tests {
 
     #[test]
     fn everything_follows_from_w() {
-        let rules = rules(&args(&["--watchdog=10s"]), Some(seconds(30))).expect("works");
-        assert_eq!(rules.timing.interval, seconds(1));
-        assert_eq!((rules.timing.rise, rules.timing.jitter), (1, 5));
+        let rules = rules(&args(&["--watchdog=10s"]), &[], Some(seconds(30))).expect("works");
+        assert_eq!(rules.sets[0].interval, seconds(1));
+        assert_eq!((rules.sets[0].rise, rules.sets[0].jitter), (1, 5));
         assert_eq!(rules.start_grace, seconds(10));
         assert_eq!(rules.budget, (5, seconds(3600)));
         assert_eq!(rules.report, Some(Duration::from_millis(500)));
         assert_eq!(rules.turn, Some(seconds(15)));
     }
 
+    fn line(words: &[&str]) -> crate::cli::Line {
+        let fixed = ["sd-watchdog", "guard", "nginx", "--tcp=127.0.0.1:1", "--watchdog=10s"];
+        let words = fixed.iter().chain(words).map(Into::into);
+        crate::cli::Line::try_parse_from(words).expect("a good command line")
+    }
+
+    fn rules_of(words: &[&str]) -> Result<Rules, GuardError> {
+        let line = line(words);
+        let Some(Sub::Guard(args)) = line.cli.subcommand else { panic!("no guard") };
+        rules(&args, &line.next, None)
+    }
+
+    #[test]
+    fn a_further_set_has_a_timing_of_its_own_and_what_it_does_not_say_is_as_in_the_first() {
+        let rules =
+            rules_of(&["--failures=2", "--next", "--tcp=127.0.0.1:2", "--interval=3s"]).expect("works");
+        let [first, second] = rules.sets[..] else { panic!("{:?}", rules.sets) };
+        assert_eq!((first.interval, first.failures), (seconds(1), 2));
+        assert_eq!((second.interval, second.failures, second.timeout), (seconds(3), 2, first.timeout));
+        assert_eq!(rules.detect_bound(), second.detect_bound(), "of the slowest");
+        let left = rules_of(&["--next", "--tcp=127.0.0.1:2", "--interval=6500ms"]).expect("works").report;
+        assert_eq!(left, Some(Duration::from_millis(300)), "10 s less 6.5 s + 3 x 1 s + 2 x 100 ms");
+    }
+
+    #[test]
+    fn what_no_further_set_can_do_is_refused_with_the_remedy() {
+        let further = ["--next", "--tcp=127.0.0.1:2"];
+        for (options, expected) in [
+            (&["--ready-only"][..], "--ready-only: a guard says no READY=1, so there is nothing to gate"),
+            (&["--interval=20s"], "set 2, behind --next: interval 20 s + 3 × timeout 1 s"),
+            (&["--failures=0"], "set 2, behind --next: --failures is 0"),
+        ] {
+            let error = rules_of(&[&further, options].concat()).expect_err("cannot work");
+            assert!(error.to_string().contains(expected), "{error}");
+            assert_eq!(Error::from(error).exit_code(), ExitCode::from(2));
+        }
+        let error = rules_of(&["--ready-only"]).expect_err("cannot work");
+        assert!(error.to_string().contains("so there is nothing to gate"), "{error}");
+    }
+
     #[test]
     fn a_report_takes_no_longer_than_w_leaves() {
-        let rules = |options: &[&str]| rules(&args(options), None).expect("works");
+        let rules = |options: &[&str]| rules(&args(options), &[], None).expect("works");
         assert_eq!(rules(&["--watchdog=100ms"]).report, Some(Duration::from_millis(58)));
         assert_eq!(rules(&["--report-budget=0s"]).report, None);
         assert_eq!(rules(&["--report-budget=2s"]).report, Some(seconds(2)));
@@ -335,7 +373,7 @@ mod tests {
             (&["--interval=0s"], "or leave it out to have it derived from --watchdog"),
             (&["--start-timeout=0s"], "or leave it out to have it as long as --watchdog"),
         ] {
-            let error = rules(&args(options), None).expect_err("cannot work");
+            let error = rules(&args(options), &[], None).expect_err("cannot work");
             assert!(error.to_string().contains(expected), "{error}");
             assert_eq!(Error::from(error).exit_code(), ExitCode::from(2));
         }

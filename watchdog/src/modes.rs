@@ -98,7 +98,7 @@ fn in_front(config: &Config, probes: &[Probe]) -> Vec<Made> {
 fn beside(rules: Rules, probes: &[Probe]) -> Vec<Made> {
     let mut now = Instant::now();
     let name = UnitName::new("nginx").expect("a name");
-    let mut state = decide::GuardState::new(rules, name, "target", (Vec::new(), None), now);
+    let mut state = decide::GuardState::new(rules, name, &["target"], (Vec::new(), None), now);
     let moment = |now| Moment { now, maintenance: false, dice: 0.0 };
     state.step(Beside::Seen(running(7)), moment(now));
     let mut made = Vec::new();
@@ -107,8 +107,8 @@ fn beside(rules: Rules, probes: &[Probe]) -> Vec<Made> {
         let started = now;
         state.step(Beside::Due, moment(now));
         now += probe.took;
-        let ended = ended(probe, state.row_began(), started, now);
-        let actions = state.step(Beside::Probed(ended), moment(now));
+        let ended = ended(probe, state.row_began(0), started, now);
+        let actions = state.step(Beside::Probed { set: 0, ended }, moment(now));
         let hang = actions.task == Some(Task::ReadSettings);
         let says = actions.notes.iter().filter_map(|note| match note {
             BesideNote::Unhealthy { .. } => Some("unhealthy"),
@@ -150,7 +150,7 @@ proptest! {
         let config = Config::new(&wrap.timing, &[], &wrap.hang, &wrap.wrapper, Some(watchdog)).expect("a timing that works");
         let rules = Rules {
             watchdog,
-            timing: config.sets[0].timing,
+            sets: vec![config.sets[0].timing],
             pressure_limit: config.pressure_limit,
             start_grace: watchdog,
             restart: RestartRule::Always,

@@ -262,6 +262,7 @@ fn of_scenarios() -> impl Iterator<Item = Trial> {
         ("a_resolver_that_fails_does_not_fail_the_service", "resolver-lost"),
         ("a_service_that_systemd_would_not_start_again_is_started_by_its_guard", "guard-restart-no"),
         ("a_hung_service_that_nobody_is_to_start_again_is_left_as_it_is", "guard-restart-unit"),
+        ("a_server_that_only_the_second_set_of_its_guard_finds_mute_is_restarted", "guarded-second-set"),
         ("a_service_whose_guard_probes_a_wrong_port_is_left_alone", "guard-wrong-port"),
         ("a_built_in_watchdog_that_asks_the_workers_finds_the_hang", "notify-gated"),
         ("a_built_in_watchdog_that_asks_nobody_hides_the_hang", "notify-ungated"),

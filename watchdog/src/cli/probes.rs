@@ -55,7 +55,8 @@ pub struct ProbeArgs {
         long_help = "Begins a further set of probes, with options of its own, as curl's --next. A set has its probes, what they send \
         and expect, and its timing, and runs by itself. What it does not say of --interval, --timeout, --failures, --rise and \
         --retry-interval is as in the first set; nothing else is taken over. READY=1 waits for all sets, pings are said while no set \
-        has failures, and the first set that finds a hang has found it. All other options stand before the first --next"
+        has failures, and the first set that finds a hang has found it. With guard UNIT must have been healthy under all sets \
+        before it is ended. All other options stand before the first --next"
     )]
     pub next: bool,
 

@@ -5,11 +5,13 @@
 //! | Away | unknown: systemd does not answer | do nothing, and connect again |
 //! | Resting | not running, reloading, or under maintenance | do nothing: a probe could wake it |
 //! | Starting | running; no healthy probe yet | probe; unhealthy ones do not count before `--start-timeout`, nor before a healthy one |
-//! | Watching | running | probe; [`Watch`] decides what is a hang |
+//! | Watching | running | probe; [`Watch`](crate::hang::watch::Watch) decides what is a hang |
 //! | Acting | hangs | read its settings, report, signal, wait for its end, start it if systemd does not |
 //! | Ended | | do nothing: we were asked to stop |
 //!
-//! What the end of a probe means is decided by [`Watch`], as it is in front of a service.
+//! What the end of a probe means is decided by [`Watch`](crate::hang::watch::Watch), as it is in front of a service. There is one
+//! for each set of probes, with its own timing: UNIT was healthy once all of them were at once, and the first row of failures
+//! that makes a hang is the hang.
 //!
 //! What never was healthy under these probes is never ended (`GuardState::has_answered`), nor is what nobody would start again
 //! ([`Comeback`](crate::guard::comeback::Comeback)): a hang of that is only said.
@@ -20,8 +22,7 @@
 //! The pings are for our own watchdog. One is said after every probe, whatever its outcome, and at every turn of a timer
 //! unless something that was begun is overdue. They vouch for this loop, and for nothing about UNIT.
 
-use crate::hang::watch::Watch;
-use crate::kernel::stalls::{self, Pressure};
+use crate::kernel::stalls;
 use std::time::{Duration, Instant};
 
 use crate::guard::budget::Budget;
@@ -35,13 +36,14 @@ use crate::systemd::message;
 use crate::systemd::message::Message;
 use crate::unit::UnitName;
 use crate::words::metrics;
-use crate::words::outcome::Reason;
 
 use self::outlook::Known;
+use self::set::Set;
 use self::status::Throttle;
 
 mod hang;
 mod outlook;
+mod set;
 mod stand;
 mod status;
 mod watch;
@@ -90,11 +92,13 @@ enum Act {
 pub struct GuardState {
     rules: Rules,
     name: UnitName,
-    target: String,
     phase: Phase,
     unit: Unit,
     instance: Option<Instance>,
-    watch: Watch,
+    /// Never empty.
+    sets: Vec<Set>,
+    /// The one whose hang is acted upon, or was last.
+    hung: usize,
     /// The life of UNIT that was healthy last.
     answered: Option<Instance>,
     /// That it never was is said.
@@ -104,21 +108,14 @@ pub struct GuardState {
     outlook: Option<String>,
     /// Why systemd refuses to have UNIT ended, and when it is asked again.
     refusal: Option<(String, Instant)>,
-    /// Why the last probe could not be made.
-    cannot_probe: Option<Reason>,
     budget: Budget,
-    probe_started: Instant,
+    /// Of what is no probe.
     due: Option<Instant>,
     turn: Option<Instant>,
-    /// What is under way should have ended by then.
+    /// What is under way, and is no probe, should have ended by then.
     overdue: Option<Instant>,
     ready: bool,
     latency: Option<Duration>,
-    /// What kept UNIT from running while the last probe was under way.
-    pressure: Option<Pressure>,
-    /// For how long the probe under way has had no answer, and for how much of that UNIT was able to run.
-    slow: Option<(Duration, Duration)>,
-    reason: Option<Reason>,
     /// We have ended UNIT, and it may come back for that.
     was_ended: bool,
     /// It was on its way back then.
@@ -134,40 +131,36 @@ pub struct GuardState {
 impl GuardState {
     /// Before anything is known of UNIT.
     ///
-    /// `ends` is when it was ended before, the oldest first; `answered`, which life of it was healthy under the same probes
+    /// `targets` name what each set probes; `ends` is when it was ended before, the oldest first; `answered`, which life of it was healthy under the same probes
     /// before this guard began.
     pub fn new(
         rules: Rules,
         name: UnitName,
-        target: &str,
+        targets: &[impl AsRef<str>],
         (ends, answered): (Vec<Instant>, Option<Instance>),
         now: Instant,
     ) -> Self {
-        let ((limit, window), timing) = (rules.budget, rules.timing);
+        let (limit, window) = rules.budget;
+        let sets = rules.sets.iter().zip(targets);
         Self {
             turn: rules.turn.map(|turn| now + turn),
+            sets: sets.map(|(timing, target)| Set::new(*timing, target.as_ref(), now)).collect(),
+            hung: 0,
             rules,
             name,
-            target: target.to_owned(),
             phase: Phase::Away(None),
             unit: Unit::default(),
             instance: None,
-            watch: Watch::beside(timing),
             answered,
             is_silence_said: false,
             known: None,
             outlook: None,
             refusal: None,
-            cannot_probe: None,
             budget: Budget::new(limit, window, ends),
-            probe_started: now,
             due: None,
             overdue: None,
             ready: false,
             latency: None,
-            pressure: None,
-            slow: None,
-            reason: None,
             was_ended: false,
             is_returning: false,
             restarts: 0,
@@ -177,24 +170,9 @@ impl GuardState {
         }
     }
 
-    /// When [`Event::Due`] is to happen.
-    pub fn due(&self) -> Option<Instant> {
-        self.due
-    }
-
     /// When [`Event::Turn`] is to happen.
     pub fn turn(&self) -> Option<Instant> {
         self.turn
-    }
-
-    /// Unhealthy probes in a row.
-    pub fn failures(&self) -> u32 {
-        self.watch.failures()
-    }
-
-    /// When the first probe of the row of failures was sent, if there is one.
-    pub fn row_began(&self) -> Option<Instant> {
-        self.watch.row_began()
     }
 
     /// The life of UNIT that is probed.
@@ -212,8 +190,8 @@ impl GuardState {
     pub fn figure(&self) -> metrics::ServiceState {
         match self.phase {
             Phase::Starting { .. } => metrics::ServiceState::Starting,
-            Phase::Watching if self.watch.is_called() => metrics::ServiceState::Hung,
-            Phase::Watching if self.cannot_probe.is_some() => metrics::ServiceState::CannotProbe,
+            Phase::Watching if self.is_called() => metrics::ServiceState::Hung,
+            Phase::Watching if self.cannot_probe().is_some() => metrics::ServiceState::CannotProbe,
             Phase::Watching if self.failures() > 0 => metrics::ServiceState::Unhealthy,
             Phase::Watching => metrics::ServiceState::Watching,
             Phase::Acting(..) => metrics::ServiceState::Hung,
@@ -227,9 +205,12 @@ impl GuardState {
         self.maintenance = at.maintenance;
         if matches!(
             event,
-            Event::Probed(_) | Event::Read(_) | Event::Reported | Event::Called(_) | Event::Looked(_)
+            Event::Probed { .. } | Event::Read(_) | Event::Reported | Event::Called(_) | Event::Looked(_)
         ) {
-            self.overdue = None;
+            match &event {
+                Event::Probed { set, .. } => self.sets[*set].overdue = None,
+                _ => self.overdue = None,
+            }
             // Where it was overdue, the turns had ended.
             self.turn = self.turn.or_else(|| self.rules.turn.map(|_| at.now));
         }
@@ -246,8 +227,8 @@ impl GuardState {
             Event::Lost { why } => self.lost(why, at.now, &mut actions),
             Event::Due => self.is_due(at, &mut actions),
             Event::Turn => self.take_turn(at, &mut actions),
-            Event::Slow { able, pressure } => self.is_slow(able, pressure, at.now, &mut actions),
-            Event::Probed(ended) => self.probed(ended, at, &mut actions),
+            Event::Slow { set, able, pressure } => self.is_slow(set, able, pressure, at.now, &mut actions),
+            Event::Probed { set, ended } => self.probed(set, ended, at, &mut actions),
             Event::Read(settings) => self.read(settings, at, &mut actions),
             Event::Reported => self.reported(at, &mut actions),
             Event::Called(result) => self.called(result, at, &mut actions),
@@ -262,18 +243,23 @@ impl GuardState {
         self.phase = phase;
         self.due = None;
         self.overdue = None;
+        self.ask_none();
         actions.drop_task = true;
         actions.task = None;
     }
 
     fn begin(&mut self, task: Task, now: Instant, actions: &mut Actions) {
         let takes = match &task {
-            Task::Probe { limit } => limit.under_pressure.div_f64(stalls::LEAST),
+            Task::Probe { limit, .. } => limit.under_pressure.div_f64(stalls::LEAST),
             Task::Report(hang) => hang.budget,
             // A kill is two calls.
             Task::ReadSettings | Task::Kill { .. } | Task::Look | Task::Start { .. } => 2 * CALL_TIMEOUT,
         };
-        self.overdue = Some(now + takes + OVERDUE);
+        let overdue = match task {
+            Task::Probe { set, .. } => &mut self.sets[set].overdue,
+            _ => &mut self.overdue,
+        };
+        *overdue = Some(now + takes + OVERDUE);
         actions.task = Some(task);
     }
 
@@ -282,7 +268,9 @@ impl GuardState {
         match &self.phase {
             Phase::Starting { .. } | Phase::Watching if at.maintenance => self.stand_aside(at, actions),
             Phase::Starting { .. } | Phase::Watching => {
-                self.probe(at.now, actions);
+                if let Some(set) = self.next_set() {
+                    self.probe(set, at.now, actions);
+                }
             }
             // Maintenance may be over.
             Phase::Resting => self.stand(at, actions),
@@ -307,11 +295,11 @@ impl GuardState {
     }
 
     fn take_turn(&mut self, at: Moment, actions: &mut Actions) {
-        if self.overdue.is_none_or(|overdue| at.now <= overdue) {
-            self.ping(at.now, actions);
-        } else {
+        if self.is_overdue(at.now) {
             self.turn = None;
             actions.notes.push(Note::Stuck);
+        } else {
+            self.ping(at.now, actions);
         }
     }
 

@@ -1,9 +1,10 @@
 //! The loop of guard mode: turns what comes in into events for [`GuardState`], and its actions into I/O.
 
-use std::future::pending;
+use std::future::{Future, pending, poll_fn};
 use std::pin::{Pin, pin};
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::unbounded_channel;
@@ -56,8 +57,8 @@ pub struct Guard<'a> {
     pub name: UnitName,
     /// When it hangs, and what then.
     pub rules: Rules,
-    /// What is probed.
-    pub probes: &'a Probes,
+    /// What is probed, set by set.
+    pub probes: &'a [Probes],
     /// Our own unit's, where we run in one.
     pub notifier: Option<Notifier>,
     /// While it is on, UNIT is left alone.
@@ -99,18 +100,27 @@ async fn first_bus(scope: Scope) -> Result<(Bus, Changes), BusError> {
     }
 }
 
-type Underway<'a> = Pin<Box<dyn Future<Output = End> + 'a>>;
+/// How a task that is no probe ends.
+type Underway<'a> = Pin<Box<dyn Future<Output = Event> + 'a>>;
 
-/// How a task has ended.
-enum End {
-    /// What a probe found; the rest of that event is measured when it is there.
-    Probe(Outcome),
-    Other(Box<Event>),
+/// The last probe of a set.
+struct Asked<'a> {
+    /// While it is under way.
+    answer: Option<Pin<Box<dyn Future<Output = Outcome> + 'a>>>,
+    started: Instant,
+    /// How long it may take.
+    limit: Limit,
+    /// When to look whether UNIT is kept from answering.
+    slow_look: Option<Instant>,
 }
 
-impl End {
-    fn other(event: Event) -> Self {
-        Self::Other(Box::new(event))
+impl Asked<'_> {
+    fn none() -> Self {
+        Self { answer: None, started: Instant::now(), limit: Limit::of(Duration::ZERO), slow_look: None }
+    }
+
+    fn give_up(&mut self) {
+        (self.answer, self.slow_look) = (None, None);
     }
 }
 
@@ -131,14 +141,15 @@ async fn drive(guard: Guard<'_>, bus: (Bus, Changes), signals: &Signals) -> Resu
     let exporter = Exporter::open(outside)?;
     let metrics = Metrics::new(Some(name.as_str()), Some(watchdog));
     let _structured = log::structured();
-    tracing::info!("{}", note::start(&name, &rules, &probes.to_string()));
+    let targets: Vec<_> = probes.iter().map(ToString::to_string).collect();
+    tracing::info!("{}", note::start(&name, &rules, &targets));
     if let Some(warning) = note::late_report(&rules) {
         tracing::warn!("{warning}");
     }
     let (sender, mut news) = unbounded_channel();
-    let gauge = Gauge::new(rules.pressure_limit);
+    let gauge = Gauge::new(rules.pressure_limit, probes.len());
     let known = (ledger.ends(), ledger.healthy());
-    let state = GuardState::new(rules, name.clone(), &probes.to_string(), known, Instant::now());
+    let state = GuardState::new(rules, name.clone(), &targets, known, Instant::now());
     let mut driver = Driver {
         scope,
         name: &name,
@@ -150,8 +161,7 @@ async fn drive(guard: Guard<'_>, bus: (Bus, Changes), signals: &Signals) -> Resu
         state,
         line: None,
         underway: None,
-        probe: (Instant::now(), Limit::of(Duration::ZERO)),
-        slow_look: None,
+        asked: probes.iter().map(|_| Asked::none()).collect(),
         gauge,
         recent: Recent::new(),
         flapping: Flapping::default(),
@@ -162,6 +172,7 @@ async fn drive(guard: Guard<'_>, bus: (Bus, Changes), signals: &Signals) -> Resu
     let mut serving = pin!(exporter.serve(&metrics));
     let mut follower = pin!(follow(scope, &name, bus, &sender));
     loop {
+        let slow_look = driver.slow_look();
         tokio::select! {
             // In this order: what systemd says of UNIT comes before what follows from what it said earlier.
             biased;
@@ -176,9 +187,10 @@ async fn drive(guard: Guard<'_>, bus: (Bus, Changes), signals: &Signals) -> Resu
             () = at(driver.notifier.as_ref().and_then(Notifier::retry_at)) => driver.flush(),
             () = &mut follower => {}
             Some(news) = news.recv() => driver.hear(news).await,
-            end = end_of(&mut driver.underway) => driver.ended(end).await,
+            event = end_of(&mut driver.underway) => driver.ended(event).await,
+            (set, outcome) = answer_of(&mut driver.asked) => driver.probed(set, outcome).await,
             () = driver.gauge.found() => {}
-            () = at(driver.slow_look) => driver.look_whether_slow().await,
+            () = at(slow_look) => driver.look_whether_slow().await,
             () = at(driver.state.due()) => driver.step(Event::Due).await,
             () = at(driver.state.turn()) => driver.step(Event::Turn).await,
             // In every phase: one that was given up while UNIT is stopped ends when nobody asks any more.
@@ -194,7 +206,7 @@ async fn drive(guard: Guard<'_>, bus: (Bus, Changes), signals: &Signals) -> Resu
 struct Driver<'a> {
     scope: Scope,
     name: &'a UnitName,
-    probes: &'a Probes,
+    probes: &'a [Probes],
     report: &'a Reporter,
     maintenance: Maintenance,
     ledger: Ledger,
@@ -203,10 +215,8 @@ struct Driver<'a> {
     /// [`None`] while there is no connection.
     line: Option<Rc<Line>>,
     underway: Option<Underway<'a>>,
-    /// When the last one was started, and how long it may take.
-    probe: (Instant, Limit),
-    /// When to look whether UNIT is kept from answering the one that is under way.
-    slow_look: Option<Instant>,
+    /// Of each set.
+    asked: Vec<Asked<'a>>,
     gauge: Gauge<'a>,
     recent: Recent,
     flapping: Flapping,
@@ -235,33 +245,40 @@ impl<'a> Driver<'a> {
     }
 
     async fn look_whether_slow(&mut self) {
-        let (now, (started, limit)) = (Instant::now(), self.probe);
-        self.slow_look = Some(now + limit.timeout);
-        if let Some((able, pressure)) = self.gauge.slow(started, now) {
-            self.step(Event::Slow { able, pressure }).await;
+        let now = Instant::now();
+        let due = |asked: &Asked<'_>| asked.slow_look.is_some_and(|look| look <= now);
+        let Some(set) = self.asked.iter().position(due) else { return };
+        let asked = &mut self.asked[set];
+        asked.slow_look = Some(now + asked.limit.timeout);
+        if let Some((able, pressure)) = self.gauge.slow(set, asked.started, now) {
+            self.step(Event::Slow { set, able, pressure }).await;
         }
     }
 
-    async fn ended(&mut self, end: End) {
-        (self.underway, self.slow_look) = (None, None);
-        let event = match end {
-            End::Probe(outcome) => self.probed(outcome),
-            End::Other(event) => *event,
-        };
+    /// When that is to be done next.
+    fn slow_look(&self) -> Option<Instant> {
+        self.asked.iter().filter_map(|asked| asked.slow_look).min()
+    }
+
+    async fn ended(&mut self, event: Event) {
+        self.underway = None;
         tracing::debug!("{event:?}");
         self.step(event).await;
     }
 
-    fn probed(&mut self, outcome: Outcome) -> Event {
-        let (now, (started, limit)) = (Instant::now(), self.probe);
+    async fn probed(&mut self, set: usize, outcome: Outcome) {
+        let (now, asked) = (Instant::now(), &mut self.asked[set]);
+        asked.give_up();
+        let (started, limit) = (asked.started, asked.limit);
         let took = now - started;
         self.recent.remember(now, took, &outcome);
         note::flapped(self.name, &mut self.flapping, now);
         self.metrics.probe(took, &outcome);
-        let row = self.state.row_began();
-        Event::Probed(
-            self.gauge.ended(outcome, limit, started, row, now, || control_group(self.line.clone())),
-        )
+        let row = self.state.row_began(set);
+        let read = || control_group(self.line.clone());
+        let ended = self.gauge.ended(set, outcome, (started, limit), row, now, read);
+        tracing::debug!("{ended:?}");
+        self.step(Event::Probed { set, ended }).await;
     }
 
     async fn step(&mut self, event: Event) {
@@ -270,7 +287,8 @@ impl<'a> Driver<'a> {
         let moment = Moment { now, maintenance, dice: fastrand::f32() };
         let Actions { drop_task, task, message, notes, ends, healthy } = self.state.step(event, moment);
         if drop_task {
-            (self.underway, self.slow_look) = (None, None);
+            self.underway = None;
+            self.asked.iter_mut().for_each(Asked::give_up);
         }
         let kept = [
             ends.map(|ends| self.ledger.keep_ends(&ends)),
@@ -281,12 +299,7 @@ impl<'a> Driver<'a> {
             tracing::debug!("what happened to UNIT is forgotten when this guard ends: {error}");
         }
         if let Some(task) = task {
-            if let Task::Probe { limit } = task {
-                self.probe = (now, limit);
-                // The probe itself looks once at its ordinary deadline, and goes on if UNIT is starved.
-                self.slow_look = Some(now + limit.timeout * 2);
-            }
-            self.underway = Some(self.begin(task));
+            self.begin(task, now);
         }
         self.gauge.follow(self.state.instance(), || control_group(self.line.clone()));
         self.metrics.failures(self.state.failures());
@@ -316,13 +329,21 @@ impl<'a> Driver<'a> {
         }
     }
 
-    fn begin(&self, task: Task) -> Underway<'a> {
+    fn ask(&mut self, set: usize, limit: Limit, now: Instant) {
+        let (probes, deadline) = (&self.probes[set], self.gauge.deadline(set, limit));
+        self.asked[set] = Asked {
+            answer: Some(Box::pin(async move { probes.run(&deadline).await })),
+            started: now,
+            limit,
+            // The probe itself looks once at its ordinary deadline, and goes on if UNIT is starved.
+            slow_look: Some(now + limit.timeout * 2),
+        };
+    }
+
+    fn begin(&mut self, task: Task, now: Instant) {
         let (name, line) = (self.name, self.line.clone());
-        match task {
-            Task::Probe { limit } => {
-                let (probes, deadline) = (self.probes, self.gauge.deadline(limit));
-                Box::pin(async move { End::Probe(probes.run(&deadline).await) })
-            }
+        let underway: Underway<'a> = match task {
+            Task::Probe { set, limit } => return self.ask(set, limit, now),
             Task::Report(hang) => {
                 let budget = hang.budget;
                 let report = (self.report)(hang, self.recent.records());
@@ -330,34 +351,35 @@ impl<'a> Driver<'a> {
                     if timeout(budget, report).await.is_err() {
                         tracing::warn!("the hang report was not done in {}: going on", Span(budget));
                     }
-                    End::other(Event::Reported)
+                    Event::Reported
                 })
             }
             Task::ReadSettings => Box::pin(async move {
-                End::other(Event::Read(match line {
+                Event::Read(match line {
                     Some(line) => line.bus.settings(&line.handle).await.map_err(|error| error.to_string()),
                     None => Err(NO_LINE.to_owned()),
-                }))
+                })
             }),
             Task::Look => Box::pin(async move {
-                End::other(Event::Looked(match line {
+                Event::Looked(match line {
                     Some(line) => look(&line).await.map_err(|error| error.to_string()),
                     None => Err(NO_LINE.to_owned()),
-                }))
+                })
             }),
             Task::Kill { whom, signal } => Box::pin(async move {
-                End::other(Event::Called(match line {
+                Event::Called(match line {
                     Some(line) => line.bus.kill(name, whom, signal).await,
                     None => Err(no_line()),
-                }))
+                })
             }),
             Task::Start { is_exited } => Box::pin(async move {
-                End::other(Event::Called(match line {
+                Event::Called(match line {
                     Some(line) => line.bus.start(name, is_exited).await,
                     None => Err(no_line()),
-                }))
+                })
             }),
-        }
+        };
+        self.underway = Some(underway);
     }
 
     fn flush(&mut self) {
@@ -394,7 +416,22 @@ fn control_group<'a>(line: Option<Rc<Line>>) -> Reading<'a> {
     })
 }
 
-async fn end_of(underway: &mut Option<Underway<'_>>) -> End {
+/// Of the first set whose probe has ended.
+async fn answer_of(asked: &mut [Asked<'_>]) -> (usize, Outcome) {
+    poll_fn(|context| {
+        for (set, asked) in asked.iter_mut().enumerate() {
+            if let Some(answer) = &mut asked.answer
+                && let Poll::Ready(outcome) = answer.as_mut().poll(context)
+            {
+                return Poll::Ready((set, outcome));
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+async fn end_of(underway: &mut Option<Underway<'_>>) -> Event {
     match underway {
         Some(underway) => underway.await,
         None => pending().await,

@@ -27,13 +27,20 @@ pub enum Event {
     Turn,
     /// [`Task::Probe`] has no answer yet, as long as that may take on a quiet host, and UNIT is kept from running.
     Slow {
+        /// Of which set.
+        set: usize,
         /// For how long UNIT was able to run since it was asked.
         able: Duration,
         /// By what.
         pressure: Pressure,
     },
     /// [`Task::Probe`] has ended.
-    Probed(Ended),
+    Probed {
+        /// Of which set.
+        set: usize,
+        /// How.
+        ended: Ended,
+    },
     /// [`Task::ReadSettings`] has ended.
     Read(Result<Settings, String>),
     /// [`Task::Report`] has ended.
@@ -66,11 +73,13 @@ pub struct Moment {
     pub dice: f32,
 }
 
-/// What takes time. There is one at a time; a new one takes the place of what is under way.
+/// What takes time. There is one probe of each set at a time, or one other task: a new one takes the place of what is under way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Task {
     /// Probe once.
     Probe {
+        /// Which set.
+        set: usize,
         /// It may take so long.
         limit: Limit,
     },

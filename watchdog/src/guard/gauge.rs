@@ -33,20 +33,21 @@ pub struct Gauge<'a> {
     /// Whose control group it is.
     instance: Option<Instance>,
     group: Option<Cgroup>,
-    /// When the probe that is under way, or was last, began.
-    was_frozen: Cell<bool>,
-    starvation: Option<Rc<Starvation>>,
+    /// When the probe of each set that is under way, or was last, began.
+    was_frozen: Vec<Cell<bool>>,
+    /// For each set.
+    starvation: Option<Vec<Rc<Starvation>>>,
     reading: Option<Reading<'a>>,
 }
 
 impl<'a> Gauge<'a> {
     /// Of no unit yet. Without a `limit` no pressure is measured.
-    pub fn new(limit: Option<u8>) -> Self {
+    pub fn new(limit: Option<u8>, sets: usize) -> Self {
         Self {
             limit,
             instance: None,
             group: None,
-            was_frozen: Cell::new(false),
+            was_frozen: vec![Cell::new(false); sets],
             starvation: None,
             reading: None,
         }
@@ -56,7 +57,8 @@ impl<'a> Gauge<'a> {
     pub fn follow(&mut self, instance: Option<&Instance>, read: impl FnOnce() -> Reading<'a>) {
         if self.instance.as_ref() != instance {
             let reading = instance.map(|_| read());
-            *self = Self { instance: instance.cloned(), reading, ..Self::new(self.limit) };
+            *self =
+                Self { instance: instance.cloned(), reading, ..Self::new(self.limit, self.was_frozen.len()) };
         }
     }
 
@@ -67,42 +69,43 @@ impl<'a> Gauge<'a> {
         self.reading = None;
         self.group = control_group.map(|control_group| Cgroup::at(&control_group));
         let measured = self.group.clone().filter(|_| self.limit.is_some());
-        self.starvation = measured.map(|group| Rc::new(Starvation::new(group, self.limit)));
+        let one = |group: &Cgroup| Rc::new(Starvation::new(group.clone(), self.limit));
+        self.starvation = measured.map(|group| self.was_frozen.iter().map(|_| one(&group)).collect());
     }
 
     fn is_frozen(&self) -> bool {
         self.group.as_ref().is_some_and(Cgroup::is_frozen)
     }
 
-    /// For the next probe.
-    pub fn deadline(&self, limit: Limit) -> Deadline {
-        self.was_frozen.set(self.is_frozen());
+    /// For the next probe of a set.
+    pub fn deadline(&self, set: usize, limit: Limit) -> Deadline {
+        self.was_frozen[set].set(self.is_frozen());
         match &self.starvation {
-            Some(starvation) => Deadline::able(limit, Rc::clone(starvation)),
+            Some(starvation) => Deadline::able(limit, Rc::clone(&starvation[set])),
             None => Deadline::after(limit.timeout),
         }
     }
 
     /// For how long UNIT was able to run since `started`, and what keeps it from running; [`None`]: nothing does.
-    pub fn slow(&self, started: Instant, now: Instant) -> Option<(Duration, Pressure)> {
-        let starvation = self.starvation.as_ref()?;
+    pub fn slow(&self, set: usize, started: Instant, now: Instant) -> Option<(Duration, Pressure)> {
+        let starvation = &self.starvation.as_ref()?[set];
         starvation.look(now);
         Some((starvation.able(started, now), starvation.pressure(started, now)?))
     }
 
-    /// A probe that was sent at `started` has ended, in a row of failures that began at `row`.
+    /// A probe of a set that was sent at `started` has ended, in a row of failures that began at `row`.
     pub fn ended(
         &mut self,
+        set: usize,
         outcome: Outcome,
-        limit: Limit,
-        started: Instant,
+        (started, limit): (Instant, Limit),
         row: Option<Instant>,
         now: Instant,
         read: impl FnOnce() -> Reading<'a>,
     ) -> Ended {
         let outcome = match outcome {
             Outcome::Unhealthy(reason)
-                if reason.cause().counts() && (self.was_frozen.get() || self.is_frozen()) =>
+                if reason.cause().counts() && (self.was_frozen[set].get() || self.is_frozen()) =>
             {
                 Outcome::Unhealthy(Reason::new(Cause::System, FROZEN))
             }
@@ -110,7 +113,7 @@ impl<'a> Gauge<'a> {
         };
         let is_healthy = outcome == Outcome::Healthy;
         let measured = if let Some(starvation) = &self.starvation {
-            starvation.measure(is_healthy, limit.timeout, started, row, now)
+            starvation[set].measure(is_healthy, limit.timeout, started, row, now)
         } else {
             if !is_healthy && row.is_none() && self.group.is_none() && self.reading.is_none() {
                 self.reading = Some(read());
@@ -147,7 +150,7 @@ mod tests {
 
     #[test]
     fn the_control_group_is_asked_for_once_in_a_life_of_the_unit() {
-        let (asked, mut gauge) = (Cell::new(0), Gauge::new(Some(10)));
+        let (asked, mut gauge) = (Cell::new(0), Gauge::new(Some(10), 1));
         for (main_pid, expected) in
             [(None, 0), (Some(7), 1), (Some(7), 1), (Some(8), 2), (None, 2), (Some(8), 3)]
         {
@@ -162,12 +165,12 @@ mod tests {
 
     #[tokio::test]
     async fn without_an_answer_it_is_asked_for_again_when_a_row_begins() {
-        let (asked, mut gauge, now) = (Cell::new(0), Gauge::new(Some(10)), Instant::now());
+        let (asked, mut gauge, now) = (Cell::new(0), Gauge::new(Some(10), 1), Instant::now());
         gauge.follow(Some(&instance(7)), || answer(&asked, None));
         let ended = |gauge: &mut Gauge<'_>, row: Option<Instant>, control_group| {
             let limit = Limit::of(Duration::from_secs(1));
             let outcome = Outcome::Unhealthy(Reason::new(Cause::Timeout, "mute"));
-            let ended = gauge.ended(outcome, limit, now, row, now + Duration::from_secs(2), || {
+            let ended = gauge.ended(0, outcome, (now, limit), row, now + Duration::from_secs(2), || {
                 answer(&asked, control_group)
             });
             (ended.pressure, ended.late, asked.get())
@@ -184,7 +187,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_known_of_one_life_is_forgotten_with_it() {
-        let (asked, mut gauge) = (Cell::new(0), Gauge::new(Some(10)));
+        let (asked, mut gauge) = (Cell::new(0), Gauge::new(Some(10), 1));
         gauge.follow(Some(&instance(7)), || answer(&asked, Some("/a.service")));
         gauge.found().await;
         assert!(gauge.starvation.is_some());
@@ -194,7 +197,7 @@ mod tests {
 
     #[tokio::test]
     async fn with_pressure_switched_off_none_is_measured() {
-        let (asked, mut gauge) = (Cell::new(0), Gauge::new(None));
+        let (asked, mut gauge) = (Cell::new(0), Gauge::new(None, 1));
         gauge.follow(Some(&instance(7)), || answer(&asked, Some("/a.service")));
         gauge.found().await;
         assert!(gauge.group.is_some() && gauge.starvation.is_none());

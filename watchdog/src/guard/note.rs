@@ -14,9 +14,7 @@ use crate::words::outcome::Reason;
 use crate::words::span::{Span, rounded};
 
 /// What is guarded against what, for the first line of the log.
-pub fn start(unit: &UnitName, rules: &Rules, target: &str) -> String {
-    let timing = &rules.timing;
-    let (interval, timeout) = (Span(timing.interval), Span(timing.timeout));
+pub fn start(unit: &UnitName, rules: &Rules, targets: &[String]) -> String {
     let (limit, window) = (rules.budget.0, Span(rules.budget.1));
     let then = if rules.dry_run {
         // The budget is for what is done.
@@ -24,15 +22,16 @@ pub fn start(unit: &UnitName, rules: &Rules, target: &str) -> String {
     } else {
         format!("it is ended, {limit} times within {window} at most")
     };
-    let failures = timing.failures;
-    format!(
-        "guarding {unit}: probing {target} every {interval}, timeout {timeout}; after {failures} unhealthy in a row {then}"
-    )
+    let sets = rules.sets.iter().zip(targets).map(|(timing, target)| {
+        let (interval, timeout, failures) = (Span(timing.interval), Span(timing.timeout), timing.failures);
+        format!("probing {target} every {interval}, timeout {timeout}; after {failures} unhealthy in a row")
+    });
+    format!("guarding {unit}: {} {then}", sets.collect::<Vec<_>>().join(", or "))
 }
 
 /// What is to be said where the report was given more than W leaves.
 pub fn late_report(rules: &Rules) -> Option<String> {
-    let (given, bound) = (rules.report?, rules.timing.detect_bound());
+    let (given, bound) = (rules.report?, rules.detect_bound());
     let left = rules.watchdog.saturating_sub(bound);
     (given > left).then(|| {
         format!(

@@ -10,8 +10,8 @@ use crate::hang::timing::Timing;
 pub struct Rules {
     /// W: within what time a hang must be noticed.
     pub watchdog: Duration,
-    /// When to probe, and what makes a hang.
-    pub timing: Timing,
+    /// When to probe each set, and what makes a hang; never empty.
+    pub sets: Vec<Timing>,
     /// When others keep UNIT from running: a share of the time in percent, or never.
     pub pressure_limit: Option<u8>,
     /// How long after its start UNIT need not answer.
@@ -26,4 +26,11 @@ pub struct Rules {
     pub dry_run: bool,
     /// From one ping to the next, at most; [`None`]: our own unit has no watchdog.
     pub turn: Option<Duration>,
+}
+
+impl Rules {
+    /// The longest time from a hang until a set has found it.
+    pub fn detect_bound(&self) -> Duration {
+        self.sets.iter().map(Timing::detect_bound).max().unwrap_or_default()
+    }
 }

@@ -15,12 +15,15 @@ impl GuardState {
         if self.unit.is_ordered() {
             return;
         }
-        if self.rules.dry_run || self.obstacle().is_some() {
-            if !self.watch.call() {
+        // One that goes on is said once, whichever set finds it too.
+        let (was_called, has_obstacle) = (self.is_called(), self.obstacle().is_some());
+        let watch = &mut self.sets[self.hung].watch;
+        if self.rules.dry_run || has_obstacle {
+            if !watch.call() || was_called {
                 return;
             }
         } else if !self.budget.has_room(at.now) {
-            if self.watch.call() {
+            if watch.call() && !was_called {
                 let (limit, window) = self.rules.budget;
                 actions.notes.push(Note::Exhausted { reason: self.hang_text(), limit, window });
             }
@@ -28,8 +31,8 @@ impl GuardState {
         } else if self.refusal.as_ref().is_some_and(|(_, again)| at.now < *again) {
             return;
         }
-        self.phase = Phase::Acting(Act::ReadingSettings);
-        self.due = None;
+        // What other sets ask meanwhile tells nobody anything.
+        self.enter(Phase::Acting(Act::ReadingSettings), actions);
         self.begin(Task::ReadSettings, at.now, actions);
     }
 
@@ -56,7 +59,7 @@ impl GuardState {
         } else if let Comeback::Nobody(obstacle) = comeback
             && !is_to_end
         {
-            self.watch.call();
+            self.sets[self.hung].watch.call();
             actions.notes.push(Note::LeftAlone { reason: reason.clone(), obstacle });
             reason = format!("{reason}; it is {plan}");
         } else if self.refusal.is_none() {
@@ -92,6 +95,9 @@ impl GuardState {
     /// From its next probe on, which is due; if it may be probed.
     fn go_on_watching(&mut self, at: Moment, actions: &mut Actions) {
         self.phase = Phase::Watching;
+        // The signal was not sent, and SIGKILL is not to be.
+        self.due = None;
+        self.ask_the_others(at.now);
         if !matches!(self.unit.standing(), Standing::Serving(_)) {
             self.stand(at, actions);
         }
@@ -146,7 +152,7 @@ impl GuardState {
         self.budget.refund();
         actions.ends = Some(self.budget.spent());
         self.was_ended = false;
-        self.watch.call();
+        self.sets[self.hung].watch.call();
         if self.refusal.as_ref().is_none_or(|(said, _)| *said != why) {
             actions.notes.push(Note::CannotKill { why: why.clone() });
         }
@@ -158,8 +164,9 @@ impl GuardState {
     /// It hangs on. The next try comes after as many failures again, as long as the budget lasts.
     fn cannot(&mut self, note: Note, at: Moment, actions: &mut Actions) {
         actions.notes.push(note);
-        self.watch.forget();
-        self.due = Some(at.now + self.rules.timing.interval);
+        let set = &mut self.sets[self.hung];
+        set.watch.forget();
+        set.due = Some(at.now + set.timing.interval);
         self.go_on_watching(at, actions);
     }
 
@@ -233,7 +240,8 @@ impl GuardState {
     }
 
     fn hang_text(&self) -> String {
-        let reason = self.reason.as_ref().map(ToString::to_string).unwrap_or_default();
-        format!("{}: {reason}", self.watch.row())
+        let set = &self.sets[self.hung];
+        let reason = set.reason.as_ref().map(ToString::to_string).unwrap_or_default();
+        format!("{}: {reason}", set.watch.row())
     }
 }

@@ -67,7 +67,7 @@ impl GuardState {
         }
     }
 
-    /// UNIT was healthy.
+    /// UNIT was healthy: all that is asked of it.
     pub(super) fn answers(&mut self, actions: &mut Actions) {
         if !self.has_answered() {
             self.answered.clone_from(&self.instance);
@@ -77,17 +77,18 @@ impl GuardState {
     }
 
     /// It is not, and nobody knows whether that is its fault.
-    pub(super) fn not_yet(&mut self, reason: Reason, at: Moment, actions: &mut Actions) {
+    pub(super) fn not_yet(&mut self, set: usize, reason: Reason, at: Moment, actions: &mut Actions) {
         let Phase::Starting { until } = self.phase else { return };
-        if reason.is_ours() && self.watch.could_not_probe() {
+        let set = &mut self.sets[set];
+        if reason.is_ours() && set.watch.could_not_probe() {
             actions.notes.push(Note::CannotProbe { reason: reason.clone() });
         }
         if at.now >= until && !std::mem::replace(&mut self.is_silence_said, true) {
             let grace = self.rules.start_grace;
             actions.notes.push(Note::NeverHealthy { grace, reason: reason.clone() });
         }
-        self.reason = Some(reason);
-        self.due = Some((self.probe_started + self.rules.timing.interval).max(at.now));
+        set.reason = Some(reason);
+        set.due = Some((set.started + set.timing.interval).max(at.now));
     }
 
     /// The life of UNIT that runs was healthy once, under these probes: what never was is not ended. It need not hang: a

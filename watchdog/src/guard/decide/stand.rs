@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Act, GuardState, Phase};
+use super::{Act, GuardState, Phase, Set};
 use crate::guard::event::{Actions, Moment};
 use crate::guard::note::Note;
 use crate::guard::unit::{Standing, Unit};
@@ -87,11 +87,11 @@ impl GuardState {
         };
         if at.maintenance {
             self.rest(actions);
-            self.due = Some(at.now + self.rules.timing.interval);
+            self.due = Some(at.now + self.sets[0].timing.interval);
             return;
         }
         let known = self.instance.as_ref() == Some(&instance);
-        if known && matches!(self.phase, Phase::Starting { .. } | Phase::Watching) {
+        if known && self.is_probing() {
             return;
         }
         self.forget();
@@ -109,7 +109,7 @@ impl GuardState {
             Phase::Starting { until: at.now + self.rules.start_grace }
         };
         self.enter(phase, actions);
-        self.due = Some(at.now);
+        self.ask_all(at.now);
     }
 
     pub(super) fn rest(&mut self, actions: &mut Actions) {
@@ -119,11 +119,8 @@ impl GuardState {
     }
 
     fn forget(&mut self) {
-        self.watch.forget();
-        self.cannot_probe = None;
-        self.refusal = None;
-        self.reason = None;
-        (self.latency, self.pressure, self.slow) = (None, None, None);
+        self.sets.iter_mut().for_each(Set::forget);
+        (self.latency, self.refusal) = (None, None);
     }
 
     /// Whoever has UNIT ended or started knows more than we do.

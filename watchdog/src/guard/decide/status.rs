@@ -25,7 +25,7 @@ impl GuardState {
         let state = if known { self.unit.describe() } else { "unknown".to_owned() };
         let (main, forecast) = (format!("({state}): {text}"), self.forecast());
         // By what it is held up is news; for how much of the time is a figure.
-        let waits_for = self.pressure.map_or("", |pressure| pressure.resource);
+        let waits_for = self.pressure().map_or("", |pressure| pressure.resource);
         if self.said.is_due(kind, &format!("{main}{forecast}{waits_for}"), now) {
             actions.message.status = Some(format!("{}{forecast}", self.figures(&main)));
         }
@@ -33,8 +33,8 @@ impl GuardState {
 
     /// What the status is about, and its middle part; figures are left out, for they change all the time.
     fn status(&self) -> (Kind, String) {
-        let words = |reason: &Option<Reason>| reason.as_ref().map(ToString::to_string).unwrap_or_default();
-        let reason = || words(&self.reason);
+        let words = |reason: Option<&Reason>| reason.map(ToString::to_string).unwrap_or_default();
+        let reason = || words(self.reason());
         let remark = self.remark.as_ref().map(|remark| format!(": {remark}")).unwrap_or_default();
         match &self.phase {
             Phase::Away(_) => (Kind::Plain, format!("systemd is out of reach{remark}")),
@@ -43,21 +43,21 @@ impl GuardState {
             Phase::Starting { .. } if self.is_silence_said => {
                 (Kind::Figures, format!("never healthy so far, and so left alone: {}", reason()))
             }
-            Phase::Starting { .. } if self.reason.is_some() => {
+            Phase::Starting { .. } if self.reason().is_some() => {
                 (Kind::Figures, format!("no healthy answer yet: {}", reason()))
             }
-            Phase::Watching if self.watch.is_called() => {
+            Phase::Watching if self.is_called() => {
                 (Kind::Figures, format!("hung, and {}: {}", self.why_left_alone(), reason()))
             }
-            Phase::Watching if self.cannot_probe.is_some() => {
-                (Kind::Figures, format!("cannot probe: {}", words(&self.cannot_probe)))
+            Phase::Watching if self.cannot_probe().is_some() => {
+                (Kind::Figures, format!("cannot probe: {}", words(self.cannot_probe())))
             }
-            Phase::Watching if self.slow.is_some() => {
-                let (no_answer, able) = self.slow.unwrap_or_default();
+            Phase::Watching if self.slow().is_some() => {
+                let (no_answer, able) = self.slow().unwrap_or_default();
                 let (no_answer, able) = (rounded(no_answer), rounded(able));
                 (Kind::Figures, format!("slow: no answer for {no_answer}, of which it could run for {able}"))
             }
-            Phase::Watching if self.reason.is_some() => (Kind::Figures, format!("unhealthy: {}", reason())),
+            Phase::Watching if self.reason().is_some() => (Kind::Figures, format!("unhealthy: {}", reason())),
             Phase::Watching if self.latency.is_some() => (Kind::Healthy, "healthy".to_owned()),
             Phase::Starting { .. } | Phase::Watching => (Kind::Figures, "no healthy answer yet".to_owned()),
             Phase::Acting(act) => (Kind::Plain, act.describe().to_owned()),
@@ -88,14 +88,15 @@ impl GuardState {
     fn figures(&self, main: &str) -> String {
         let answered = match (&self.phase, self.latency) {
             (Phase::Watching, Some(took))
-                if self.reason.is_none() && self.cannot_probe.is_none() && self.slow.is_none() =>
+                if self.reason().is_none() && self.cannot_probe().is_none() && self.slow().is_none() =>
             {
                 format!(", answered in {}", rounded(took))
             }
             _ => String::new(),
         };
-        let pressure = self.pressure.map(|pressure| format!(", waiting for {pressure}")).unwrap_or_default();
-        let (failures, restarts) = (self.watch.failures(), self.restarts);
+        let pressure =
+            self.pressure().map(|pressure| format!(", waiting for {pressure}")).unwrap_or_default();
+        let (failures, restarts) = (self.failures(), self.restarts);
         let plural = |count: u32| if count == 1 { "" } else { "s" };
         format!(
             "guarding {} {main}{answered}{pressure}, {failures} failure{}, {restarts} restart{}",

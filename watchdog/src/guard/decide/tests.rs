@@ -12,12 +12,13 @@ use crate::guard::unit::{Job, Standing};
 use crate::hang::timing::Timing;
 use crate::systemd::job::JobType;
 use crate::systemd::shall_restart::Restart;
-use crate::words::outcome::{Cause, Outcome};
+use crate::words::outcome::{Cause, Outcome, Reason};
 
 mod hang;
 mod jobs;
 mod lenience;
 mod outlook;
+mod sets;
 mod watch;
 
 const MS: Duration = Duration::from_millis(1);
@@ -29,7 +30,7 @@ fn rules() -> Rules {
         Timing { interval: S, timeout: S, failures: 3, rise: 1, jitter: 0, retry_interval: 100 * MS };
     Rules {
         watchdog: 10 * S,
-        timing,
+        sets: vec![timing],
         pressure_limit: Some(40),
         start_grace: 10 * S,
         restart: RestartRule::Auto,
@@ -43,7 +44,12 @@ fn rules() -> Rules {
 /// What the clock of the test says of its time is filled in by [`Play::step`].
 fn probed(outcome: Outcome) -> Event {
     let zero = Duration::ZERO;
-    Event::Probed(Ended { outcome, late: zero, able: zero, row: zero, pressure: None })
+    ended(Ended { outcome, late: zero, able: zero, row: zero, pressure: None })
+}
+
+/// Of the first set.
+fn ended(ended: Ended) -> Event {
+    Event::Probed { set: 0, ended }
 }
 
 fn healthy() -> Event {
@@ -57,17 +63,17 @@ fn mute() -> Outcome {
 /// Noticed so many milliseconds after its deadline.
 fn late(millis: u64) -> Event {
     let (late, zero) = (Duration::from_millis(millis), Duration::ZERO);
-    Event::Probed(Ended { outcome: mute(), late, able: zero, row: zero, pressure: None })
+    ended(Ended { outcome: mute(), late, able: zero, row: zero, pressure: None })
 }
 
 fn slow() -> Event {
-    Event::Slow { able: S / 4, pressure: Pressure { resource: "CPU", percent: 90 } }
+    Event::Slow { set: 0, able: S / 4, pressure: Pressure { resource: "CPU", percent: 90 } }
 }
 
 /// All of UNIT waited for the CPU in so much of the time.
 fn starved(percent: u8) -> Event {
     let (pressure, zero) = (Some(Pressure { resource: "CPU", percent }), Duration::ZERO);
-    Event::Probed(Ended { outcome: mute(), late: zero, able: zero, row: zero, pressure })
+    ended(Ended { outcome: mute(), late: zero, able: zero, row: zero, pressure })
 }
 
 fn unhealthy() -> Event {
@@ -94,7 +100,7 @@ const PROBE: Task = probe(3);
 
 /// One that so many failures are left for.
 const fn probe(left: u64) -> Task {
-    Task::Probe { limit: Limit { timeout: S, under_pressure: Duration::from_secs(left) } }
+    Task::Probe { set: 0, limit: Limit { timeout: S, under_pressure: Duration::from_secs(left) } }
 }
 
 /// Of a unit that is dead.
@@ -118,7 +124,8 @@ struct Play {
 impl Play {
     fn new(rules: Rules) -> Self {
         let (now, name) = (Instant::now(), UnitName::new("nginx").expect("a name"));
-        let state = GuardState::new(rules, name, "http://127.0.0.1/", (Vec::new(), None), now);
+        let state =
+            GuardState::new(rules, name, &["http://127.0.0.1/", "the second"], (Vec::new(), None), now);
         Self {
             state,
             now,
@@ -156,12 +163,12 @@ impl Play {
     }
 
     fn step(&mut self, mut event: Event) -> Option<Task> {
-        if let Event::Probed(ended) = &mut event {
+        if let Event::Probed { set, ended } = &mut event {
             let able =
                 |time: Duration| time * (100 - ended.pressure.map_or(0, |it| u32::from(it.percent))) / 100;
-            let started = self.state.probe_started;
+            let started = self.state.sets[*set].started;
             (ended.able, ended.row) =
-                (able(self.now - started), able(self.now - self.state.row_began().unwrap_or(started)));
+                (able(self.now - started), able(self.now - self.state.row_began(*set).unwrap_or(started)));
         }
         let moment = Moment { now: self.now, maintenance: self.maintenance, dice: 0.0 };
         let actions = self.state.step(event, moment);
@@ -204,7 +211,7 @@ impl Play {
     /// An end needs what ends.
     fn can_happen(&mut self, event: &Event) -> bool {
         let ends = match event {
-            Event::Probed(_) => matches!(self.underway, Some(Task::Probe { .. })),
+            Event::Probed { .. } => matches!(self.underway, Some(Task::Probe { .. })),
             Event::Read(_) => matches!(self.underway, Some(Task::ReadSettings)),
             Event::Reported => matches!(self.underway, Some(Task::Report(_))),
             Event::Called(_) => matches!(self.underway, Some(Task::Kill { .. } | Task::Start { .. })),
@@ -327,12 +334,12 @@ proptest! {
                 continue;
             }
             match &event {
-                Event::Probed(ended) if ended.outcome == Outcome::Healthy => {
+                Event::Probed { ended, .. } if ended.outcome == Outcome::Healthy => {
                     unhealthy_probes = 0;
                     healthy_ones.push(last_seen.standing());
                 }
                 // One question under pressure may count for a whole row.
-                Event::Probed(ended) => unhealthy_probes += if ended.pressure.is_some() { 3 } else { 1 },
+                Event::Probed { ended, .. } => unhealthy_probes += if ended.pressure.is_some() { 3 } else { 1 },
                 Event::Seen(unit) => last_seen = unit.clone(),
                 Event::Looked(Ok((unit, settings))) => {
                     last_seen = unit.clone();

@@ -10,30 +10,37 @@ use crate::guard::note::Note;
 use crate::words::outcome::Outcome;
 
 impl GuardState {
-    pub(super) fn probe(&mut self, now: Instant, actions: &mut Actions) {
-        self.probe_started = now;
-        self.begin(Task::Probe { limit: self.watch.limit() }, now, actions);
+    pub(super) fn probe(&mut self, index: usize, now: Instant, actions: &mut Actions) {
+        let set = &mut self.sets[index];
+        (set.started, set.due) = (now, None);
+        let limit = set.watch.limit();
+        self.begin(Task::Probe { set: index, limit }, now, actions);
     }
 
     /// The probe under way is waited for as long as UNIT is kept from running.
     pub(super) fn is_slow(
         &mut self,
+        set: usize,
         able: Duration,
         pressure: Pressure,
         now: Instant,
         actions: &mut Actions,
     ) {
-        self.pressure = Some(pressure);
-        if self.slow.replace((now - self.probe_started, able)).is_none() {
+        let set = &mut self.sets[set];
+        set.pressure = Some(pressure);
+        if set.slow.replace((now - set.started, able)).is_none() {
             actions.notes.push(Note::Slowed { pressure });
         }
     }
 
-    pub(super) fn probed(&mut self, ended: Ended, at: Moment, actions: &mut Actions) {
+    pub(super) fn probed(&mut self, index: usize, ended: Ended, at: Moment, actions: &mut Actions) {
         self.ping(at.now, actions);
-        self.pressure = ended.pressure;
-        let is_stretched = at.now - self.probe_started > self.rules.timing.timeout;
-        let is_said = self.slow.take().is_some();
+        let set = &mut self.sets[index];
+        set.pressure = ended.pressure;
+        set.is_sound = ended.outcome == Outcome::Healthy;
+        let took = at.now - set.started;
+        let is_stretched = took > set.timing.timeout;
+        let is_said = set.slow.take().is_some();
         if let Some(pressure) = ended.pressure.filter(|_| is_stretched && !is_said) {
             actions.notes.push(Note::Slowed { pressure });
         }
@@ -42,50 +49,59 @@ impl GuardState {
             (Phase::Starting { until }, Outcome::Unhealthy(reason))
                 if at.now < *until || !self.has_answered() =>
             {
-                self.not_yet(reason.clone(), at, actions);
+                self.not_yet(index, reason.clone(), at, actions);
             }
             (Phase::Starting { .. }, Outcome::Unhealthy(_)) => {
                 self.settle();
-                self.rule(ended, at, actions);
+                self.rule(index, ended, at, actions);
             }
             (Phase::Starting { .. }, Outcome::Healthy) => {
-                self.answers(actions);
-                self.settle();
-                let took = at.now - self.probe_started;
-                actions.notes.push(Note::Answers { target: self.target.clone(), took });
-                self.rule(ended, at, actions);
+                if self.sets.iter().all(|set| set.is_sound) {
+                    self.answers(actions);
+                    self.settle();
+                    let target = self.sets[index].target.clone();
+                    actions.notes.push(Note::Answers { target, took });
+                }
+                self.rule(index, ended, at, actions);
             }
-            (Phase::Watching, _) => self.rule(ended, at, actions),
+            (Phase::Watching, _) => self.rule(index, ended, at, actions),
         }
     }
 
-    fn rule(&mut self, ended: Ended, at: Moment, actions: &mut Actions) {
-        let (ruling, next) = self.watch.ended(ended, self.probe_started, at.dice.into(), at.now);
-        self.due = Some(next);
-        self.cannot_probe = None;
+    fn rule(&mut self, index: usize, ended: Ended, at: Moment, actions: &mut Actions) {
+        let set = &mut self.sets[index];
+        let (ruling, next) = set.watch.ended(ended, set.started, at.dice.into(), at.now);
+        (set.due, set.cannot_probe) = (Some(next), None);
         match ruling {
             Ruling::Healthy { failures } => {
-                if failures > 0 {
+                set.reason = None;
+                self.latency = Some(at.now - set.started);
+                // Of several sets, what is wrong with one is the news.
+                if failures > 0 && self.failures() == 0 {
                     actions.notes.push(Note::Recovered { failures });
                 }
-                (self.latency, self.reason, self.refusal) = (Some(at.now - self.probe_started), None, None);
+                // It may be about another's hang.
+                if !self.is_called() {
+                    self.refusal = None;
+                }
             }
             Ruling::Rising => {}
             Ruling::CannotProbe { reason, is_new } => {
                 if is_new {
                     actions.notes.push(Note::CannotProbe { reason: reason.clone() });
                 }
-                self.cannot_probe = Some(reason);
+                set.cannot_probe = Some(reason);
             }
             Ruling::Late { late } => actions.notes.push(Note::Discounted { late }),
             Ruling::Failure { reason, is_first } => {
                 if is_first {
                     actions.notes.push(Note::Unhealthy { reason: reason.clone() });
                 }
-                self.reason = Some(reason);
+                set.reason = Some(reason);
             }
             Ruling::Hang { reason } => {
-                self.reason = Some(reason);
+                set.reason = Some(reason);
+                self.hung = index;
                 if at.maintenance {
                     self.stand_aside(at, actions);
                 } else {
@@ -94,11 +110,6 @@ impl GuardState {
                 }
             }
         }
-    }
-
-    /// The next probe of a hang that was called and left alone.
-    pub(super) fn no_hurry(&mut self, now: Instant) {
-        self.due = Some(self.watch.without_hurry(self.probe_started, now));
     }
 
     fn settle(&mut self) {

@@ -176,7 +176,7 @@ fn what_was_ended_before_this_guard_began_counts_and_every_end_is_kept() {
     let name = UnitName::new("nginx").expect("a name");
     let ends = vec![now.checked_sub(60 * S).expect("up for a minute")];
     let mut play = Play::watching(rules());
-    play.state = GuardState::new(rules(), name, "http://127.0.0.1/", (ends.clone(), None), now);
+    play.state = GuardState::new(rules(), name, &["http://127.0.0.1/"], (ends.clone(), None), now);
     play.now = now;
     play.step(Event::Seen(running(7)));
     play.probe(healthy());
@@ -292,8 +292,8 @@ fn a_dry_run_without_a_report_says_the_same() {
 
 #[test]
 fn what_hangs_and_is_left_alone_is_probed_without_hurry() {
-    let timing = Timing { interval: 3 * S, ..rules().timing };
-    let (mut play, _) = Play::hung(Rules { dry_run: true, timing, ..rules() }, settings("no"));
+    let timing = Timing { interval: 3 * S, ..rules().sets[0] };
+    let (mut play, _) = Play::hung(Rules { dry_run: true, sets: vec![timing], ..rules() }, settings("no"));
     assert_eq!(play.due_in(), 2 * S, "an interval after the start of the last");
     play.probe_in(Duration::ZERO, unhealthy());
     assert_eq!(play.due_in(), 3 * S);

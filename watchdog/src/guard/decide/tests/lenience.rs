@@ -93,7 +93,7 @@ fn a_starved_unit_that_answers_after_all_is_left_alone_and_in_peace_for_a_while(
     let pressure = Some(Pressure { resource: "CPU", percent: 90 });
     let zero = Duration::ZERO;
     let ended = Ended { outcome: Outcome::Healthy, late: zero, able: zero, row: zero, pressure };
-    assert_eq!(play.step(Event::Probed(ended)), None);
+    assert_eq!(play.step(self::ended(ended)), None);
     assert!(play.status().contains(": healthy, answered in 5 s"), "{}", play.status());
     assert_eq!(play.has(|note| *note == Note::Recovered { failures: 2 }), 1);
     assert_eq!(play.due_in(), 15 * S);
@@ -105,13 +105,7 @@ fn the_status_says_when_a_healthy_unit_begins_or_ends_to_wait() {
     for pressure in [None, Some(Pressure { resource: "CPU", percent: 90 }), None] {
         play.due();
         let zero = Duration::ZERO;
-        play.step(Event::Probed(Ended {
-            outcome: Outcome::Healthy,
-            late: zero,
-            able: zero,
-            row: zero,
-            pressure,
-        }));
+        play.step(ended(Ended { outcome: Outcome::Healthy, late: zero, able: zero, row: zero, pressure }));
         let expected = pressure.map(|_| ", waiting for CPU 90 % of the time, ");
         assert_eq!(expected.is_some(), play.status().contains(", waiting for "), "{}", play.status());
         assert!(play.status().contains(expected.unwrap_or_default()), "{}", play.status());
@@ -125,7 +119,7 @@ fn while_a_starved_unit_is_waited_for_the_status_says_so_and_the_log_once() {
     let pressure = Pressure { resource: "CPU", percent: 90 };
     for (at, expected) in [(2, "2 s"), (3, "3 s")] {
         play.now += if at == 2 { 2 * S } else { S };
-        play.step(Event::Slow { able: S / 4, pressure });
+        play.step(Event::Slow { set: 0, able: S / 4, pressure });
         let expected = format!(
             ": slow: no answer for {expected}, of which it could run for 250 ms, waiting for CPU 90 % of the time, "
         );
@@ -134,7 +128,7 @@ fn while_a_starved_unit_is_waited_for_the_status_says_so_and_the_log_once() {
     let zero = Duration::ZERO;
     let ended =
         Ended { outcome: Outcome::Healthy, late: zero, able: S / 4, row: zero, pressure: Some(pressure) };
-    play.step(Event::Probed(ended));
+    play.step(self::ended(ended));
     assert!(play.status().contains(": healthy, answered in 3 s, waiting for CPU"), "{}", play.status());
     assert_eq!(play.has(|note| *note == Note::Slowed { pressure }), 1);
 }

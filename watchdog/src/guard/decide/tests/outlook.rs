@@ -87,7 +87,7 @@ fn which_life_of_the_unit_was_healthy_is_kept_once_for_the_next_guard() {
         let name = UnitName::new("nginx").expect("a name");
         let mut play = Play::new(rules());
         play.state =
-            GuardState::new(rules(), name, "http://127.0.0.1/", (Vec::new(), Some(before)), play.now);
+            GuardState::new(rules(), name, &["http://127.0.0.1/"], (Vec::new(), Some(before)), play.now);
         play.step(Event::Seen(running(7)));
         let began = play.now;
         let mut task = None;

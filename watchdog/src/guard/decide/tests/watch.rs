@@ -82,8 +82,8 @@ fn an_unhealthy_probe_is_repeated_soon_after_its_end_and_a_healthy_one_an_interv
 
 #[test]
 fn jitter_shortens_an_interval() {
-    let timing = Timing { jitter: 50, ..rules().timing };
-    let mut play = Play::watching(Rules { timing, ..rules() });
+    let timing = Timing { jitter: 50, ..rules().sets[0] };
+    let mut play = Play::watching(Rules { sets: vec![timing], ..rules() });
     play.due();
     play.state.step(healthy(), Moment { now: play.now, maintenance: false, dice: 1.0 });
     assert_eq!(play.due_in(), 500 * MS);
@@ -105,8 +105,8 @@ fn a_listener_that_is_away_for_a_moment_is_no_hang_and_one_that_stays_away_is_on
 
 #[test]
 fn it_takes_as_many_healthy_probes_as_rise_says_to_end_a_row() {
-    let timing = Timing { rise: 2, ..rules().timing };
-    let mut play = Play::watching(Rules { timing, ..rules() });
+    let timing = Timing { rise: 2, ..rules().sets[0] };
+    let mut play = Play::watching(Rules { sets: vec![timing], ..rules() });
     play.probe(unhealthy());
     play.probe(unhealthy());
     play.probe(healthy());
@@ -235,7 +235,7 @@ fn a_healthy_unit_is_spoken_of_once_a_minute() {
 #[test]
 fn the_first_line_names_the_budget_only_where_something_is_to_be_done() {
     let name = UnitName::new("nginx").expect("a name");
-    let start = |rules: &Rules| crate::guard::note::start(&name, rules, "tcp 127.0.0.1:80");
+    let start = |rules: &Rules| crate::guard::note::start(&name, rules, &["tcp 127.0.0.1:80".to_owned()]);
     let begin = "guarding nginx.service: probing tcp 127.0.0.1:80 every 1 s, timeout 1 s; after 3 unhealthy in a row ";
     assert_eq!(start(&rules()), format!("{begin}it is ended, 2 times within 3600 s at most"));
     let dry = Rules { dry_run: true, ..rules() };
