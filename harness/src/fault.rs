@@ -125,7 +125,7 @@ fn signal(machine: &dyn Machine, unit: &str, signal: &str) -> Result<(Usec, Usec
         MachineError::Command { reason, .. } => refused(&named, &reason),
         error => error,
     })?;
-    let read = successful(&named, output)?.stdout;
+    let read = output.successful(&named)?.stdout;
     Ok(narrowed(window, &read))
 }
 
@@ -144,11 +144,7 @@ fn narrowed((begin, end): (Usec, Usec), uptimes: &str) -> (Usec, Usec) {
 }
 
 fn run(machine: &dyn Machine, argv: &[&str]) -> Result<Output, MachineError> {
-    successful(argv, machine.run(argv, PATIENCE)?)
-}
-
-fn successful(argv: &[&str], output: Output) -> Result<Output, MachineError> {
-    if output.status.success() { Ok(output) } else { Err(refused(argv, &output.stderr)) }
+    machine.run(argv, PATIENCE)?.successful(argv)
 }
 
 fn refused(argv: &[&str], reason: &str) -> MachineError {

@@ -129,6 +129,21 @@ pub struct Output {
     pub stderr: String,
 }
 
+impl Output {
+    /// Of a command, `argv`, that had to succeed.
+    ///
+    /// # Errors
+    /// [`MachineError::Command`] with what it wrote to standard error, or how it ended.
+    pub fn successful(self, argv: &[&str]) -> Result<Self, MachineError> {
+        if self.status.success() {
+            return Ok(self);
+        }
+        let said = self.stderr.trim();
+        let reason = if said.is_empty() { self.status.to_string() } else { said.to_owned() };
+        Err(MachineError::Command { command: argv.join(" "), reason })
+    }
+}
+
 /// The standard output of a command that runs in a machine; dropping it ends the command.
 pub struct Stream {
     output: Box<dyn Read + Send>,
@@ -254,7 +269,7 @@ impl fmt::Display for Console<'_> {
 /// client's.
 fn systemd_version(machine: &dyn Machine) -> Result<String, MachineError> {
     let argv = ["systemctl", "show", "--property=Version", "--value"];
-    let output = machine.run(&argv, Duration::from_secs(5))?;
+    let output = machine.run(&argv, Duration::from_secs(5))?.successful(&argv)?;
     // "252.39-1~deb12u2", "v261.1", "257.9-1.fc42": what follows the number is the distribution's.
     let version = output.stdout.trim().trim_start_matches('v');
     let version = version.split(|c: char| !c.is_ascii_digit() && c != '.').next().unwrap_or_default();

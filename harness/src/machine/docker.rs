@@ -90,7 +90,8 @@ impl DockerMachine {
         machine.network = machine.find_network()?;
         if image.has_host_usr {
             // Empty, as /usr/local of no host is.
-            machine.run(&["mkdir", "/usr/local/bin", "/usr/local/sbin"], BOOT_PATIENCE)?;
+            let argv = ["mkdir", "/usr/local/bin", "/usr/local/sbin"];
+            machine.run(&argv, BOOT_PATIENCE)?.successful(&argv)?;
         }
         machine.description.systemd = super::systemd_version(&machine)?;
         Ok(machine)
@@ -203,7 +204,7 @@ impl Machine for DockerMachine {
         let argv = ["sh", "-c", script, "put", path, &mode, &length];
         let patience = Duration::from_secs(60);
         let (code, _, stderr) =
-            self.engine.block_on(exec::run(&self.engine, self.id(), &argv, content, patience))?;
+            self.engine.block_on(exec::run(&self.engine, self.id(), &argv, Some(content), patience))?;
         if code == 0 {
             return Ok(());
         }
@@ -211,7 +212,7 @@ impl Machine for DockerMachine {
     }
 
     fn run(&self, argv: &[&str], deadline: Duration) -> Result<Output, MachineError> {
-        let run = exec::run(&self.engine, self.id(), argv, &[], deadline);
+        let run = exec::run(&self.engine, self.id(), argv, None, deadline);
         let (code, stdout, stderr) = self.engine.block_on(run)?;
         Ok(Output { status: ExitStatus::from_raw((code & 0xff) << 8), stdout, stderr })
     }

@@ -12,6 +12,7 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use packaged::Package;
 
 mod bad_input;
+mod commands;
 #[cfg(feature = "docker")]
 mod containers;
 mod controls;
@@ -209,6 +210,10 @@ fn run() {
 /// Of what machines keep apart, and of what is done to services in them.
 fn of_machines() -> impl Iterator<Item = Trial> {
     let everywhere = tests![
+        commands::a_command_that_closes_its_output_and_lives_on_is_killed_at_its_deadline,
+        commands::a_command_has_ended_although_what_it_started_has_not,
+        commands::a_stream_ends_its_command_with_what_that_has_started,
+        commands::all_that_a_command_has_said_is_there,
         sigstop::a_service_of_processes_that_live_for_a_moment_is_stopped,
         sigstop::a_service_that_starts_many_processes_at_once_is_stopped,
     ];

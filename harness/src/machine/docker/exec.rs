@@ -1,12 +1,13 @@
 //! Commands in a container.
 
-use std::io::{self, Write};
+use std::io;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use testcontainers::bollard::container::LogOutput;
 use testcontainers::bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
 use tokio::io::AsyncWriteExt;
+use tokio::net::unix::pipe;
 
 use super::engine::{Engine, failed};
 use crate::machine::{MachineError, Stream};
@@ -19,19 +20,50 @@ const ENVIRONMENT: [&str; 4] = [
     "SYSTEMD_PAGER=",
 ];
 
-/// Runs a command to its end and returns its exit code and what it wrote.
+/// Runs a command for as long as somebody holds the other end of its standard input, and kills it then, with what it has
+/// started: the engine itself ends nothing that it executes, and a process id of the engine's is not one of ours.
+const HELD: &str = "\
+exec 3<&0
+session=
+if command -v setsid >/dev/null; then session=setsid; fi
+$session \"$@\" </dev/null 3<&- &
+command=$! group=$!
+[ -z \"$session\" ] || group=-$command
+{
+    read -r _
+    kill -s KILL -- \"$group\" || kill -s KILL \"$command\"
+} <&3 >/dev/null 2>&1 &
+holder=$!
+exec 3<&-
+wait \"$command\" 2>/dev/null
+status=$?
+kill -s KILL \"$holder\" 2>/dev/null
+exit \"$status\"
+";
+
+/// The command, held.
+fn held<'a>(argv: &[&'a str]) -> Vec<&'a str> {
+    [&["sh", "-c", HELD, "sh"], argv].concat()
+}
+
+/// Runs a command to its end, or kills it at the deadline; returns its exit code and what it wrote.
+///
+/// What reads `input` ends with it, and so is killed by nothing else.
 pub async fn run(
     engine: &Engine,
     container: &str,
     argv: &[&str],
-    input: &[u8],
+    input: Option<&[u8]>,
     deadline: Duration,
 ) -> Result<(i32, String, String), MachineError> {
     let collect = async {
-        let (id, mut output, mut stdin) = attach(engine, container, argv).await?;
-        let in_exec = |error: io::Error| failed(&format!("writing to `{}`", argv.join(" ")), &error);
-        stdin.write_all(input).await.map_err(in_exec)?;
-        stdin.shutdown().await.map_err(in_exec)?;
+        let command = if input.is_some() { argv.to_vec() } else { held(argv) };
+        let (id, mut output, mut stdin) = attach(engine, container, &command, argv).await?;
+        if let Some(input) = input {
+            let in_exec = |error: io::Error| failed(&format!("writing to `{}`", argv.join(" ")), &error);
+            stdin.write_all(input).await.map_err(in_exec)?;
+            stdin.shutdown().await.map_err(in_exec)?;
+        }
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         while let Some(part) = output.next().await {
             match part.map_err(|error| failed(&format!("running `{}`", argv.join(" ")), &error))? {
@@ -48,34 +80,28 @@ pub async fn run(
     tokio::time::timeout(deadline, collect).await.unwrap_or_else(|_| {
         Err(MachineError::Command {
             command: argv.join(" "),
-            reason: format!("did not end within {deadline:?}"),
+            reason: format!("did not end within {deadline:?}, and was killed"),
         })
     })
 }
 
 /// Starts a command; its standard output reaches the stream through a pipe.
 pub fn start(engine: &Engine, container: &str, argv: &[&str]) -> Result<Stream, MachineError> {
-    let (id, mut output, stdin) = engine.block_on(attach(engine, container, argv))?;
-    let (reader, mut writer) = io::pipe().map_err(|error| MachineError::broken("making a pipe", error))?;
+    let (_, mut output, stdin) = engine.block_on(attach(engine, container, &held(argv), argv))?;
+    let (reader, writer) = io::pipe().map_err(|error| MachineError::broken("making a pipe", error))?;
     let pump = engine.spawn(async move {
-        let _open = stdin;
+        let _held = stdin;
+        let Ok(mut writer) = pipe::Sender::from_owned_fd(writer.into()) else { return };
         while let Some(Ok(part)) = output.next().await {
-            // The reader is quick and the pipe is wide; where nobody reads any more, the write fails.
-            if matches!(part, LogOutput::StdOut { .. }) && writer.write_all(&part.into_bytes()).is_err() {
+            // Where nobody reads any more, the write fails.
+            if matches!(part, LogOutput::StdOut { .. }) && writer.write_all(&part.into_bytes()).await.is_err()
+            {
                 break;
             }
         }
     });
-    let engine = engine.clone();
-    Ok(Stream::new(reader, move || {
-        pump.abort();
-        // The engine does not end what it executed; the host can, where it may.
-        let pid = engine.block_on(engine.docker().inspect_exec(&id)).ok().and_then(|exec| exec.pid);
-        let pid = pid.and_then(|pid| rustix::process::Pid::from_raw(i32::try_from(pid).ok()?));
-        if let Some(pid) = pid {
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-        }
-    }))
+    // Nobody holds the command any more when this has ended.
+    Ok(Stream::new(reader, move || pump.abort()))
 }
 
 type Output = std::pin::Pin<
@@ -83,9 +109,11 @@ type Output = std::pin::Pin<
 >;
 type Input = std::pin::Pin<Box<dyn tokio::io::AsyncWrite + Send>>;
 
+/// Executes `command`, which is `argv` as people are to know it.
 async fn attach(
     engine: &Engine,
     container: &str,
+    command: &[&str],
     argv: &[&str],
 ) -> Result<(String, Output, Input), MachineError> {
     let in_exec = |error: testcontainers::bollard::errors::Error| {
@@ -96,7 +124,7 @@ async fn attach(
         attach_stdout: Some(true),
         attach_stderr: Some(true),
         env: Some(ENVIRONMENT.to_vec()),
-        cmd: Some(argv.to_vec()),
+        cmd: Some(command.to_vec()),
         ..CreateExecOptions::default()
     };
     let id = engine.docker().create_exec(container, options).await.map_err(in_exec)?.id;
@@ -105,5 +133,46 @@ async fn attach(
         StartExecResults::Detached => {
             Err(MachineError::Command { command: argv.join(" "), reason: "the engine detached it".into() })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    fn started(script: &str) -> std::process::Child {
+        let argv = held(&["sh", "-c", script]);
+        let mut command = Command::new(argv[0]);
+        command.args(&argv[1..]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.spawn().expect("a shell starts")
+    }
+
+    #[test]
+    fn a_held_command_ends_as_it_would_by_itself() {
+        for (script, code, said) in
+            [("echo here; exit 7", 7, "here\n"), ("kill -s KILL $$", 137, ""), ("cat", 0, "")]
+        {
+            let mut child = started(script);
+            let holder = child.stdin.take();
+            let output = child.wait_with_output().expect("ends");
+            assert_eq!(output.status.code(), Some(code), "{script}");
+            assert_eq!(String::from_utf8_lossy(&output.stdout), said);
+            drop(holder);
+        }
+    }
+
+    #[test]
+    fn a_command_that_nobody_holds_is_killed_with_what_it_has_started() {
+        let mut child = started("sleep 1000 & echo started; wait");
+        let mut output = child.stdout.take().expect("piped");
+        let mut said = [0; 8];
+        output.read_exact(&mut said).expect("it says that it has started");
+        drop(child.stdin.take());
+        assert_eq!(child.wait().expect("ends").code(), Some(137));
+        // Whoever else had its output open is gone too.
+        assert_eq!(output.read(&mut said).expect("the end"), 0);
     }
 }

@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -39,7 +40,7 @@ pub struct Boot {
 /// A running PID 1.
 pub struct Keeper {
     thread: Option<JoinHandle<()>>,
-    order: OwnedFd,
+    order: Arc<OwnedFd>,
     /// PID 1, as seen from the harness.
     pub pid: Pid,
     /// A pidfd of PID 1.
@@ -56,8 +57,8 @@ impl Keeper {
     /// Boots and waits for PID 1's `READY=1`.
     pub fn boot(boot: Boot, patience: Duration) -> Result<Self, MachineError> {
         let broken = |error| MachineError::broken("starting the machine's keeper", error);
-        let order = eventfd(0, EventfdFlags::CLOEXEC).map_err(|error| broken(error.into()))?;
-        let heard = order.try_clone().map_err(broken)?;
+        let order = Arc::new(eventfd(0, EventfdFlags::CLOEXEC).map_err(|error| broken(error.into()))?);
+        let heard = Arc::clone(&order);
         let (say, words) = channel();
         let thread = thread::Builder::new().name("machine".into()).spawn(move || {
             if let Err(error) = keep(&boot, &heard, &say) {
@@ -70,7 +71,7 @@ impl Keeper {
 
     fn await_ready(
         thread: JoinHandle<()>,
-        order: &OwnedFd,
+        order: &Arc<OwnedFd>,
         words: &Receiver<Word>,
         patience: Duration,
     ) -> Result<Self, MachineError> {
@@ -80,8 +81,7 @@ impl Keeper {
         loop {
             match words.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(Word::Started(pid, pidfd)) => {
-                    let order = order.try_clone().map_err(|error| MachineError::broken("cloning", error))?;
-                    keeper = Some(Self { thread: thread.take(), order, pid, pidfd });
+                    keeper = Some(Self { thread: thread.take(), order: Arc::clone(order), pid, pidfd });
                 }
                 Ok(Word::Ready) => {
                     return keeper.ok_or_else(|| {
