@@ -4,10 +4,12 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use harness::cli::{Cli, Command};
+use harness::machine::docker;
 use harness::{app, doctor};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    docker::context::enter();
     tracing_subscriber::fmt().with_writer(std::io::stderr).without_time().with_target(false).init();
     let verdict = match cli.command {
         None => app::run_scenarios(&cli.run),

@@ -8,6 +8,7 @@
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,6 +23,7 @@ use self::room::Room;
 use super::{Description, Machine, MachineError, Network, Output, Stream, layout};
 use crate::progress::Progress;
 
+pub mod context;
 pub mod engine;
 mod exec;
 pub mod image;
@@ -126,7 +128,12 @@ impl DockerMachine {
     /// on; anybody else asks the container's address.
     fn find_network(&self) -> Result<Network, MachineError> {
         let (pid, address) = self.engine.block_on(self.engine.place_of(self.id()))?;
-        let namespace = std::fs::File::open(format!("/proc/{pid}/ns/net"));
+        let process = PathBuf::from(format!("/proc/{pid}"));
+        let namespace = if self.room.is_seen_by(&process) {
+            std::fs::File::open(process.join("ns/net"))
+        } else {
+            Err(std::io::Error::other("its first process is not to be seen from here"))
+        };
         match (namespace, address) {
             (Ok(namespace), _) if may_enter() => Ok(Network::Namespace(Arc::new(OwnedFd::from(namespace)))),
             (_, Some(address)) => Ok(Network::Address(SocketAddr::new(address, 0))),
@@ -183,8 +190,9 @@ fn request(image: &Image, room: &Room) -> testcontainers::ContainerRequest<Gener
 
 /// Removes containers and rooms whose owner is gone.
 fn sweep(engine: &Engine) -> Result<(), MachineError> {
-    for (id, room) in engine.block_on(engine.labelled(OWNER))? {
-        if Room::is_abandoned(&room) {
+    for (id, is_running, room) in engine.block_on(engine.labelled(OWNER))? {
+        // A room that is not here may be another computer's, or in another container's /tmp: its own container ends with it.
+        if Room::is_abandoned(&room).unwrap_or(!is_running) {
             engine.block_on(engine.remove(&id))?;
         }
     }

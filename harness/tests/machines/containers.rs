@@ -2,12 +2,14 @@
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use harness::machine::docker::DockerMachine;
-use harness::machine::{Machine, MachineError};
+use harness::machine::{Machine, MachineError, Network};
 use harness::progress::Silent;
 use harness::run::RunError;
 use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
 
 use crate::lab::{Backend, eventually, hangproof, kinds, run_on, scenario};
 
@@ -75,15 +77,20 @@ pub fn nothing_is_left_after_a_panic(_: Backend) {
     assert!(!Path::new(&room).exists(), "{room} is removed");
 }
 
-/// Starts `hangproof` and waits until its container is there.
-fn started() -> Child {
+/// `hangproof` with this scenario in a container.
+fn in_container(scenario: &str) -> Command {
     let mut command = Command::new(hangproof());
-    command.args(["run", "withhold", "--machine", "docker"]);
+    command.args(["run", scenario, "--machine", "docker"]);
     if let Ok(image) = std::env::var("HANGPROOF_TEST_IMAGE") {
         command.args(["--image", &image]);
     }
-    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-    let child = child.expect("hangproof starts");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Starts `hangproof` and waits until its container is there.
+fn started() -> Child {
+    let child = in_container("withhold").spawn().expect("hangproof starts");
     eventually("a container", || !of(child.id()).0.is_empty());
     child
 }
@@ -105,6 +112,80 @@ pub fn a_container_of_a_harness_that_was_killed_is_swept_by_the_next_run(_: Back
     drop(boot());
     // Another test's machine may be removing it just now.
     eventually("the abandoned container and its room are gone", || of(owner) == nothing());
+}
+
+pub fn a_container_ends_by_itself_when_its_harness_is_killed(_: Backend) {
+    let mut child = started();
+    let room = format!("hangproof-room-{}-", child.id());
+    let running = || {
+        let label = "{{.Label \"org.hangproof.room\"}}";
+        docker(&["ps", "--filter", "label=org.hangproof.room", "--format", label])
+    };
+    let is_running = || running().iter().any(|line| line.contains(&room));
+    eventually("it runs", is_running);
+    kill_process(Pid::from_child(&child), Signal::KILL).expect("it still runs");
+    child.wait().expect("ends");
+    let begin = Instant::now();
+    eventually("the container has ended", || !is_running());
+    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+    drop(boot());
+}
+
+pub fn a_container_whose_room_is_somewhere_else_is_left_alone(_: Backend) {
+    // As that of a harness in another container, which uses this engine.
+    let label = "org.hangproof.room=/somewhere/else/hangproof-room-1-00000000";
+    drop(boot());
+    let images = docker(&["images", "--format", "{{.Repository}}:{{.Tag}}"]);
+    let image = images.iter().find(|image| image.contains("hangproof")).expect("one was booted").clone();
+    let usr = "/usr:/usr:ro";
+    let other =
+        ["run", "--detach", "--rm", "--label", label, "--volume", usr, "--entrypoint", "sleep", &image, "60"];
+    let id = docker(&other).remove(0);
+    drop(boot());
+    assert!(docker(&["ps", "--no-trunc", "--quiet"]).contains(&id), "it still runs");
+    docker(&["kill", &id]);
+}
+
+pub fn a_client_on_the_engines_host_is_in_the_containers_network(_: Backend) {
+    // Its first process is the one that shares the harness's directory: on another host that number is a stranger's.
+    assert!(matches!(boot().network(), Network::Namespace(_)));
+}
+
+pub fn a_long_path_to_temporary_files_is_no_hindrance(_: Backend) {
+    let directory = TempDir::new().expect("a directory");
+    let long = directory.path().join("d".repeat(120));
+    std::fs::create_dir(&long).expect("made");
+    let output = in_container("crash").env("TMPDIR", &long).output().expect("runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(std::fs::read_dir(&long).expect("readable").count(), 0, "nothing is left");
+}
+
+pub fn the_engine_is_the_one_that_docker_itself_would_use(_: Backend) {
+    let directory = TempDir::new().expect("a directory");
+    let doctor = |variables: &[(&str, &str)]| {
+        let mut command = Command::new(hangproof());
+        command.arg("doctor").env("DOCKER_CONFIG", directory.path()).env_remove("DOCKER_HOST");
+        let output = command.envs(variables.iter().copied()).output().expect("runs");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        said.lines().find(|line| line.contains(" docker ")).expect("a line about Docker").to_owned()
+    };
+    let client = |arguments: &[&str]| {
+        let mut command = Command::new("docker");
+        command.args(arguments).env("DOCKER_CONFIG", directory.path());
+        assert!(
+            command.stdout(Stdio::null()).stderr(Stdio::null()).status().expect("the client runs").success(),
+            "{arguments:?}"
+        );
+    };
+    let own = std::env::var("DOCKER_HOST").unwrap_or_else(|_| "unix:///var/run/docker.sock".into());
+    client(&["context", "create", "own", "--docker", &format!("host={own}")]);
+    client(&["context", "create", "other", "--docker", "host=unix:///no/such.sock"]);
+    client(&["context", "use", "other"]);
+    assert!(doctor(&[]).contains("no Docker engine answers at unix:///no/such.sock"), "{}", doctor(&[]));
+    assert!(doctor(&[("DOCKER_CONTEXT", "own")]).starts_with("ok"));
+    assert!(doctor(&[("DOCKER_HOST", &own)]).starts_with("ok"));
+    let gone = doctor(&[("DOCKER_CONTEXT", "gone")]);
+    assert!(gone.contains("there is no Docker context \"gone\""), "{gone}");
 }
 
 pub fn a_container_killed_in_a_run_breaks_the_run_with_its_last_words(_: Backend) {

@@ -229,8 +229,18 @@ fn of_machines() -> impl Iterator<Item = Trial> {
         sigstop::a_process_that_waits_for_its_child_in_vfork_is_stopped_with_it,
         sigstop::a_service_with_a_process_for_each_connection_is_stopped,
     ];
+    #[cfg(not(feature = "docker"))]
+    let in_containers = tests![];
+    #[cfg(feature = "docker")]
+    let in_containers = tests![
+        containers::a_container_ends_by_itself_when_its_harness_is_killed,
+        containers::a_container_whose_room_is_somewhere_else_is_left_alone,
+        containers::a_client_on_the_engines_host_is_in_the_containers_network,
+        containers::a_long_path_to_temporary_files_is_no_hindrance,
+        containers::the_engine_is_the_one_that_docker_itself_would_use,
+    ];
     let namespace = everywhere.into_iter().chain(in_namespaces).map(|test| trial(Backend::Namespace, test));
-    namespace.chain(everywhere.map(|test| trial(Backend::Docker, test)))
+    namespace.chain(everywhere.into_iter().chain(in_containers).map(|test| trial(Backend::Docker, test)))
 }
 
 /// As they are to be run.

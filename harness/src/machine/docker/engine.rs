@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use testcontainers::bollard::container::LogOutput;
+use testcontainers::bollard::models::ContainerSummaryStateEnum;
 use testcontainers::bollard::query_parameters::{
     InspectContainerOptions, ListContainersOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
     WaitContainerOptions,
@@ -65,6 +66,7 @@ impl Engine {
     /// # Errors
     /// [`MachineError::Unavailable`] with the remedy.
     pub fn connect() -> Result<Self, MachineError> {
+        super::context::check()?;
         let runtime = RUNTIME.as_ref().map_err(|error| {
             MachineError::broken(
                 "starting threads for the Docker client",
@@ -122,15 +124,16 @@ impl Engine {
         Ok((container.state.and_then(|state| state.pid).unwrap_or_default(), address))
     }
 
-    /// Every container with this label, running or not, and the label's value.
-    pub(super) async fn labelled(&self, label: &str) -> Result<Vec<(String, String)>, MachineError> {
+    /// Every container with this label: its id, whether it runs, and the label's value.
+    pub(super) async fn labelled(&self, label: &str) -> Result<Vec<(String, bool, String)>, MachineError> {
         let filters = HashMap::from([("label", vec![label])]);
         let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
         let containers =
             self.docker.list_containers(Some(options)).await.map_err(|error| failed("listing", &error))?;
-        let owned = containers
-            .into_iter()
-            .filter_map(|container| Some((container.id?, container.labels?.remove(label)?)));
+        let owned = containers.into_iter().filter_map(|container| {
+            let is_running = container.state == Some(ContainerSummaryStateEnum::RUNNING);
+            Some((container.id?, is_running, container.labels?.remove(label)?))
+        });
         Ok(owned.collect())
     }
 
