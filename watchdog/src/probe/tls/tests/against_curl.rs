@@ -274,6 +274,27 @@ impl Cases<'_> {
         self.leaf(&["not an authority"], &with(extension(19, true, der(0x30, &[]))));
     }
 
+    /// What vouches for others, and may not or not any more.
+    fn vouchers(&mut self) {
+        let issuing = self.issuing;
+        let server_key = issuing.key(P256, "server");
+        let leaf_of = |issuer: &Issued| {
+            issuing.issue(&server_key, &server(vec![localhost()]), Some(issuer), Signed::Sha256)
+        };
+        let holder = issuing.key(P256, "root");
+        let [old, valid] = ["20210101", "22000101"]
+            .map(|to| issuing.issue(&holder, &Content { to, ..authority("root") }, None, Signed::Sha256));
+        let case = self.add(&["root expired, and renewed"], &leaf_of(&old), &[], &old);
+        case.trusted = issuing.file("renewed.pem", &[&old.certificate, &valid.certificate]);
+        self.add(&["root expired, and sent renewed"], &leaf_of(&old), &[&valid], &old);
+        let pinned = issuing.issue(&server_key, &server(vec![localhost()]), None, Signed::Sha256);
+        self.add(&["by a server that is trusted"], &leaf_of(&pinned), &[], &pinned);
+        self.add(&["by a server that is trusted, and sent too"], &leaf_of(&pinned), &[&pinned], &pinned);
+        let new = Content { serial: &[2], ..server(vec![localhost()]) };
+        let new = issuing.issue(&server_key, &new, None, Signed::Sha256);
+        self.add(&["alone, beside one that is trusted"], &new, &[], &pinned);
+    }
+
     fn chains(&mut self) {
         let (issuing, root) = (self.issuing, self.authority.clone());
         let server_key = issuing.key(P256, "server");
@@ -345,18 +366,6 @@ impl Cases<'_> {
                 self.add(&["root for one step of two"], &leaf_of(&second), &[&second], &root);
             }
         }
-        let holder = issuing.key(P256, "root");
-        let [old, valid] = ["20210101", "22000101"]
-            .map(|to| issuing.issue(&holder, &Content { to, ..authority("root") }, None, Signed::Sha256));
-        let case = self.add(&["root expired, and renewed"], &leaf_of(&old), &[], &old);
-        case.trusted = issuing.file("renewed.pem", &[&old.certificate, &valid.certificate]);
-        self.add(&["root expired, and sent renewed"], &leaf_of(&old), &[&valid], &old);
-        let pinned = issuing.issue(&server_key, &server(vec![localhost()]), None, Signed::Sha256);
-        self.add(&["by a server that is trusted"], &leaf_of(&pinned), &[], &pinned);
-        self.add(&["by a server that is trusted, and sent too"], &leaf_of(&pinned), &[&pinned], &pinned);
-        let new = Content { serial: &[2], ..server(vec![localhost()]) };
-        let new = issuing.issue(&server_key, &new, None, Signed::Sha256);
-        self.add(&["alone, beside one that is trusted"], &new, &[], &pinned);
         let between = leaf_of(&intermediate);
         self.add(&["by a server of the authority"], &leaf_of(&between), &[&between, &intermediate], &root);
         let mut forged = leaf.clone();
@@ -488,6 +497,7 @@ fn what_curl_takes_is_healthy_and_every_difference_has_a_reason() {
     cases.signatures();
     cases.contents();
     cases.chains();
+    cases.vouchers();
     let cases = cases.made;
     let (next, judged) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {

@@ -216,7 +216,7 @@ fn a_key_that_we_may_not_read_is_refused_with_a_remedy() {
     let (certificate, key) = Authority::new().client();
     let cert = written(&directory, "cert.pem", &certificate);
     let key = written(&directory, "key.pem", &key);
-    fs::set_permissions(&key, fs::Permissions::from_mode(0)).expect("to set");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o000)).expect("to set");
     // As it is for other users: root may read everything by these. They are this thread's.
     let mut sets = rustix::thread::capabilities(None).expect("capabilities");
     let all = CapabilitySet::DAC_OVERRIDE | CapabilitySet::DAC_READ_SEARCH;

@@ -16,12 +16,15 @@ use super::issuing::{Issuing, RSA};
 use super::{HEALTHY, probe};
 use crate::probe::testing::authority::Authority;
 
+/// From a message to its signature.
+type Sign = dyn Fn(&[u8]) -> Vec<u8> + Send + Sync;
+
 /// Signs in one way, whatever it is asked for.
 #[derive(Clone)]
 struct Insists {
     scheme: SignatureScheme,
     algorithm: SignatureAlgorithm,
-    sign: Arc<dyn Fn(&[u8]) -> Vec<u8> + Send + Sync>,
+    sign: Arc<Sign>,
 }
 
 impl fmt::Debug for Insists {
