@@ -8,9 +8,9 @@ use std::time::Duration;
 use serde::Deserialize;
 use server::fault::Fault as InProcess;
 
-use crate::clock::Usec;
 use crate::machine::{Machine, MachineError, Output};
-use crate::unit;
+use crate::model::clock::Usec;
+use crate::model::settings;
 
 const CLIENT: &str = "/usr/local/bin/buggy_server";
 const SIGNAL: &str = include_str!("fault/signal.sh");
@@ -109,7 +109,7 @@ fn order(machine: &dyn Machine, argv: &[&str]) -> Result<Usec, MachineError> {
 fn signal(machine: &dyn Machine, unit: &str, signal: &str) -> Result<(Usec, Usec), MachineError> {
     let show = ["systemctl", "show", "--property=ControlGroup,MainPID", unit];
     let shown = run(machine, &show)?.stdout;
-    let property = |name: &str| unit::property(&shown, name).unwrap_or_default();
+    let property = |name: &str| settings::property(&shown, name).unwrap_or_default();
     // Of a unit that does not run it is empty, and below the root is the whole machine.
     if matches!(property("ControlGroup"), "" | "/") {
         return Err(refused(&show, &format!("{unit} has no processes: it does not run")));

@@ -12,8 +12,7 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
+use crate::model::description::Description;
 use crate::progress::Progress;
 
 #[cfg(feature = "docker")]
@@ -106,17 +105,6 @@ fn neither(namespaces: MachineError, docker: MachineError) -> MachineError {
 
 /// How long a machine that breaks may take to have ended.
 const LAST_BREATH: Duration = Duration::from_secs(1);
-
-/// What was booted, for people and for reports.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Description {
-    /// `namespace` or `docker`.
-    pub backend: String,
-    /// systemd's version as it calls itself, `252` or `257.9`.
-    pub systemd: String,
-    /// From the first system call to PID 1's `READY=1`, in milliseconds.
-    pub boot_ms: f64,
-}
 
 /// What a command left behind.
 #[derive(Debug)]

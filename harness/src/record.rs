@@ -7,15 +7,15 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Usec;
-use crate::event::{self, Event, Kind};
 use crate::fault::Injection;
-use crate::journal::Entry;
-use crate::machine::Description;
-use crate::outage::{Streak, Witness};
-use crate::scenario::Expectation;
-use crate::timeline::Timeline;
-use crate::unit::Settings;
+use crate::model::ask::{Streak, Witness};
+use crate::model::clock::Usec;
+use crate::model::description::Description;
+use crate::model::entry::Entry;
+use crate::model::event::{self, Event, Kind};
+use crate::model::expect::Expectation;
+use crate::model::settings::Settings;
+use crate::model::timeline::Timeline;
 
 /// The format of recordings and reports.
 pub const SCHEMA: &str = "hangproof/1";
@@ -83,7 +83,7 @@ pub struct Header {
     pub fault: Option<String>,
     /// What it expects.
     pub expect: Expectation,
-    /// From one ask of the observer to the next; absent for [`TICK`](crate::outage::TICK).
+    /// From one ask of the observer to the next; absent for [`TICK`](crate::model::ask::TICK).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ask_interval_usec: Option<u64>,
     /// What was booted.
@@ -175,7 +175,7 @@ pub enum RecordingError {
 impl Recording {
     /// The run's settings and expectation applied to one of its trials.
     pub fn is_pass(&self, trial: &Trial) -> bool {
-        crate::result::TrialResult::of(trial, &self.header).verdict.is_pass()
+        crate::model::result::TrialResult::of(trial, &self.header).verdict.is_pass()
     }
 
     /// Reads the runs of a recording. A trial that was cut short is left out.

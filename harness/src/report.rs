@@ -5,8 +5,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
+use crate::model::result::RunResult;
 use crate::record::Recorder;
-use crate::result::RunResult;
 
 pub mod chart;
 pub mod json;

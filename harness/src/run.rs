@@ -11,14 +11,14 @@ use self::bench::Bench;
 use self::follower::Follower;
 use self::inputs::{Input, Inputs};
 use crate::machine::Machine;
-use crate::outage::TICK;
-use crate::outage::observer::Observer;
+use crate::model::ask::TICK;
+use crate::model::result::RunResult;
+use crate::model::settings::Settings;
 use crate::programs::Programs;
 use crate::progress::Progress;
 use crate::record::{Header, Record, Recorder, Recording, SCHEMA, Trial};
-use crate::result::RunResult;
+use crate::run::observer::Observer;
 use crate::scenario::Scenario;
-use crate::unit::Settings;
 
 mod bench;
 mod error;
@@ -26,6 +26,7 @@ pub mod evidence;
 mod follower;
 pub mod inputs;
 pub mod install;
+mod observer;
 
 /// How long a command in the machine may take that only tells systemd something.
 const COMMAND: Duration = Duration::from_secs(10);

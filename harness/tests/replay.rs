@@ -7,9 +7,9 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
+use harness::model::result::RunResult;
 use harness::record::Recording;
 use harness::report::table;
-use harness::result::RunResult;
 
 fn replayed(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/journals/{name}.jsonl"));

@@ -20,7 +20,8 @@ use testcontainers::{ContainerAsync, GenericImage, ImageExt};
 use self::engine::{Engine, failed};
 use self::image::Image;
 use self::room::Room;
-use super::{Description, Machine, MachineError, Network, Output, Stream, layout};
+use super::{Machine, MachineError, Network, Output, Stream, layout};
+use crate::model::description::Description;
 use crate::progress::Progress;
 
 pub mod context;

@@ -28,7 +28,8 @@ use self::cgroup::Cgroup;
 use self::host::Host;
 use self::keeper::{Boot, Keeper};
 use super::inotify::{self, Neighbours};
-use super::{Description, Machine, MachineError, Network, Output, Stream};
+use super::{Machine, MachineError, Network, Output, Stream};
+use crate::model::description::Description;
 use crate::progress::{Progress, Silent};
 
 mod cgroup;

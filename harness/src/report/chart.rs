@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::clock::{Human, Usec};
-use crate::timeline::{Span, Timeline};
+use crate::model::clock::{Human, Usec};
+use crate::model::timeline::{Span, Timeline};
 
 /// Eighths of a cell, filled from the left.
 const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];

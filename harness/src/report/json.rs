@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::clock::Usec;
-use crate::event::{Event, Kind};
-use crate::machine::Description;
+use crate::model::clock::Usec;
+use crate::model::description::Description;
+use crate::model::event::{Event, Kind};
+use crate::model::result::{RunResult, Summary, TrialResult};
+use crate::model::settings::Settings;
 use crate::record::SCHEMA;
-use crate::result::{RunResult, Summary, TrialResult};
-use crate::unit::Settings;
 
 /// The whole document.
 #[derive(Serialize)]

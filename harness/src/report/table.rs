@@ -6,15 +6,15 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 
 use super::chart::Scale;
-use crate::bound::{Bound, SCHEDULING, WORK};
-use crate::clock::Human;
-use crate::event::Kind;
-use crate::outage::TICK;
-use crate::result::{RunResult, TrialResult};
-use crate::scenario::By;
-use crate::timeline::is_watchdog;
-use crate::unit::Settings;
-use crate::verdict::Verdict;
+use crate::model::ask::TICK;
+use crate::model::bound::{Bound, SCHEDULING, WORK};
+use crate::model::clock::Human;
+use crate::model::event::Kind;
+use crate::model::expect::By;
+use crate::model::result::{RunResult, TrialResult};
+use crate::model::settings::Settings;
+use crate::model::timeline::is_watchdog;
+use crate::model::verdict::Verdict;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -77,7 +77,8 @@ fn wrap(text: &str, indent: usize, columns: usize) -> String {
 
 /// The trial that tells most: the first that failed, else the slowest.
 fn telling(trials: &[TrialResult]) -> Option<&TrialResult> {
-    let recovery = |trial: &&TrialResult| trial.timeline.phases.recovery.map(crate::timeline::Span::length);
+    let recovery =
+        |trial: &&TrialResult| trial.timeline.phases.recovery.map(crate::model::timeline::Span::length);
     trials.iter().find(|trial| !trial.verdict.is_pass()).or_else(|| trials.iter().max_by_key(recovery))
 }
 

@@ -7,16 +7,16 @@ use rand::{RngExt as _, SeedableRng};
 
 use super::inputs::Input;
 use super::{COMMAND, RunError, Setting};
-use crate::clock::Usec;
-use crate::event::{self, Kind};
-use crate::journal::Entry;
-use crate::outage::Witness;
-use crate::outage::observer::Observer;
-use crate::patience::{self, Patience};
+use crate::model::ask::Witness;
+use crate::model::clock::Usec;
+use crate::model::entry::Entry;
+use crate::model::event::{self, Kind};
+use crate::model::patience::{self, Patience};
+use crate::model::result::LAST_LINES;
+use crate::model::settings::Settings;
+use crate::model::timeline::Timeline;
 use crate::record::{Header, Record, Recorder, Trial};
-use crate::result::LAST_LINES;
-use crate::timeline::Timeline;
-use crate::unit::Settings;
+use crate::run::observer::Observer;
 
 /// How long after READY the first good answer may take before there is nothing to observe; longer where one ask may.
 const FIRST_ANSWER: Duration = Duration::from_secs(5);
@@ -177,7 +177,7 @@ impl<'a> Bench<'a> {
     /// Lets a random part of the probe interval pass, so that trials sample every phase between probe and injection.
     /// Whether something happened to the service meanwhile.
     fn disturbed_before_injection(&mut self) -> Result<bool, RunError> {
-        let interval = self.settings.guard.as_ref().map(crate::unit::Guard::interval);
+        let interval = self.settings.guard.as_ref().map(crate::model::settings::Guard::interval);
         let interval =
             interval.or_else(|| Some(self.settings.span("WatchdogSec")? / 2)).unwrap_or(COMMAND / 20);
         let part = ChaCha12Rng::seed_from_u64(self.trial.seed).random_range(0.0..1.0);

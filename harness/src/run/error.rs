@@ -4,8 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::machine::MachineError;
+use crate::model::settings::UnitError;
 use crate::record::WriteError;
-use crate::unit::UnitError;
 
 /// Why a run could not be finished.
 #[derive(Debug, thiserror::Error)]

@@ -2,9 +2,9 @@
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use crate::clock::Usec;
-use crate::journal::Entry;
-use crate::outage::Ask;
+use crate::model::ask::Ask;
+use crate::model::clock::Usec;
+use crate::model::entry::Entry;
 
 /// Something that happened.
 #[derive(Debug)]

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use super::{COMMAND, RunError};
 use crate::machine::Machine;
+use crate::model::settings::{PROPERTIES, Settings, property};
 use crate::programs::Programs;
 use crate::scenario::{Service, builtin};
-use crate::unit::{PROPERTIES, Settings, property};
 
 /// Installs the service and returns its settings, except for the watchdog's.
 pub fn install(machine: &dyn Machine, service: &Service, programs: &Programs) -> Result<Settings, RunError> {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::clock::parse_span;
-use crate::outage::TICK;
+use crate::model::ask::TICK;
+use crate::model::clock::parse_span;
 
 /// How long one ask may take unless `timeout` says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(1);

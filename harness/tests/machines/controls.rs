@@ -1,7 +1,7 @@
 //! Negative controls: an instrument that cannot fail is none.
 
+use harness::model::verdict::Verdict;
 use harness::scenario::Value;
-use harness::verdict::Verdict;
 
 use crate::lab::{Backend, kinds, scenario, set};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use harness::clock::Usec;
+use harness::model::clock::Usec;
 use libtest_mimic::Completion;
 
 use crate::guard::{DIRECT, OPTIONS, Ward, ok, sh};

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use harness::clock::Usec;
 use harness::machine::{Machine, Output};
+use harness::model::clock::Usec;
 
 use crate::lab::{Backend, eventually, programs};
 

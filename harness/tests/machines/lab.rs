@@ -7,10 +7,10 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use harness::machine::{self, Choice, Machine, MachineError, docker, namespace};
+use harness::model::result::TrialResult;
 use harness::programs::Programs;
 use harness::progress::Silent;
 use harness::record::Recorder;
-use harness::result::TrialResult;
 use harness::run::inputs::Inputs;
 use harness::run::{Ended, Options, Setting, run};
 use harness::scenario::{Scenario, Value};

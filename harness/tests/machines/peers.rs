@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use harness::clock::Usec;
-use harness::event::{Exit, Kind};
 use harness::fault::Fault;
 use harness::machine::{Machine, Output};
-use harness::result::TrialResult;
+use harness::model::clock::Usec;
+use harness::model::event::{Exit, Kind};
+use harness::model::result::TrialResult;
 use harness::scenario::Scenario;
 
 use crate::lab::{Backend, eventually, kinds, only_trial, run_on, scenario, set};

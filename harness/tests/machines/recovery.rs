@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use harness::result::TrialResult;
+use harness::model::result::TrialResult;
 
 use crate::lab::{Backend, kinds, scenario, set};
 

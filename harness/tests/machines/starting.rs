@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use harness::clock::Usec;
 use harness::machine::Machine;
+use harness::model::clock::Usec;
 
 use crate::lab::{Backend, eventually, programs};
 

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use harness::clock::Usec;
 use harness::fault::Fault;
 use harness::machine::Machine;
-use harness::scenario::{By, Scenario};
-use harness::timeline::Span;
+use harness::model::clock::Usec;
+use harness::model::expect::By;
+use harness::model::timeline::Span;
+use harness::scenario::Scenario;
 use libtest_mimic::Completion;
 use rustix::thread::{CpuSet, sched_getaffinity};
 

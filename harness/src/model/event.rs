@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::{Human, Usec};
-use crate::journal::Entry;
+use crate::model::clock::{Human, Usec};
+use crate::model::entry::Entry;
 
 /// A fact and its moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

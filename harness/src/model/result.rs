@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::bound::Bounds;
-use crate::journal::Entry;
+use crate::model::bound::Bounds;
+use crate::model::entry::Entry;
+use crate::model::timeline::{Phases, Timeline};
+use crate::model::verdict::{Verdict, judge};
 use crate::record::{Header, Recording, Trial};
-use crate::timeline::{Phases, Timeline};
-use crate::verdict::{Verdict, judge};
 
 /// A run, understood.
 #[derive(Clone, Debug)]

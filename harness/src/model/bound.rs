@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Human;
-use crate::unit::{Guard, Settings};
+use crate::model::clock::Human;
+use crate::model::settings::{Guard, Settings};
 
 /// systemd's watchdog and restart timers may fire this much late: they are added with the default accuracy of
 /// sd-event (systemd, src/core/service.c, src/libsystemd/sd-event/sd-event.c: `DEFAULT_ACCURACY_USEC`).

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use crate::bound::{ALLOWANCE, Bounds};
-use crate::clock::Usec;
-use crate::event::{Event, Kind};
-use crate::outage::Witness;
-use crate::patience;
-use crate::scenario::By;
-use crate::unit::Settings;
+use crate::model::ask::Witness;
+use crate::model::bound::{ALLOWANCE, Bounds};
+use crate::model::clock::Usec;
+use crate::model::event::{Event, Kind};
+use crate::model::expect::By;
+use crate::model::patience;
+use crate::model::settings::Settings;
 
 /// What happened in a trial.
 #[derive(Clone, Debug, PartialEq)]

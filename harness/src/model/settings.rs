@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use watchdog::cli::{Line, OnHang};
 use watchdog::config::Config;
 
-use crate::clock::parse_span;
+use crate::model::clock::parse_span;
 
 /// The properties that [`Settings`] are read from, for `systemctl show --property=`.
 pub const PROPERTIES: &str = "LoadState,LoadError,Type,NotifyAccess,Restart,WatchdogUSec,RestartUSec,TimeoutStartUSec,\

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use crate::bound::{Bound, TIMER_SLACK};
-use crate::clock::Usec;
-use crate::event::Kind;
-use crate::outage::Witness;
-use crate::scenario::{Expectation, Outcome};
-use crate::timeline::Timeline;
-use crate::unit::Settings;
+use crate::model::ask::Witness;
+use crate::model::bound::{Bound, TIMER_SLACK};
+use crate::model::clock::Usec;
+use crate::model::event::Kind;
+use crate::model::expect::{Expectation, Outcome};
+use crate::model::settings::Settings;
+use crate::model::timeline::Timeline;
 
 /// What a phase may take beyond its bound before it is given up, so that a late event is still measured.
 const MARGIN: Duration = Duration::from_secs(1);
@@ -89,8 +89,8 @@ pub fn start(settings: &Settings) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bound::tests::settings;
-    use crate::event::{Event, Exit};
+    use crate::model::bound::tests::settings;
+    use crate::model::event::{Event, Exit};
 
     const ORIGIN: Usec = Usec(10_000_000);
 

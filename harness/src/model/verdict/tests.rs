@@ -1,11 +1,11 @@
 //! Tables: what happened, and what is to be said of it.
 
 use super::*;
-use crate::bound::tests::settings;
-use crate::clock::Usec;
-use crate::event::Exit;
-use crate::outage::{Ask, Outcome as Seen};
-use crate::timeline::is_watchdog;
+use crate::model::ask::{Ask, Outcome as Seen};
+use crate::model::bound::tests::settings;
+use crate::model::clock::Usec;
+use crate::model::event::Exit;
+use crate::model::timeline::is_watchdog;
 
 const ORIGIN: u64 = 10_000_000;
 

@@ -10,9 +10,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Usec;
-
-pub mod observer;
+use crate::model::clock::Usec;
 
 /// From one ask of the observer to the next, where a recovery is measured.
 pub const TICK: Duration = Duration::from_millis(10);

@@ -10,9 +10,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
-use super::{Ask, Outcome};
-use crate::clock::{Human, Usec};
 use crate::machine::{MachineError, Network};
+use crate::model::ask::{Ask, Outcome};
+use crate::model::clock::{Human, Usec};
 use crate::scenario::{Observe, observe};
 
 /// Asks until dropped.

@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::bound::{ALLOWANCE, Bounds, SCHEDULING, WORK};
-use crate::clock::Human;
-use crate::event::{Event, Kind};
-use crate::outage::{TICK, Witness};
-use crate::scenario::{By, Expectation, Outcome};
-use crate::timeline::{Span, Timeline};
-use crate::unit::Settings;
+use crate::model::ask::{TICK, Witness};
+use crate::model::bound::{ALLOWANCE, Bounds, SCHEDULING, WORK};
+use crate::model::clock::Human;
+use crate::model::event::{Event, Kind};
+use crate::model::expect::{By, Expectation, Outcome};
+use crate::model::settings::Settings;
+use crate::model::timeline::{Span, Timeline};
 
 /// The judgement on a trial or a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

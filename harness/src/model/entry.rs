@@ -1,0 +1,139 @@
+//! journald's entries as `journalctl --output=json` prints them.
+//!
+//! A field is a string; an array of numbers where its bytes are not UTF-8; `null` where it is too large to print; and
+//! an array of these where the entry holds the field more than once
+//! (systemd, docs/JOURNAL_EXPORT_FORMATS.md, "Journal JSON Format").
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::clock::Usec;
+
+/// One journal entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Entry {
+    fields: BTreeMap<String, Field>,
+}
+
+/// A field's value or values, in the shapes of the JSON format.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Field {
+    Text(String),
+    Binary(Vec<u8>),
+    Repeated(Vec<Field>),
+    TooLarge,
+}
+
+impl Field {
+    /// The first value that can be shown; bytes that are not UTF-8 become replacement characters.
+    fn first(&self) -> Option<String> {
+        match self {
+            Self::Text(text) => Some(text.clone()),
+            Self::Binary(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+            Self::Repeated(values) => values.iter().find_map(Self::first),
+            Self::TooLarge => None,
+        }
+    }
+
+    fn holds(&self, wanted: &str) -> bool {
+        match self {
+            Self::Text(text) => text == wanted,
+            Self::Binary(bytes) => bytes == wanted.as_bytes(),
+            Self::Repeated(values) => values.iter().any(|value| value.holds(wanted)),
+            Self::TooLarge => false,
+        }
+    }
+}
+
+/// Address fields worth keeping: who said it. The rest tells about the host, not about the recovery.
+const KEPT_ADDRESSES: [&str; 5] =
+    ["__MONOTONIC_TIMESTAMP", "_PID", "_COMM", "_SYSTEMD_UNIT", "_SYSTEMD_INVOCATION_ID"];
+
+impl Entry {
+    /// Parses one line of `journalctl --output=json`.
+    pub fn parse(line: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(line)
+    }
+
+    /// A field's first value, if it has one that can be shown.
+    pub fn text(&self, field: &str) -> Option<String> {
+        self.fields.get(field)?.first()
+    }
+
+    /// Whether the field has this value, among others perhaps.
+    pub fn has(&self, field: &str, value: &str) -> bool {
+        self.fields.get(field).is_some_and(|field| field.holds(value))
+    }
+
+    /// A field's first value as a number.
+    pub fn number<T: std::str::FromStr>(&self, field: &str) -> Option<T> {
+        self.text(field)?.parse().ok()
+    }
+
+    /// When journald received the entry. (`_SOURCE_MONOTONIC_TIMESTAMP` is of kernel entries only, and is really
+    /// CLOCK_BOOTTIME: systemd, src/journal/journald-kmsg.c.)
+    pub fn at(&self) -> Option<Usec> {
+        self.number("__MONOTONIC_TIMESTAMP").map(Usec)
+    }
+
+    /// Whether the entry is about `unit`: said by systemd of it, said by the service itself, or said of one of its
+    /// processes by somebody who may (`OBJECT_PID=`, from which journald makes `OBJECT_SYSTEMD_UNIT=`).
+    pub fn concerns(&self, unit: &str) -> bool {
+        ["UNIT", "_SYSTEMD_UNIT", "OBJECT_SYSTEMD_UNIT"].iter().any(|field| self.has(field, unit))
+    }
+
+    /// The entry without what only identifies the host, fit for a recording.
+    #[must_use]
+    pub fn trimmed(mut self) -> Self {
+        self.fields.retain(|name, _| !name.starts_with('_') || KEPT_ADDRESSES.contains(&name.as_str()));
+        for noise in ["CODE_FILE", "CODE_LINE", "SYSLOG_FACILITY", "SYSLOG_TIMESTAMP", "TID"] {
+            self.fields.remove(noise);
+        }
+        self
+    }
+
+    /// The entry as a person reads it: who, and what.
+    pub fn line(&self) -> String {
+        let who = self.text("SYSLOG_IDENTIFIER").or_else(|| self.text("_COMM")).unwrap_or_else(|| "?".into());
+        format!("{who}: {}", self.text("MESSAGE").unwrap_or_else(|| "(too large to show)".into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn binary_repeated_and_oversized_fields_are_read() {
+        let entry = Entry::parse(
+            r#"{"MESSAGE":[104,255,105],"TAG":["a",[98],null],"HUGE":null,"__MONOTONIC_TIMESTAMP":"42","EMPTY":""}"#,
+        )
+        .expect("an entry");
+        assert_eq!(entry.text("MESSAGE").as_deref(), Some("h\u{fffd}i"));
+        assert!(entry.has("TAG", "a") && entry.has("TAG", "b") && !entry.has("TAG", "c"));
+        assert_eq!(entry.text("TAG").as_deref(), Some("a"));
+        assert_eq!(entry.text("HUGE"), None);
+        assert_eq!(entry.text("EMPTY").as_deref(), Some(""));
+        assert_eq!(entry.text("ABSENT"), None);
+        assert_eq!(entry.at(), Some(Usec(42)));
+    }
+
+    #[test]
+    fn an_entry_survives_being_recorded() {
+        let line = r#"{"MESSAGE":[104,255],"TAG":["a",[98],null],"UNIT":"x.service","_PID":"1"}"#;
+        let entry = Entry::parse(line).expect("an entry");
+        assert_eq!(serde_json::to_string(&entry).expect("json"), line);
+    }
+
+    #[test]
+    fn a_recording_keeps_who_and_what_but_not_where() {
+        let entry = Entry::parse(
+            r#"{"MESSAGE":"m","_PID":"1","_MACHINE_ID":"secret","__CURSOR":"c","_CMDLINE":"c","CODE_FUNC":"f","CODE_LINE":"9","HANGPROOF_EVENT":"hang_report"}"#,
+        );
+        let kept = serde_json::to_string(&entry.expect("an entry").trimmed()).expect("json");
+        assert_eq!(kept, r#"{"CODE_FUNC":"f","HANGPROOF_EVENT":"hang_report","MESSAGE":"m","_PID":"1"}"#);
+    }
+}
