@@ -1,6 +1,6 @@
 //! What a client saw: the second witness, independent of systemd and of `sd-watchdog`.
 //!
-//! An [`observer`] asks the service every 10 ms (less often where a scenario says so, which measures no recovery), each
+//! An observer asks the service every 10 ms (less often where a scenario says so, which measures no recovery), each
 //! time over a new connection, and never waits for one answer before it asks again. What it knows of a good answer is an
 //! interval: the service served at some moment between the ask and the observer's reading of the answer, which may come
 //! late on a busy computer. Everything is ordered by when it was asked, and only what a whole interval proves is held
@@ -23,13 +23,13 @@ pub struct Ask {
     /// When the outcome was read.
     pub known: Usec,
     /// A good answer, or what came instead.
-    pub outcome: Outcome,
+    pub outcome: Answer,
 }
 
 /// What an ask came to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum Answer {
     /// A status below 400, or what is expected.
     Good,
     /// Anything else, in words.
@@ -40,7 +40,7 @@ pub enum Outcome {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Streak {
     /// What they came to.
-    pub outcome: Outcome,
+    pub outcome: Answer,
     /// How many there were.
     pub count: u32,
     /// When the first was asked, and its outcome known.
@@ -96,13 +96,13 @@ impl Witness {
     /// Forgets what was asked before the last good answer, and returns when that was asked: a service that has just
     /// come up refused connections before.
     pub fn begin_at_last_good(&mut self) -> Option<Usec> {
-        let last = self.asks.iter().rposition(|(ask, _)| ask.outcome == Outcome::Good)?;
+        let last = self.asks.iter().rposition(|(ask, _)| ask.outcome == Answer::Good)?;
         self.asks.drain(..last);
         self.asks.first().map(|(ask, _)| ask.asked)
     }
 
     fn good(&self) -> impl DoubleEndedIterator<Item = &Ask> {
-        self.asks.iter().map(|(ask, _)| ask).filter(|ask| ask.outcome == Outcome::Good)
+        self.asks.iter().map(|(ask, _)| ask).filter(|ask| ask.outcome == Answer::Good)
     }
 
     /// Whether any ask was answered well.
@@ -113,7 +113,7 @@ impl Witness {
     /// The first ask since `since` that failed, and why.
     pub fn first_bad(&self, since: Usec) -> Option<(Usec, &str)> {
         self.asks.iter().find_map(|(ask, _)| match &ask.outcome {
-            Outcome::Bad(reason) if ask.asked >= since => Some((ask.asked, reason.as_str())),
+            Answer::Bad(reason) if ask.asked >= since => Some((ask.asked, reason.as_str())),
             _ => None,
         })
     }
@@ -121,7 +121,7 @@ impl Witness {
     /// The first ask that had failed by `until`, and why. One still open then says nothing of the time before.
     pub fn first_bad_by(&self, until: Usec) -> Option<(Usec, &str)> {
         self.asks.iter().find_map(|(ask, _)| match &ask.outcome {
-            Outcome::Bad(reason) if ask.known < until => Some((ask.asked, reason.as_str())),
+            Answer::Bad(reason) if ask.known < until => Some((ask.asked, reason.as_str())),
             _ => None,
         })
     }
@@ -143,10 +143,10 @@ impl Witness {
 
     /// How many asks failed, and how many there were.
     pub fn failed_of(&self) -> (u32, u32) {
-        let count = |wanted: fn(&Outcome) -> bool| -> u32 {
+        let count = |wanted: fn(&Answer) -> bool| -> u32 {
             self.asks.iter().filter(|(ask, _)| wanted(&ask.outcome)).map(|(_, count)| count).sum()
         };
-        (count(|outcome| *outcome != Outcome::Good), count(|_| true))
+        (count(|outcome| *outcome != Answer::Good), count(|_| true))
     }
 }
 
@@ -157,7 +157,7 @@ mod tests {
     fn witness(asks: &[(u64, u64, bool)]) -> Witness {
         let mut witness = Witness::default();
         for &(asked, known, good) in asks {
-            let outcome = if good { Outcome::Good } else { Outcome::Bad("no".into()) };
+            let outcome = if good { Answer::Good } else { Answer::Bad("no".into()) };
             witness.add(Ask { asked: Usec(asked), known: Usec(known), outcome });
         }
         witness

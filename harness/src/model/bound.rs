@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::model::clock::Human;
-use crate::model::settings::{Guard, Settings};
+use crate::model::phase::Phase;
+use crate::model::settings::{Guard, OnHang, Settings};
 
 /// systemd's watchdog and restart timers may fire this much late: they are added with the default accuracy of
 /// sd-event (systemd, src/core/service.c, src/libsystemd/sd-event/sd-event.c: `DEFAULT_ACCURACY_USEC`).
@@ -46,6 +47,9 @@ pub struct Bounds {
 }
 
 impl Bounds {
+    /// The phases that make up a recovery, each with a bound of its own.
+    pub const PHASES: [Phase; 4] = [Phase::Detect, Phase::Kill, Phase::Restart, Phase::Start];
+
     /// Computes the bounds for a unit.
     pub fn of(settings: &Settings) -> Self {
         Self {
@@ -80,10 +84,20 @@ impl Bounds {
         self
     }
 
+    /// A phase's bound, if it has one of its own.
+    pub fn get(&self, phase: Phase) -> Option<&Bound> {
+        match phase {
+            Phase::Detect => self.detect.as_ref(),
+            Phase::Kill => self.kill.as_ref(),
+            Phase::Restart => self.restart.as_ref(),
+            Phase::Start => self.start.as_ref(),
+            Phase::Recovery | Phase::Outage => None,
+        }
+    }
+
     /// The bound of the whole recovery, if every phase has one.
     pub fn recovery(&self) -> Option<Duration> {
-        let phases = [&self.detect, &self.kill, &self.restart, &self.start];
-        phases.into_iter().map(|bound| Some(bound.as_ref()?.at_most)).sum()
+        Self::PHASES.into_iter().map(|phase| Some(self.get(phase)?.at_most)).sum()
     }
 }
 
@@ -100,7 +114,7 @@ fn detect(settings: &Settings) -> Option<Bound> {
         sum: format!("WatchdogSec {} + timer slack {}", Human(watchdog), Human(TIMER_SLACK)),
     };
     let Some(guard) = &settings.guard else { return Some(withheld(None)) };
-    if guard.on_hang == "withhold" {
+    if guard.on_hang == OnHang::Withhold {
         // The last ping came at most P before the hang.
         return Some(withheld(Some(watchdog.saturating_sub(guard.interval()))));
     }
@@ -139,20 +153,21 @@ impl Guard {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::model::settings::{Restart, Type};
 
     /// The settings of a unit with WatchdogSec=5 that `sd-watchdog` guards, as the tests of other modules want them.
-    pub fn settings(on_hang: &str) -> Settings {
+    pub fn settings(on_hang: OnHang) -> Settings {
         Settings {
             unit: "x.service".into(),
-            kind: "notify".into(),
-            restart: "always".into(),
+            kind: Type::Notify,
+            restart: Restart::Always,
             watchdog_usec: Some(5_000_000),
             restart_usec: Some(0),
             timeout_start_usec: Some(10_000_000),
             timeout_stop_usec: Some(5_000_000),
             timeout_abort_usec: Some(2_000_000),
             guard: Some(Guard {
-                on_hang: on_hang.into(),
+                on_hang,
                 interval_usec: 500_000,
                 timeout_usec: 500_000,
                 failures: 3,
@@ -164,12 +179,12 @@ pub(crate) mod tests {
 
     #[test]
     fn triggering_detects_within_the_probes_own_sum() {
-        let bounds = Bounds::of(&settings("trigger"));
+        let bounds = Bounds::of(&settings(OnHang::Trigger));
         let detect = bounds.detect.clone().expect("bounded");
         assert_eq!((detect.above, detect.at_most), (None, Duration::from_millis(2100)));
         assert_eq!(detect.sum, "P 500 ms + 3 × T 500 ms + 2 × r 50 ms");
         assert_eq!(bounds.recovery(), Some(Duration::from_millis(14_100)));
-        let mut reporting = settings("trigger");
+        let mut reporting = settings(OnHang::Trigger);
         if let Some(guard) = &mut reporting.guard {
             guard.report_usec = 500_000;
         }
@@ -180,14 +195,14 @@ pub(crate) mod tests {
 
     #[test]
     fn withholding_detects_between_the_last_ping_and_the_timers_slack() {
-        let detect = Bounds::of(&settings("withhold")).detect.expect("bounded");
+        let detect = Bounds::of(&settings(OnHang::Withhold)).detect.expect("bounded");
         assert_eq!(detect.above, Some(Duration::from_millis(4500)));
         assert_eq!(detect.at_most, Duration::from_millis(5250));
     }
 
     #[test]
     fn a_restart_delay_costs_a_timers_slack_and_none_costs_nothing() {
-        let none = settings("trigger");
+        let none = settings(OnHang::Trigger);
         let some = Settings { restart_usec: Some(100_000), ..none.clone() };
         assert_eq!(Bounds::of(&none).restart.map(|bound| bound.at_most), Some(Duration::ZERO));
         assert_eq!(Bounds::of(&some).restart.map(|bound| bound.at_most), Some(Duration::from_millis(350)));
@@ -195,9 +210,9 @@ pub(crate) mod tests {
 
     #[test]
     fn what_is_off_or_infinite_has_no_bound() {
-        let off = Settings { watchdog_usec: None, guard: None, ..settings("trigger") };
+        let off = Settings { watchdog_usec: None, guard: None, ..settings(OnHang::Trigger) };
         assert_eq!(Bounds::of(&off).detect, None);
-        let endless = Settings { timeout_start_usec: None, ..settings("trigger") };
+        let endless = Settings { timeout_start_usec: None, ..settings(OnHang::Trigger) };
         assert_eq!(Bounds::of(&endless).recovery(), None);
     }
 }

@@ -91,6 +91,7 @@ mod tests {
     use super::*;
     use crate::model::bound::tests::settings;
     use crate::model::event::{Event, Exit};
+    use crate::model::settings::{OnHang, Restart};
 
     const ORIGIN: Usec = Usec(10_000_000);
 
@@ -99,13 +100,13 @@ mod tests {
     }
 
     /// How long to wait for a restart within `within`, where the service `ended` or did not, as seen at `now`.
-    fn wait(ended: Option<Usec>, now: Usec, restart: &str, within: &str) -> Patience {
+    fn wait(ended: Option<Usec>, now: Usec, restart: Restart, within: &str) -> Patience {
         let mut events =
             vec![Event { at: ORIGIN, kind: Kind::Injected { fault: "mute".into(), within_usec: None } }];
         for kind in [Kind::Exited(Exit::Signal("SIGABRT".into())), Kind::Failed { result: "signal".into() }] {
             events.extend(ended.map(|at| Event { at, kind }));
         }
-        let settings = Settings { restart: restart.into(), ..settings("trigger") };
+        let settings = Settings { restart, ..settings(OnHang::Trigger) };
         let expect = Expectation {
             outcome: Outcome::Restarted,
             by: None,
@@ -121,17 +122,17 @@ mod tests {
     #[test]
     fn a_hang_is_waited_for_as_long_as_is_expected() {
         assert_eq!(
-            wait(None, secs(1.0), "always", "5s"),
+            wait(None, secs(1.0), Restart::Always, "5s"),
             Patience::Until(secs(6.25)),
             "W, its slack, and a second"
         );
-        assert_eq!(wait(None, secs(1.0), "always", "30s"), Patience::Until(secs(31.0)));
+        assert_eq!(wait(None, secs(1.0), Restart::Always, "30s"), Patience::Until(secs(31.0)));
     }
 
     #[test]
     fn who_may_start_a_unit_again_that_systemd_does_not_has_a_moment_for_it() {
         let ended = Some(secs(2.0));
-        assert_eq!(wait(ended, secs(2.0), "no", "5s"), Patience::Until(secs(3.25)));
-        assert_eq!(wait(ended, secs(3.25), "no", "5s"), Patience::Settled);
+        assert_eq!(wait(ended, secs(2.0), Restart::No, "5s"), Patience::Until(secs(3.25)));
+        assert_eq!(wait(ended, secs(3.25), Restart::No, "5s"), Patience::Settled);
     }
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::model::bound::Bounds;
 use crate::model::entry::Entry;
-use crate::model::timeline::{Phases, Timeline};
+use crate::model::phase::{Phase, Span};
+use crate::model::timeline::Timeline;
 use crate::model::verdict::{Verdict, judge};
 use crate::record::{Header, Recording, Trial};
 
@@ -82,12 +83,10 @@ impl RunResult {
     }
 
     /// Every phase that happened in some trial, over those in which it did.
-    pub fn summary(&self) -> Vec<(&'static str, Summary)> {
-        let names = Phases::default().named().map(|(name, _)| name);
-        let summaries = names.into_iter().enumerate().filter_map(|(index, name)| {
-            let lengths =
-                self.trials.iter().filter_map(|trial| Some(trial.timeline.phases.named()[index].1?.length()));
-            Some((name, Summary::of(lengths.collect())?))
+    pub fn summary(&self) -> Vec<(Phase, Summary)> {
+        let summaries = Phase::ALL.into_iter().filter_map(|phase| {
+            let spans = self.trials.iter().filter_map(|trial| trial.timeline.phases.get(phase));
+            Some((phase, Summary::of(spans.map(Span::length).collect())?))
         });
         summaries.collect()
     }

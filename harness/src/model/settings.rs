@@ -4,10 +4,11 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use watchdog::cli::{Line, OnHang};
+use watchdog::cli::{self, Line};
 use watchdog::config::Config;
 
 use crate::model::clock::parse_span;
+pub use crate::model::words::{Restart, Type};
 
 /// The properties that [`Settings`] are read from, for `systemctl show --property=`.
 pub const PROPERTIES: &str = "LoadState,LoadError,Type,NotifyAccess,Restart,WatchdogUSec,RestartUSec,TimeoutStartUSec,\
@@ -25,9 +26,9 @@ pub struct Settings {
     pub unit: String,
     /// `notify`, `simple`, …
     #[serde(rename = "type")]
-    pub kind: String,
+    pub kind: Type,
     /// `always`, `on-failure`, `no`, …
-    pub restart: String,
+    pub restart: Restart,
     /// WatchdogSec; absent when the watchdog is off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub watchdog_usec: Option<u64>,
@@ -52,8 +53,8 @@ pub struct Settings {
 /// one that finds a hang last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Guard {
-    /// `trigger` or `withhold`.
-    pub on_hang: String,
+    /// What it does about a hang.
+    pub on_hang: OnHang,
     /// P, from the start of a healthy probe to the start of the next.
     pub interval_usec: u64,
     /// T, a probe's deadline.
@@ -65,6 +66,16 @@ pub struct Guard {
     /// How long the hang report may take, between the last unhealthy probe and the trigger.
     #[serde(default)]
     pub report_usec: u64,
+}
+
+/// What `sd-watchdog` does about a hang.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnHang {
+    /// It says `WATCHDOG=trigger`.
+    Trigger,
+    /// It stops pinging.
+    Withhold,
 }
 
 /// Why a unit's settings could not be read.
@@ -100,8 +111,8 @@ impl Settings {
         let guard = Guard::parse(cmdline, watchdog_usec)?;
         Ok(Self {
             unit: unit.into(),
-            kind: text("Type"),
-            restart: text("Restart"),
+            kind: text("Type").into(),
+            restart: text("Restart").into(),
             watchdog_usec,
             restart_usec: span("RestartUSec"),
             timeout_start_usec: span("TimeoutStartUSec"),
@@ -149,8 +160,8 @@ impl Guard {
         let report = config.report_budget;
         Ok(Some(Self {
             on_hang: match config.on_hang {
-                OnHang::Trigger => "trigger".into(),
-                OnHang::Withhold => "withhold".into(),
+                cli::OnHang::Trigger => OnHang::Trigger,
+                cli::OnHang::Withhold => OnHang::Withhold,
             },
             interval_usec: micros(timing.interval),
             timeout_usec: micros(timing.timeout),
@@ -203,7 +214,7 @@ MainPID=12";
         assert_eq!(settings.span("TimeoutStartSec"), Some(Duration::from_secs(90)));
         assert_eq!(settings.span("TimeoutStopSec"), None);
         let guard = settings.guard.expect("sd-watchdog guards it");
-        assert_eq!((guard.on_hang.as_str(), guard.failures, guard.interval_usec), ("trigger", 2, 500_000));
+        assert_eq!((guard.on_hang, guard.failures, guard.interval_usec), (OnHang::Trigger, 2, 500_000));
     }
 
     #[test]

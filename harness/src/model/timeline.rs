@@ -8,7 +8,8 @@ use crate::model::clock::Usec;
 use crate::model::event::{Event, Kind};
 use crate::model::expect::By;
 use crate::model::patience;
-use crate::model::settings::Settings;
+use crate::model::phase::{Phases, Span};
+use crate::model::settings::{Restart, Settings};
 
 /// What happened in a trial.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,53 +22,6 @@ pub struct Timeline {
     pub events: Vec<Event>,
     /// The phases that happened.
     pub phases: Phases,
-}
-
-/// A stretch of time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span {
-    /// Its beginning.
-    pub from: Usec,
-    /// Its end.
-    pub to: Usec,
-}
-
-impl Span {
-    /// How long it is.
-    pub fn length(self) -> Duration {
-        self.to - self.from
-    }
-}
-
-/// The phases of a recovery. One that did not happen is absent, never zero.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Phases {
-    /// Injection to systemd's word of it, or to the exit of a process that dies by itself.
-    pub detect: Option<Span>,
-    /// From there to the main process's end; absent where that was the detection.
-    pub kill: Option<Span>,
-    /// From there to the next start.
-    pub restart: Option<Span>,
-    /// From there to `READY=1`.
-    pub start: Option<Span>,
-    /// Injection to `READY=1`.
-    pub recovery: Option<Span>,
-    /// Last good answer to first good answer, as clients saw it.
-    pub outage: Option<Span>,
-}
-
-impl Phases {
-    /// Names and spans, in the order in which they are shown.
-    pub fn named(&self) -> [(&'static str, Option<Span>); 6] {
-        [
-            ("detect", self.detect),
-            ("kill", self.kill),
-            ("restart", self.restart),
-            ("start", self.start),
-            ("recovery", self.recovery),
-            ("outage", self.outage),
-        ]
-    }
 }
 
 impl Timeline {
@@ -150,7 +104,8 @@ impl Timeline {
             Kind::Exited(_) | Kind::Deactivated | Kind::Failed { .. } | Kind::StartFailed
         );
         let failed = matches!(last.kind, Kind::Failed { .. } | Kind::Deactivated);
-        down && (self.end - last.at >= patience::quiet(settings) || (failed && settings.restart == "no"))
+        down && (self.end - last.at >= patience::quiet(settings)
+            || (failed && settings.restart == Restart::No))
     }
 
     /// Whether such an event happened after the origin.

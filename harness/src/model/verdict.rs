@@ -7,8 +7,9 @@ use crate::model::bound::{ALLOWANCE, Bounds, SCHEDULING, WORK};
 use crate::model::clock::Human;
 use crate::model::event::{Event, Kind};
 use crate::model::expect::{By, Expectation, Outcome};
-use crate::model::settings::Settings;
-use crate::model::timeline::{Span, Timeline};
+use crate::model::phase::{Phase, Span};
+use crate::model::settings::{Restart, Settings};
+use crate::model::timeline::Timeline;
 
 /// The judgement on a trial or a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,7 +108,7 @@ impl Case<'_> {
         }
         let mut seen =
             format!("the hang was noticed after {}, but the service did not become ready", ms(detect));
-        if self.settings.restart == "no" {
+        if self.settings.restart == Restart::No {
             seen += ": the unit has Restart=no";
         } else if let Some(Event { kind: Kind::Failed { result }, .. }) =
             self.timeline.events.iter().rev().find(|event| matches!(event.kind, Kind::Failed { .. }))
@@ -184,15 +185,9 @@ impl Case<'_> {
             return None;
         }
         let phases = &self.timeline.phases;
-        let pairs = [
-            ("detect", phases.detect, &self.bounds.detect),
-            ("kill", phases.kill, &self.bounds.kill),
-            ("restart", phases.restart, &self.bounds.restart),
-            ("start", phases.start, &self.bounds.start),
-        ];
-        pairs.into_iter().find_map(|(name, span, bound)| {
-            let (length, bound) = (span?.length(), bound.as_ref()?);
-            let allowance = if name == "detect" { SCHEDULING } else { WORK };
+        Bounds::PHASES.into_iter().find_map(|phase| {
+            let (length, bound) = (phases.get(phase)?.length(), self.bounds.get(phase)?);
+            let (name, allowance) = (phase.name(), if phase == Phase::Detect { SCHEDULING } else { WORK });
             if length > bound.at_most + allowance {
                 let sum = format!("{} = {}", bound.sum, Human(bound.at_most));
                 return Some(format!("{name} took {}, more than its bound {sum}", Human(length)));
@@ -234,7 +229,7 @@ impl Case<'_> {
         // A busy observer may ask late; what proves a gap is an ask after READY that failed, or a second of nothing.
         let refused = self.witness.first_bad(recovery.to).is_some_and(|(asked, _)| asked < served);
         let is_late = late > WORK || (refused && late > ALLOWANCE + TICK);
-        (self.settings.kind.starts_with("notify") && is_late).then(|| {
+        (self.settings.kind.notifies() && is_late).then(|| {
             format!(
                 "systemd says it was ready after {}, but clients were served only {} later",
                 ms(recovery),

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::model::clock::{Human, Usec};
-use crate::model::timeline::{Span, Timeline};
+use crate::model::phase::Span;
+use crate::model::timeline::Timeline;
 
 /// Eighths of a cell, filled from the left.
 const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
@@ -20,7 +21,7 @@ pub struct Scale {
 impl Scale {
     /// The scale of a timeline, in a terminal of `columns`; `None` when nothing happened over time.
     pub fn of(timeline: &Timeline, columns: usize) -> Option<Self> {
-        let spans = || timeline.phases.named().into_iter().filter_map(|(_, span)| span);
+        let spans = || timeline.phases.iter().map(|(_, span)| span);
         let from = spans().map(|span| span.from).min()?.min(timeline.origin);
         let to = spans().map(|span| span.to).max().filter(|to| *to > from)?;
         Some(Self { from, to, cells: columns.saturating_sub(LABEL + LENGTH + 2).max(20) })

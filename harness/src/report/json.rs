@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::model::bound::Bounds;
 use crate::model::clock::Usec;
 use crate::model::description::Description;
 use crate::model::event::{Event, Kind};
@@ -70,13 +71,8 @@ impl<'a> Run<'a> {
     fn of(run: &'a RunResult) -> Self {
         let header = &run.header;
         let bounds = &run.bounds;
-        let phases = [
-            ("detect", &bounds.detect),
-            ("kill", &bounds.kill),
-            ("restart", &bounds.restart),
-            ("start", &bounds.start),
-        ];
-        let limits = phases.into_iter().filter_map(|(name, bound)| Some((name, bound.as_ref()?.at_most)));
+        let limits =
+            Bounds::PHASES.into_iter().filter_map(|phase| Some((phase.name(), bounds.get(phase)?.at_most)));
         let recovery = bounds.recovery().map(|recovery| ("recovery", recovery));
         let expected = header.expect.limit(&header.settings).map(|limit| ("expected_recovery", limit));
         Self {
@@ -91,7 +87,11 @@ impl<'a> Run<'a> {
                 .map(|(name, limit)| (in_ms(name), ms(limit)))
                 .collect(),
             trials: run.trials.iter().map(|trial| Trial::of(trial, header.fault.as_deref())).collect(),
-            summary: run.summary().into_iter().map(|(name, summary)| (in_ms(name), summary.into())).collect(),
+            summary: run
+                .summary()
+                .into_iter()
+                .map(|(phase, summary)| (in_ms(phase.name()), summary.into()))
+                .collect(),
         }
     }
 }
@@ -99,16 +99,16 @@ impl<'a> Run<'a> {
 impl<'a> Trial<'a> {
     fn of(trial: &'a TrialResult, fault: Option<&'a str>) -> Self {
         let timeline = &trial.timeline;
-        let phases = timeline.phases.named();
         let at = |event: &'a Event| At { at_ms: event.at.ms_since(timeline.origin), kind: &event.kind };
         Self {
             seed: trial.seed,
             fault,
             verdict: trial.verdict.word(),
             reasons: trial.verdict.reasons(),
-            phases: phases
+            phases: timeline
+                .phases
                 .iter()
-                .filter_map(|(name, span)| Some((in_ms(name), ms((*span)?.length()))))
+                .map(|(phase, span)| (in_ms(phase.name()), ms(span.length())))
                 .collect(),
             events: timeline.events.iter().map(at).collect(),
         }

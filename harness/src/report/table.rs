@@ -11,8 +11,9 @@ use crate::model::bound::{Bound, SCHEDULING, WORK};
 use crate::model::clock::Human;
 use crate::model::event::Kind;
 use crate::model::expect::By;
+use crate::model::phase::{Phase, Span};
 use crate::model::result::{RunResult, TrialResult};
-use crate::model::settings::Settings;
+use crate::model::settings::{OnHang, Settings};
 use crate::model::timeline::is_watchdog;
 use crate::model::verdict::Verdict;
 
@@ -59,7 +60,7 @@ fn unit(settings: &Settings) -> String {
     let watchdog = settings.span("WatchdogSec").map_or("off".into(), |watchdog| Human(watchdog).to_string());
     let guard = match &settings.guard {
         None => "not guarded by sd-watchdog".into(),
-        Some(guard) if guard.on_hang == "withhold" => {
+        Some(guard) if guard.on_hang == OnHang::Withhold => {
             format!("pings withheld while a probe fails, one every {}", Human(guard.interval()))
         }
         Some(guard) => {
@@ -77,21 +78,20 @@ fn wrap(text: &str, indent: usize, columns: usize) -> String {
 
 /// The trial that tells most: the first that failed, else the slowest.
 fn telling(trials: &[TrialResult]) -> Option<&TrialResult> {
-    let recovery =
-        |trial: &&TrialResult| trial.timeline.phases.recovery.map(crate::model::timeline::Span::length);
+    let recovery = |trial: &&TrialResult| trial.timeline.phases.recovery.map(Span::length);
     trials.iter().find(|trial| !trial.verdict.is_pass()).or_else(|| trials.iter().max_by_key(recovery))
 }
 
 fn rows(trials: &[TrialResult]) -> String {
     let mut text = format!("\n  {DIM}trial  {:>20}", "seed");
-    let Some(first) = trials.first() else { return String::new() };
-    for (name, _) in first.timeline.phases.named() {
-        let _ = write!(text, "{name:>10}");
+    for phase in Phase::ALL {
+        let _ = write!(text, "{:>10}", phase.name());
     }
     let _ = writeln!(text, "{DIM:#}");
     for trial in trials {
         let _ = write!(text, "  {:>5}  {:>20}", trial.number, trial.seed);
-        for (_, span) in trial.timeline.phases.named() {
+        for phase in Phase::ALL {
+            let span = trial.timeline.phases.get(phase);
             let length = span.map_or("–".into(), |span| format!("{:#}", Human(span.length())));
             let _ = write!(text, "{length:>10}");
         }
@@ -107,17 +107,16 @@ fn timeline(run: &RunResult, trial: &TrialResult, columns: usize) -> String {
     if let Some(scale) = Scale::of(timeline, columns) {
         let [labels, axis] = scale.axis(timeline.origin);
         let _ = writeln!(text, "\n{DIM}{labels}\n{axis}{DIM:#}");
-        for (name, span) in timeline.phases.named() {
-            let Some(span) = span.filter(|_| name != "recovery") else { continue };
-            let style = match name {
-                "detect" => HANG,
-                "outage" => BAD,
+        for (phase, span) in timeline.phases.iter().filter(|(phase, _)| *phase != Phase::Recovery) {
+            let style = match phase {
+                Phase::Detect => HANG,
+                Phase::Outage => BAD,
                 _ => GOOD,
             };
             let length = format!("{:#}", Human(span.length()));
             let bar = scale.bar(span);
             let width = scale.width();
-            let _ = writeln!(text, "  {name:<9}{style}{bar:<width$}{style:#}{length:>9}");
+            let _ = writeln!(text, "  {:<9}{style}{bar:<width$}{style:#}{length:>9}", phase.name());
         }
     }
     if !timeline.events.is_empty() {
@@ -155,14 +154,11 @@ fn measured(run: &RunResult) -> String {
     let mut text = format!("\n  {DIM}phase    {columns}     bound{DIM:#}\n");
     let expect = &run.header.expect;
     let by_exit = run.trials.iter().all(|trial| trial.timeline.cause() == Some(By::Exit));
-    for (name, summary) in summary {
-        let bound = match name {
-            "detect" if by_exit => Some((String::new(), "the process ended by itself".into())),
-            "detect" => run.bounds.detect.as_ref().map(limits),
-            "kill" => run.bounds.kill.as_ref().map(limits),
-            "restart" => run.bounds.restart.as_ref().map(limits),
-            "start" => run.bounds.start.as_ref().map(limits),
-            "recovery" => expect.limit(&run.header.settings).map(|limit| {
+    for (phase, summary) in summary {
+        let bound = match phase {
+            Phase::Detect if by_exit => Some((String::new(), "the process ended by itself".into())),
+            Phase::Detect | Phase::Kill | Phase::Restart | Phase::Start => run.bounds.get(phase).map(limits),
+            Phase::Recovery => expect.limit(&run.header.settings).map(|limit| {
                 let within =
                     expect.recovery_within.as_deref().filter(|within| within.starts_with(char::is_uppercase));
                 (
@@ -170,13 +166,13 @@ fn measured(run: &RunResult) -> String {
                     format!("expected{}", within.map(|name| format!(": {name}")).unwrap_or_default()),
                 )
             }),
-            _ => {
+            Phase::Outage => {
                 let interval = run.header.ask_interval_usec.map_or(TICK, Duration::from_micros);
                 Some((String::new(), format!("as seen by a client that asks every {}", Human(interval))))
             }
         };
         let (limit, sum) = bound.unwrap_or_else(|| ("none".into(), String::new()));
-        let _ = write!(text, "  {name:<9}");
+        let _ = write!(text, "  {:<9}", phase.name());
         if several {
             let _ = write!(text, "{:>#10}", Human(summary.p50));
         }

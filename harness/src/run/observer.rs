@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
 use crate::machine::{MachineError, Network};
-use crate::model::ask::{Ask, Outcome};
+use crate::model::ask::{Answer, Ask};
 use crate::model::clock::{Human, Usec};
 use crate::scenario::{Observe, observe};
 
@@ -111,8 +111,8 @@ impl Asks {
                 let answer = tokio::time::timeout(timeout, question.ask(address)).await;
                 let outcome = match answer {
                     Ok(Ok(outcome)) => outcome,
-                    Ok(Err(error)) => Outcome::Bad(bad(&error)),
-                    Err(_) => Outcome::Bad(format!("no answer in {}", Human(timeout))),
+                    Ok(Err(error)) => Answer::Bad(bad(&error)),
+                    Err(_) => Answer::Bad(format!("no answer in {}", Human(timeout))),
                 };
                 report(Ask { asked, known: Usec::now(), outcome });
                 lock(&pending).remove(&asked);
@@ -161,7 +161,7 @@ impl Question {
     }
 
     /// Asks once.
-    async fn ask(&self, address: SocketAddr) -> std::io::Result<Outcome> {
+    async fn ask(&self, address: SocketAddr) -> std::io::Result<Answer> {
         let mut stream = TcpStream::connect(address).await?;
         stream.write_all(&self.send).await?;
         match &self.expected {
@@ -172,30 +172,30 @@ impl Question {
 }
 
 /// Reads the answer's status and all that follows.
-async fn status(stream: &mut TcpStream) -> std::io::Result<Outcome> {
+async fn status(stream: &mut TcpStream) -> std::io::Result<Answer> {
     let mut head = [0; 12];
     stream.read_exact(&mut head).await?;
     let status = std::str::from_utf8(&head[9..]).ok().and_then(|code| code.parse::<u16>().ok());
     let status = status.ok_or_else(|| std::io::Error::other("not an HTTP answer"))?;
     let mut rest = [0; 4096];
     while stream.read(&mut rest).await? != 0 {}
-    Ok(if (100..400).contains(&status) { Outcome::Good } else { Outcome::Bad(format!("status {status}")) })
+    Ok(if (100..400).contains(&status) { Answer::Good } else { Answer::Bad(format!("status {status}")) })
 }
 
 /// Reads until what is expected has come.
-async fn bytes(stream: &mut TcpStream, expected: &[u8]) -> std::io::Result<Outcome> {
+async fn bytes(stream: &mut TcpStream, expected: &[u8]) -> std::io::Result<Answer> {
     let mut answer = Vec::with_capacity(expected.len().max(64));
     while !answer.windows(expected.len()).any(|window| window == expected) {
         if answer.len() >= LONGEST_ANSWER || stream.read_buf(&mut answer).await? == 0 {
             let begin = answer[..answer.len().min(40)].escape_ascii();
-            return Ok(Outcome::Bad(if answer.is_empty() {
+            return Ok(Answer::Bad(if answer.is_empty() {
                 "closed without an answer".into()
             } else {
                 format!("answered \"{begin}\"")
             }));
         }
     }
-    Ok(Outcome::Good)
+    Ok(Answer::Good)
 }
 
 #[cfg(test)]
@@ -206,7 +206,7 @@ mod tests {
     use super::*;
 
     /// What a service that reads up to `asked` and then says `pieces` is taken for.
-    fn judged(observe: impl Fn(SocketAddr) -> Observe, asked: &str, pieces: &[&[u8]]) -> Outcome {
+    fn judged(observe: impl Fn(SocketAddr) -> Observe, asked: &str, pieces: &[&[u8]]) -> Answer {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let observe = observe(listener.local_addr().expect("an address"));
         std::thread::scope(|scope| {
@@ -225,7 +225,7 @@ mod tests {
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_io().build().expect("a runtime");
             let answer = runtime.block_on(Question::of(&observe).ask(observe.service));
-            answer.unwrap_or_else(|error| Outcome::Bad(bad(&error)))
+            answer.unwrap_or_else(|error| Answer::Bad(bad(&error)))
         })
     }
 
@@ -236,11 +236,11 @@ mod tests {
 
     #[test]
     fn an_answer_over_tcp_is_good_if_it_contains_what_is_expected() {
-        let bad = |reason: &str| Outcome::Bad(reason.into());
+        let bad = |reason: &str| Answer::Bad(reason.into());
         let garbage = vec![b'x'; LONGEST_ANSWER + 1];
         for (pieces, expected) in [
-            (&[&b"+PONG\r\n"[..]][..], Outcome::Good),
-            (&[b"hello\r\n+PO", b"NG"], Outcome::Good),
+            (&[&b"+PONG\r\n"[..]][..], Answer::Good),
+            (&[b"hello\r\n+PO", b"NG"], Answer::Good),
             (&[b"-LOADING\r\n"], bad("answered \"-LOADING\\r\\n\"")),
             (&[], bad("closed without an answer")),
             (&[&garbage], bad(&format!("answered \"{}\"", "x".repeat(40)))),
@@ -253,10 +253,10 @@ mod tests {
     fn an_answer_over_http_is_good_if_its_status_is_below_400() {
         let http = |service: SocketAddr| Observe::http(&format!("http://{service}/x")).expect("a URL");
         for (answer, expected) in [
-            (&b"HTTP/1.1 204 No Content\r\n\r\n"[..], Outcome::Good),
-            (b"HTTP/1.1 500 No\r\n\r\n", Outcome::Bad("status 500".into())),
-            (b"SSH-2.0-OpenSSH", Outcome::Bad("not an HTTP answer".into())),
-            (b"", Outcome::Bad("closed without an answer".into())),
+            (&b"HTTP/1.1 204 No Content\r\n\r\n"[..], Answer::Good),
+            (b"HTTP/1.1 500 No\r\n\r\n", Answer::Bad("status 500".into())),
+            (b"SSH-2.0-OpenSSH", Answer::Bad("not an HTTP answer".into())),
+            (b"", Answer::Bad("closed without an answer".into())),
         ] {
             assert_eq!(judged(http, "\r\n\r\n", &[answer]), expected);
         }

@@ -6,7 +6,7 @@ use harness::fault::Fault;
 use harness::machine::Machine;
 use harness::model::clock::Usec;
 use harness::model::expect::By;
-use harness::model::timeline::Span;
+use harness::model::phase::Span;
 use harness::scenario::Scenario;
 use libtest_mimic::Completion;
 use rustix::thread::{CpuSet, sched_getaffinity};

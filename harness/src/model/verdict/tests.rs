@@ -1,10 +1,11 @@
 //! Tables: what happened, and what is to be said of it.
 
 use super::*;
-use crate::model::ask::{Ask, Outcome as Seen};
+use crate::model::ask::{Answer, Ask};
 use crate::model::bound::tests::settings;
 use crate::model::clock::Usec;
 use crate::model::event::Exit;
+use crate::model::settings::{OnHang, Type};
 use crate::model::timeline::is_watchdog;
 
 const ORIGIN: u64 = 10_000_000;
@@ -36,7 +37,7 @@ impl Story {
                 undisturbed_for: None,
                 hang_report: None,
             },
-            settings: settings("trigger"),
+            settings: settings(OnHang::Trigger),
         };
         for (ms, kind) in [
             (0, Kind::Injected { fault: "mute".into(), within_usec: None }),
@@ -57,7 +58,7 @@ impl Story {
     fn asks(&mut self, asks: &[(i64, bool)]) {
         self.witness = Witness::default();
         for &(ms, good) in asks {
-            let outcome = if good { Seen::Good } else { Seen::Bad("no answer in 1 s".into()) };
+            let outcome = if good { Answer::Good } else { Answer::Bad("no answer in 1 s".into()) };
             self.witness.add(Ask { asked: at(ms), known: at(ms) + TICK / 10, outcome });
         }
     }
@@ -115,7 +116,7 @@ fn a_phase_longer_than_its_bound_fails_even_if_the_whole_is_in_time() {
 #[test]
 fn a_withheld_ping_cannot_be_noticed_sooner_than_the_timer_runs() {
     let mut story = Story::recovered();
-    story.settings = settings("withhold");
+    story.settings = settings(OnHang::Withhold);
     assert_eq!(story.reasons(), "detect took 1.65 s, less than the 4.5 s that it must");
 }
 
@@ -141,7 +142,7 @@ fn the_right_end_for_the_wrong_reason_fails() {
 fn an_ask_that_was_open_at_the_injection_says_nothing_of_the_time_before() {
     let mut story = Story::recovered();
     let open =
-        |known| Ask { asked: at(-134), known: at(known), outcome: Seen::Bad("connection reset".into()) };
+        |known| Ask { asked: at(-134), known: at(known), outcome: Answer::Bad("connection reset".into()) };
     story.witness.add(open(5));
     assert_eq!(story.reasons(), "");
     story.witness.add(open(-100));
@@ -173,7 +174,7 @@ fn witnesses_who_contradict_each_other_fail_the_trial() {
 #[test]
 fn a_busy_observer_is_no_contradiction() {
     let mut story = Story::recovered();
-    let late = Ask { asked: at(-2), known: at(60), outcome: Seen::Good };
+    let late = Ask { asked: at(-2), known: at(60), outcome: Answer::Good };
     story.asks(&[(-10, true), (10, false), (1690, true), (1710, true)]);
     story.witness.add(late);
     assert_eq!(story.reasons(), "");
@@ -191,7 +192,7 @@ fn ready_without_service_is_late_service() {
     let expected = "systemd says it was ready after 1.7 s, but clients were served only 801 ms later";
     assert_eq!(story.reasons(), expected);
     // With Type=exec READY promises nothing, and the limit is held against the clients.
-    story.settings.kind = "exec".into();
+    story.settings.kind = Type::Exec;
     assert_eq!(story.reasons(), "");
     story.expect.recovery_within = Some("2s".into());
     assert_eq!(story.reasons(), "clients were served only 2.501 s after the injection, later than 2 s");
@@ -231,7 +232,7 @@ fn a_service_that_is_killed_and_stays_down_says_what_holds_it() {
         "noticed after 1.65 s, but the service did not become ready: systemd's last word is \"watchdog\"";
     assert!(down.reasons().contains(expected), "{}", down.reasons());
     let mut never = Story::recovered().without(|kind| matches!(kind, Kind::Starting | Kind::Ready));
-    never.settings.restart = "no".into();
+    never.settings.restart = Restart::No;
     assert!(never.reasons().contains("the unit has Restart=no"), "{}", never.reasons());
     never.events.push(Event { at: at(1671), kind: Kind::StartLimitHit });
     assert!(never.reasons().contains("the start limit was hit"), "{}", never.reasons());
