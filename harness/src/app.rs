@@ -8,10 +8,11 @@ use crate::cli::{Replay, Run};
 use crate::error::Error;
 use crate::interrupt;
 use crate::machine::{self, Machine};
+use crate::model::recording::Recording;
 use crate::model::result::RunResult;
 use crate::programs::Programs;
 use crate::progress::{self, Progress};
-use crate::record::{Recorder, Recording};
+use crate::record::Recorder;
 use crate::report::{Report, Reports, table};
 use crate::run::inputs::{Input, Inputs};
 use crate::run::{Options, RunError, Setting, evidence, run};
@@ -30,7 +31,10 @@ pub fn run_scenarios(options: &Run) -> Result<bool, Error> {
     let programs = Programs::of(&scenarios, options.programs.as_deref(), progress.as_ref())?;
     let inputs = Inputs::default();
     let interrupted = inputs.sender();
-    interrupt::listen(move || drop(interrupted.send(Input::Interrupted))).map_err(Error::Signals)?;
+    interrupt::listen(move || {
+        interrupted.send(Input::Interrupted);
+    })
+    .map_err(Error::Signals)?;
 
     let mut runs = Vec::new();
     for scenario in &scenarios {
@@ -104,8 +108,8 @@ pub fn replay(options: &Replay) -> Result<bool, Error> {
     let path = &options.recording;
     let failed = |source| Error::Replay { path: path.clone(), source };
     let file = File::open(path).map_err(|error| failed(error.into()))?;
-    let recordings = Recording::read(BufReader::new(file)).map_err(failed)?;
-    let runs = recordings.iter().map(RunResult::of).collect::<Vec<_>>();
+    let recording = Recording::read(BufReader::new(file)).map_err(failed)?;
+    let runs = RunResult::all_of(&recording.stories);
     if let Some(report) = options.reports.iter().find(|report| matches!(report, Report::Recording(_))) {
         let source = std::io::Error::other("a replay makes no recording; copy the one you have");
         return Err(Error::Report { path: report.path().into(), source });
@@ -116,6 +120,10 @@ pub fn replay(options: &Replay) -> Result<bool, Error> {
             anstream::println!();
         }
         print(run);
+    }
+    if recording.cut > 0 {
+        let trials = if recording.cut == 1 { "trial was" } else { "trials were" };
+        anstream::eprintln!("{} {trials} not recorded to the end, and left out", recording.cut);
     }
     Ok(runs.iter().all(RunResult::is_pass))
 }

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use crate::machine::MachineError;
+use crate::model::recording::RecordingError;
 use crate::programs::ProgramError;
-use crate::record::RecordingError;
 use crate::run::RunError;
 use crate::scenario::ScenarioError;
 

@@ -7,26 +7,29 @@ use std::time::Duration;
 
 pub use self::error::RunError;
 
-use self::bench::Bench;
+use self::conductor::Conductor;
 use self::follower::Follower;
 use self::inputs::{Input, Inputs};
+use self::observer::Observer;
 use crate::machine::Machine;
-use crate::model::ask::TICK;
+use crate::model::case::{CaseId, Plan};
+use crate::model::clock::Usec;
+use crate::model::moment::{Because, Moment, What};
 use crate::model::result::RunResult;
-use crate::model::settings::Settings;
+use crate::model::story::Story;
 use crate::programs::Programs;
 use crate::progress::Progress;
-use crate::record::{Header, Record, Recorder, Recording, SCHEMA, Trial};
-use crate::run::observer::Observer;
+use crate::record::Recorder;
 use crate::scenario::Scenario;
 
-mod bench;
+mod conductor;
 mod error;
 pub mod evidence;
 mod follower;
 pub mod inputs;
 pub mod install;
 mod observer;
+mod room;
 
 /// How long a command in the machine may take that only tells systemd something.
 const COMMAND: Duration = Duration::from_secs(10);
@@ -64,72 +67,79 @@ pub struct Setting<'a> {
 
 /// Makes the trials of a scenario.
 pub fn run(setting: &Setting, options: &Options, recorder: &mut Recorder) -> Ended {
-    let mut recording = None;
-    let error = make_trials(setting, options, recorder, &mut recording).err().map(|error| match error {
+    let mut stories = Vec::new();
+    let error = make_trials(setting, options, recorder, &mut stories).err().map(|error| match error {
         RunError::Interrupted | RunError::Recording(_) => error,
         // Whatever a dying machine answers, that it died is what matters.
         error => setting.machine.obituary().map_or(error, RunError::Journal),
     });
-    let shown = |recording: &&Recording| !recording.trials.is_empty() || recording.skipped.is_some();
-    let result = recording.as_ref().filter(shown).map(RunResult::of);
-    Ended { result, error }
+    Ended { result: RunResult::of(&stories), error }
 }
 
 fn make_trials(
     setting: &Setting,
     options: &Options,
     recorder: &mut Recorder,
-    recording: &mut Option<Recording>,
+    stories: &mut Vec<Story>,
 ) -> Result<(), RunError> {
     let Setting { machine, scenario, inputs, progress, .. } = *setting;
     progress.stage(&format!("installing {}", scenario.service.unit_name()));
-    let settings = install::install(machine, &scenario.service, setting.programs)?;
+    let mut settings = install::install(machine, &scenario.service, setting.programs)?;
+    let case = |number: u32| {
+        let seed = options.seed.wrapping_add(u64::from(number - 1));
+        (CaseId::of(&scenario.content(), number), scenario.plan(number, seed))
+    };
     if let Some(reason) = install::missing(machine, &scenario.service)? {
-        let header = header(setting, settings);
-        recorder.write(&Record::Run(Box::new(header.clone())))?;
-        recorder.write(&Record::Skipped { reason: reason.clone() })?;
-        *recording = Some(Recording { header, trials: Vec::new(), skipped: Some(reason) });
+        stories.push(skip(setting, recorder, case(1), reason)?);
         return Ok(());
     }
     let _journal = Follower::start(machine, &settings.unit, inputs)?;
     let asks = inputs.sender();
-    let report = move |ask| drop(asks.send(Input::Ask(ask)));
-    let observer = Observer::start(&machine.network(), &scenario.observe, report)?;
-
-    let trial = Trial::begin(1, options.seed);
-    let mut bench = Bench::new(setting, settings, observer, recorder, trial);
-    let started = bench.start("start")?;
-    bench.settings = install::settings(machine, &bench.settings.unit, started)?;
-    let header = header(setting, bench.settings.clone());
-    bench.begin_recording(&header)?;
-    let recording = recording.insert(Recording { header, trials: Vec::new(), skipped: None });
-    if !started {
-        recording.trials.push(bench.end(Ok(()))?);
-        return Ok(());
-    }
+    let observer = Observer::start(&machine.network(), &scenario.observe, move |ask| {
+        asks.send(Input::Ask(ask));
+    })?;
     for number in 1..=options.trials {
-        if number > 1 {
-            bench.next(number, options.seed.wrapping_add(u64::from(number - 1)))?;
+        let restart = match stories.last() {
+            Some(last) => {
+                // The trials' own restarts must not add up to the unit's start limit.
+                machine.run(&["systemctl", "reset-failed", &settings.unit], COMMAND)?;
+                conductor::is_to_be_restarted(setting, last)?
+            }
+            None => false,
+        };
+        let mut conductor = Conductor::begin(setting, &observer, recorder, case(number), settings.clone())?;
+        if number == 1 {
+            let started = conductor.start("start")?;
+            settings = install::settings(machine, &settings.unit, started)?;
+            conductor.told(settings.clone())?;
+            if !started {
+                stories.push(conductor.end(Ok(()))?);
+                return Ok(());
+            }
         }
-        let restart = recording.trials.last().is_some_and(|trial| !recording.is_pass(trial));
-        let conducted = bench.conduct(restart);
-        recording.trials.push(bench.end(conducted)?);
+        let conducted = conductor.conduct(restart);
+        stories.push(conductor.end(conducted)?);
     }
     Ok(())
 }
 
-fn header(setting: &Setting, settings: Settings) -> Header {
-    let scenario = setting.scenario;
-    let interval = scenario.observe.interval;
-    Header {
-        schema: SCHEMA.into(),
-        scenario: scenario.name.clone(),
-        description: scenario.description.clone(),
-        fault: scenario.fault.map(|fault| fault.to_string()),
-        expect: scenario.expect.clone(),
-        ask_interval_usec: (interval != TICK)
-            .then(|| u64::try_from(interval.as_micros()).unwrap_or(u64::MAX)),
-        machine: setting.machine.description().clone(),
-        settings,
+/// There is nothing to try.
+fn skip(
+    setting: &Setting,
+    recorder: &mut Recorder,
+    (case, plan): (CaseId, Plan),
+    reason: String,
+) -> Result<Story, RunError> {
+    let mut story = Story::new(case, plan.clone());
+    let at = Usec::now();
+    for what in [
+        What::Planned(Box::new(plan)),
+        What::Booted(setting.machine.description().clone()),
+        What::Skipped(Because { reason }),
+    ] {
+        let moment = Moment { at, case, what };
+        recorder.take(&moment)?;
+        story.take(&moment);
     }
+    Ok(story)
 }

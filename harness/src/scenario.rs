@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::fault::Fault;
 use crate::model::ask::TICK;
+use crate::model::case::Plan;
 use crate::model::clock::parse_span;
 use crate::model::expect::{Expectation, Outcome};
 use crate::model::settings::SPANS;
@@ -124,6 +125,33 @@ impl Scenario {
         let name = path.file_stem().map_or_else(|| name_or_path.into(), |stem| stem.to_string_lossy());
         let base = path.parent().map(Path::to_owned).unwrap_or_default();
         Self::parse(&text, &name, name_or_path, Some(base))
+    }
+
+    /// What a case of it is.
+    pub fn plan(&self, trial: u32, seed: u64) -> Plan {
+        let interval = self.observe.interval;
+        Plan {
+            scenario: self.name.clone(),
+            description: self.description.clone(),
+            unit: self.service.unit_name(),
+            trial,
+            seed,
+            fault: self.fault.map(|fault| fault.to_string()),
+            expect: self.expect.clone(),
+            ask_interval_usec: (interval != TICK)
+                .then(|| u64::try_from(interval.as_micros()).unwrap_or(u64::MAX)),
+        }
+    }
+
+    /// All that makes it another scenario if it changes.
+    pub fn content(&self) -> String {
+        let Self { name, service, observe, fault, expect, .. } = self;
+        let Service { unit, files, requires, guard, .. } = service;
+        let fault = fault.map(Fault::name);
+        let drop_in = service.drop_in();
+        format!(
+            "{name}\n{unit:?}\n{files:?}\n{requires:?}\n{guard:?}\n{drop_in}\n{observe:?}\n{fault:?}\n{expect:?}"
+        )
     }
 
     fn parse(text: &str, name: &str, file: &str, base: Option<PathBuf>) -> Result<Self, ScenarioError> {

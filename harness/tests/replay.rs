@@ -7,14 +7,16 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
+use harness::model::recording::Recording;
 use harness::model::result::RunResult;
-use harness::record::Recording;
 use harness::report::table;
 
 fn replayed(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/journals/{name}.jsonl"));
-    let runs = Recording::read(BufReader::new(File::open(path).expect("it ships"))).expect("a recording");
-    let text = runs.iter().map(|run| table::render(&RunResult::of(run), 100)).collect::<String>();
+    let file = File::open(path).expect("it ships");
+    let recording = Recording::read(BufReader::new(file)).expect("a recording");
+    let runs = RunResult::all_of(&recording.stories);
+    let text = runs.iter().map(|run| table::render(run, 100)).collect::<String>();
     anstream::adapter::strip_str(&text).to_string()
 }
 

@@ -15,15 +15,18 @@ use crate::model::clock::Usec;
 /// From one ask of the observer to the next, where a recovery is measured.
 pub const TICK: Duration = Duration::from_millis(10);
 
-/// One ask and its outcome.
+/// The difference between "after" and "at or after".
+const TIMES_GRAIN: Duration = Duration::from_micros(1);
+
+/// One ask and what it came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ask {
     /// Just before the connection was opened.
     pub asked: Usec,
-    /// When the outcome was read.
+    /// When the answer was read.
     pub known: Usec,
     /// A good answer, or what came instead.
-    pub outcome: Answer,
+    pub answer: Answer,
 }
 
 /// What an ask came to.
@@ -36,16 +39,17 @@ pub enum Answer {
     Bad(String),
 }
 
-/// Consecutive asks of the same outcome, in the order in which they were asked: how a recording keeps them.
+/// Consecutive asks with the same answer, in the order in which they were asked: how version 1 of recordings kept them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Streak {
     /// What they came to.
-    pub outcome: Answer,
+    #[serde(rename = "outcome")]
+    pub answer: Answer,
     /// How many there were.
     pub count: u32,
-    /// When the first was asked, and its outcome known.
+    /// When the first was asked, and its answer known.
     pub first_usec: (Usec, Usec),
-    /// When the last was asked, and its outcome known.
+    /// When the last was asked, and its answer known.
     pub last_usec: (Usec, Usec),
 }
 
@@ -54,73 +58,74 @@ pub struct Streak {
 pub struct Witness {
     /// In the order in which they were asked, each with how many it stands for.
     asks: Vec<(Ask, u32)>,
+    /// What was asked before is of no interest.
+    since: Option<Usec>,
 }
 
 impl Witness {
-    /// Adds one ask, which may have become known out of turn.
+    /// Adds an ask, which may have become known out of turn.
     pub fn add(&mut self, ask: Ask) {
-        let place = self.asks.partition_point(|(earlier, _)| earlier.asked <= ask.asked);
-        self.asks.insert(place, (ask, 1));
+        self.insert(ask, 1);
     }
 
-    /// Adds a streak from a recording: its edges, which is all that anything is read from.
+    /// Adds the edges of a streak: what was between them is not known any more.
     pub fn push(&mut self, streak: &Streak) {
-        let edge = |(asked, known): (Usec, Usec)| Ask { asked, known, outcome: streak.outcome.clone() };
-        self.asks.push((edge(streak.first_usec), streak.count.saturating_sub(1).max(1)));
+        let edge = |(asked, known): (Usec, Usec)| Ask { asked, known, answer: streak.answer.clone() };
+        self.insert(edge(streak.first_usec), streak.count.saturating_sub(1).max(1));
         if streak.count > 1 {
-            self.asks.push((edge(streak.last_usec), 1));
+            self.insert(edge(streak.last_usec), 1);
         }
     }
 
-    /// The asks as a recording keeps them.
-    pub fn streaks(&self) -> Vec<Streak> {
-        let mut streaks: Vec<Streak> = Vec::new();
-        for (ask, count) in &self.asks {
-            let edge = (ask.asked, ask.known);
-            match streaks.last_mut() {
-                Some(streak) if streak.outcome == ask.outcome => {
-                    streak.count += count;
-                    streak.last_usec = edge;
-                }
-                _ => streaks.push(Streak {
-                    outcome: ask.outcome.clone(),
-                    count: *count,
-                    first_usec: edge,
-                    last_usec: edge,
-                }),
-            }
+    fn insert(&mut self, ask: Ask, count: u32) {
+        if self.since.is_some_and(|since| ask.asked < since) {
+            return;
         }
-        streaks
+        let place = self.place(|asked| asked <= ask.asked);
+        self.asks.insert(place, (ask, count));
     }
 
-    /// Forgets what was asked before the last good answer, and returns when that was asked: a service that has just
-    /// come up refused connections before.
-    pub fn begin_at_last_good(&mut self) -> Option<Usec> {
-        let last = self.asks.iter().rposition(|(ask, _)| ask.outcome == Answer::Good)?;
-        self.asks.drain(..last);
-        self.asks.first().map(|(ask, _)| ask.asked)
+    /// Forgets what was asked before `since`, also where it becomes known later.
+    pub fn forget_before(&mut self, since: Usec) {
+        self.since = self.since.max(Some(since));
+        let first = self.place(|asked| asked < since);
+        self.asks.drain(..first);
     }
 
-    fn good(&self) -> impl DoubleEndedIterator<Item = &Ask> {
-        self.asks.iter().map(|(ask, _)| ask).filter(|ask| ask.outcome == Answer::Good)
+    fn place(&self, is_before: impl Fn(Usec) -> bool) -> usize {
+        self.asks.partition_point(|(ask, _)| is_before(ask.asked))
+    }
+
+    /// Those asked at `since` or later.
+    fn from(&self, since: Usec) -> impl Iterator<Item = &Ask> {
+        self.asks[self.place(|asked| asked < since)..].iter().map(|(ask, _)| ask)
+    }
+
+    fn is_good(ask: &&Ask) -> bool {
+        ask.answer == Answer::Good
+    }
+
+    /// When the last ask with a good answer was asked.
+    pub fn last_served(&self) -> Option<Usec> {
+        self.last_good(Usec(u64::MAX))
     }
 
     /// Whether any ask was answered well.
     pub fn was_served(&self) -> bool {
-        self.good().next().is_some()
+        self.last_served().is_some()
     }
 
     /// The first ask since `since` that failed, and why.
     pub fn first_bad(&self, since: Usec) -> Option<(Usec, &str)> {
-        self.asks.iter().find_map(|(ask, _)| match &ask.outcome {
-            Answer::Bad(reason) if ask.asked >= since => Some((ask.asked, reason.as_str())),
-            _ => None,
+        self.from(since).find_map(|ask| match &ask.answer {
+            Answer::Bad(reason) => Some((ask.asked, reason.as_str())),
+            Answer::Good => None,
         })
     }
 
     /// The first ask that had failed by `until`, and why. One still open then says nothing of the time before.
     pub fn first_bad_by(&self, until: Usec) -> Option<(Usec, &str)> {
-        self.asks.iter().find_map(|(ask, _)| match &ask.outcome {
+        self.asks.iter().find_map(|(ask, _)| match &ask.answer {
             Answer::Bad(reason) if ask.known < until => Some((ask.asked, reason.as_str())),
             _ => None,
         })
@@ -128,25 +133,27 @@ impl Witness {
 
     /// The last good answer to an ask before `until`, by when it was asked.
     pub fn last_good(&self, until: Usec) -> Option<Usec> {
-        self.good().rfind(|ask| ask.asked < until).map(|ask| ask.asked)
+        let before = self.asks[..self.place(|asked| asked < until)].iter().map(|(ask, _)| ask);
+        before.rev().find(Self::is_good).map(|ask| ask.asked)
     }
 
     /// The first good answer to an ask after `since`, by when it was known.
     pub fn first_good(&self, since: Usec) -> Option<Usec> {
-        self.good().find(|ask| ask.asked > since).map(|ask| ask.known)
+        self.from(since + TIMES_GRAIN).find(Self::is_good).map(|ask| ask.known)
     }
 
     /// A good answer that was both asked and known between the two: proof that the service served then.
     pub fn served_between(&self, from: Usec, to: Usec) -> Option<Usec> {
-        self.good().find(|ask| ask.asked > from && ask.known < to).map(|ask| ask.known)
+        let mut asks = self.from(from + TIMES_GRAIN).take_while(|ask| ask.asked < to);
+        asks.find(|ask| Self::is_good(ask) && ask.known < to).map(|ask| ask.known)
     }
 
     /// How many asks failed, and how many there were.
     pub fn failed_of(&self) -> (u32, u32) {
         let count = |wanted: fn(&Answer) -> bool| -> u32 {
-            self.asks.iter().filter(|(ask, _)| wanted(&ask.outcome)).map(|(_, count)| count).sum()
+            self.asks.iter().filter(|(ask, _)| wanted(&ask.answer)).map(|(_, count)| count).sum()
         };
-        (count(|outcome| *outcome != Answer::Good), count(|_| true))
+        (count(|answer| *answer != Answer::Good), count(|_| true))
     }
 }
 
@@ -157,8 +164,8 @@ mod tests {
     fn witness(asks: &[(u64, u64, bool)]) -> Witness {
         let mut witness = Witness::default();
         for &(asked, known, good) in asks {
-            let outcome = if good { Answer::Good } else { Answer::Bad("no".into()) };
-            witness.add(Ask { asked: Usec(asked), known: Usec(known), outcome });
+            let answer = if good { Answer::Good } else { Answer::Bad("no".into()) };
+            witness.add(Ask { asked: Usec(asked), known: Usec(known), answer });
         }
         witness
     }
@@ -205,31 +212,24 @@ mod tests {
     }
 
     #[test]
-    fn a_recording_keeps_all_that_is_read_from_the_asks() {
-        let live = witness(&[
-            (10, 11, true),
-            (20, 21, true),
-            (30, 31, true),
-            (40, 50, false),
-            (45, 51, false),
-            (60, 61, true),
-            (55, 90, false),
-        ]);
-        let mut replayed = Witness::default();
-        let streaks = live.streaks();
-        assert_eq!(streaks.iter().map(|streak| streak.count).collect::<Vec<_>>(), [3, 3, 1]);
-        for streak in &streaks {
-            replayed.push(streak);
-        }
-        assert_eq!((outage(&replayed), replayed.failed_of()), (outage(&live), live.failed_of()));
-        assert_eq!(replayed.streaks(), streaks);
+    fn what_was_refused_while_the_service_came_up_is_forgotten() {
+        let mut seen = witness(&[(10, 11, false), (20, 21, false), (30, 31, true)]);
+        let last = seen.last_served().expect("served");
+        seen.forget_before(last);
+        assert_eq!((outage(&seen), seen.failed_of()), ((None, None, None), (0, 1)));
+        // It was under way.
+        seen.add(Ask { asked: Usec(25), known: Usec(90), answer: Answer::Bad("no answer".into()) });
+        assert_eq!(seen.failed_of(), (0, 1));
+        assert_eq!(witness(&[(10, 11, false)]).last_served(), None);
     }
 
     #[test]
-    fn what_was_refused_while_the_service_came_up_is_forgotten() {
-        let mut seen = witness(&[(10, 11, false), (20, 21, false), (30, 31, true)]);
-        assert_eq!(seen.begin_at_last_good(), Some(Usec(30)));
-        assert_eq!((outage(&seen), seen.failed_of()), ((None, None, None), (0, 1)));
-        assert_eq!(witness(&[(10, 11, false)]).begin_at_last_good(), None);
+    fn of_a_streak_the_edges_and_the_count_are_known() {
+        let mut seen = Witness::default();
+        let streak =
+            |answer, count, first, last| Streak { answer, count, first_usec: first, last_usec: last };
+        seen.push(&streak(Answer::Good, 3, (Usec(10), Usec(11)), (Usec(30), Usec(31))));
+        seen.push(&streak(Answer::Bad("no".into()), 1, (Usec(40), Usec(50)), (Usec(40), Usec(50))));
+        assert_eq!((outage(&seen), seen.failed_of()), ((Some(40), Some(30), None), (1, 4)));
     }
 }

@@ -1,25 +1,47 @@
-//! What a recording means: timelines, verdicts and their summary. Pure; every report is made from this.
+//! What recordings mean: timelines, verdicts and their summary. Every report is made from this.
 
 use std::time::Duration;
 
-use crate::model::bound::Bounds;
-use crate::model::entry::Entry;
-use crate::model::phase::{Phase, Span};
-use crate::model::timeline::Timeline;
-use crate::model::verdict::{Verdict, judge};
-use crate::record::{Header, Recording, Trial};
+use super::bound::Bounds;
+use super::clock::Usec;
+use super::description::Description;
+use super::expect::Expectation;
+use super::phase::{Phase, Span};
+use super::settings::Settings;
+use super::story::Story;
+use super::timeline::Timeline;
+use super::verdict::Verdict;
 
-/// A run, understood.
+/// A run, understood: the trials of a scenario.
 #[derive(Clone, Debug)]
 pub struct RunResult {
     /// What it was about.
-    pub header: Header,
+    pub about: About,
     /// What the unit allows.
     pub bounds: Bounds,
     /// Its trials.
     pub trials: Vec<TrialResult>,
     /// Why there are none, if there was nothing to try.
     pub skipped: Option<String>,
+}
+
+/// What a run was about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct About {
+    /// The scenario's name.
+    pub scenario: String,
+    /// Its description.
+    pub description: String,
+    /// Its fault.
+    pub fault: Option<String>,
+    /// What it expects.
+    pub expect: Expectation,
+    /// From one ask of the observer to the next; absent for [`TICK`](super::ask::TICK).
+    pub ask_interval_usec: Option<u64>,
+    /// What was booted.
+    pub machine: Option<Description>,
+    /// The unit as systemd understood it.
+    pub settings: Option<Settings>,
 }
 
 /// A trial, understood.
@@ -52,33 +74,54 @@ pub struct Summary {
     pub max: Duration,
 }
 
-/// How many of the journal's lines are shown with what went wrong.
-pub const LAST_LINES: usize = 10;
-
 impl RunResult {
-    /// Understands a recording.
-    pub fn of(recording: &Recording) -> Self {
-        let header = recording.header.clone();
-        let trials = recording.trials.iter().map(|trial| TrialResult::of(trial, &header)).collect::<Vec<_>>();
-        let bounds = Bounds::of(&header.settings);
-        let bounds = match trials.iter().filter_map(|trial| trial.timeline.widened()).max() {
-            Some(percent) => bounds.widened(&header.settings, percent),
-            None => bounds,
+    /// Understands the stories of one run: those of a scenario's trials, at least one.
+    pub fn of(stories: &[Story]) -> Option<Self> {
+        let first = stories.first()?;
+        // What systemd has told last is what it knows of a unit that runs.
+        let last = |told: fn(&Story) -> Option<&Settings>| stories.iter().rev().find_map(told).cloned();
+        let about = About {
+            scenario: first.plan.scenario.clone(),
+            description: first.plan.description.clone(),
+            fault: first.plan.fault.clone(),
+            expect: first.plan.expect.clone(),
+            ask_interval_usec: first.plan.ask_interval_usec,
+            machine: first.machine.clone(),
+            settings: last(|story| story.settings.as_ref()),
         };
-        Self { bounds, header, trials, skipped: recording.skipped.clone() }
+        let made = stories.iter().filter(|story| story.skipped.is_none());
+        let trials = made.map(TrialResult::of).collect::<Vec<_>>();
+        let bounds = about.settings.as_ref().map(Bounds::of).unwrap_or_default();
+        let widened = trials.iter().filter_map(|trial| trial.timeline.widened()).max();
+        let bounds = match (widened, &about.settings) {
+            (Some(percent), Some(settings)) => bounds.widened(settings, percent),
+            _ => bounds,
+        };
+        let skipped = first.skipped.clone().filter(|_| trials.is_empty());
+        Some(Self { about, bounds, trials, skipped })
     }
 
-    /// Whether no trial failed.
+    /// Understands the stories of several: a run's trials follow one another, and count up.
+    pub fn all_of(stories: &[Story]) -> Vec<Self> {
+        let runs = stories.chunk_by(|earlier, later| {
+            earlier.plan.scenario == later.plan.scenario && earlier.plan.trial < later.plan.trial
+        });
+        runs.filter_map(Self::of).collect()
+    }
+
+    /// Whether every trial was as expected.
     pub fn is_pass(&self) -> bool {
         self.trials.iter().all(|trial| trial.verdict.is_pass())
     }
 
-    /// `pass`, `fail` or `skip`.
+    /// `pass`, `fail`, `skip` or `unsound`.
     pub fn word(&self) -> &'static str {
+        let has = |word: &str| self.trials.iter().any(|trial| trial.verdict.word() == word);
         match self.skipped {
             Some(_) => "skip",
-            None if self.is_pass() => "pass",
-            None => "fail",
+            None if has("fail") => "fail",
+            None if has("unsound") => "unsound",
+            None => "pass",
         }
     }
 
@@ -93,16 +136,16 @@ impl RunResult {
 }
 
 impl TrialResult {
-    /// Understands a trial.
-    pub fn of(trial: &Trial, header: &Header) -> Self {
-        let timeline = trial.timeline(&header.settings.unit);
-        let verdict = judge(&timeline, &trial.witness, &header.expect, &header.settings);
-        // What each process of a hung service did is in the report's summary already.
-        let is_detail = |entry: &&Entry| entry.has("HANGPROOF_EVENT", "hang_report_process");
-        let lines =
-            trial.entries.iter().filter(|entry| !is_detail(entry)).map(Entry::line).collect::<Vec<_>>();
-        let last_lines = lines[lines.len().saturating_sub(LAST_LINES)..].to_vec();
-        Self { number: trial.number, seed: trial.seed, timeline, verdict, last_lines }
+    /// Understands a trial that was made to its end.
+    pub fn of(story: &Story) -> Self {
+        let now = story.ended.or(story.began).unwrap_or(Usec(0));
+        Self {
+            number: story.plan.trial,
+            seed: story.plan.seed,
+            timeline: story.timeline(now),
+            verdict: story.verdict(),
+            last_lines: story.last_lines(),
+        }
     }
 }
 

@@ -28,13 +28,8 @@ impl Timeline {
     /// Orders the events of a trial that lasted from `begin` to `end`, and finds the phases.
     ///
     /// `events` are the injection and what the journal says; what clients saw is added from `witness`.
-    pub fn new(begin: Usec, end: Usec, mut events: Vec<Event>, witness: &Witness) -> Self {
-        let injected = events.iter().find(|event| matches!(event.kind, Kind::Injected { .. }));
-        let origin = injected.map_or(begin, |event| event.at);
-        events.retain(|event| event.at >= origin);
-        events.sort_by_key(|event| event.at);
-        let mut phases = recovery_phases(origin, &events);
-
+    pub fn new(begin: Usec, end: Usec, events: Vec<Event>, witness: &Witness) -> Self {
+        let Self { origin, mut events, mut phases, .. } = Self::of_events(begin, end, events);
         // A request that was under way when the fault took hold was asked just before.
         let bad = witness.first_bad(origin.before(ALLOWANCE)).map(|(asked, _)| asked);
         let last_good = bad.and_then(|bad| witness.last_good(bad));
@@ -45,6 +40,16 @@ impl Timeline {
         }
         events.sort_by_key(|event| event.at);
         phases.outage = last_good.zip(first_good).map(|(from, to)| Span { from, to });
+        Self { origin, end, events, phases }
+    }
+
+    /// The same without what clients saw.
+    pub fn of_events(begin: Usec, end: Usec, mut events: Vec<Event>) -> Self {
+        let injected = events.iter().find(|event| matches!(event.kind, Kind::Injected { .. }));
+        let origin = injected.map_or(begin, |event| event.at);
+        events.retain(|event| event.at >= origin);
+        events.sort_by_key(|event| event.at);
+        let phases = recovery_phases(origin, &events);
         Self { origin, end, events, phases }
     }
 

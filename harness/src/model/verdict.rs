@@ -25,6 +25,16 @@ pub enum Verdict {
         /// Every way in which it was not.
         reasons: Vec<String>,
     },
+    /// There was nothing to try.
+    Skip {
+        /// Why, and what to do about it.
+        reason: String,
+    },
+    /// The instrument itself was late, deaf or broken: neither as expected nor not.
+    Unsound {
+        /// In which ways.
+        reasons: Vec<String>,
+    },
 }
 
 impl Verdict {
@@ -33,16 +43,22 @@ impl Verdict {
         matches!(self, Self::Pass { .. })
     }
 
-    /// `pass` or `fail`.
+    /// `pass`, `fail`, `skip` or `unsound`.
     pub fn word(&self) -> &'static str {
-        if self.is_pass() { "pass" } else { "fail" }
+        match self {
+            Self::Pass { .. } => "pass",
+            Self::Fail { .. } => "fail",
+            Self::Skip { .. } => "skip",
+            Self::Unsound { .. } => "unsound",
+        }
     }
 
-    /// Why it failed; empty when it passed.
+    /// Why it did not pass; empty when it did.
     pub fn reasons(&self) -> &[String] {
         match self {
             Self::Pass { .. } => &[],
-            Self::Fail { reasons } => reasons,
+            Self::Fail { reasons } | Self::Unsound { reasons } => reasons,
+            Self::Skip { reason } => std::slice::from_ref(reason),
         }
     }
 }

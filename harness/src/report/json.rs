@@ -11,7 +11,9 @@ use crate::model::description::Description;
 use crate::model::event::{Event, Kind};
 use crate::model::result::{RunResult, Summary, TrialResult};
 use crate::model::settings::Settings;
-use crate::record::SCHEMA;
+
+/// The format of reports.
+const SCHEMA: &str = "hangproof/1";
 
 /// The whole document.
 #[derive(Serialize)]
@@ -26,8 +28,8 @@ struct Run<'a> {
     verdict: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     skipped: Option<&'a str>,
-    machine: &'a Description,
-    settings: &'a Settings,
+    machine: Option<&'a Description>,
+    settings: Option<&'a Settings>,
     bounds: BTreeMap<String, f64>,
     trials: Vec<Trial<'a>>,
     summary: BTreeMap<String, Percentiles>,
@@ -69,24 +71,28 @@ impl<'a> Document<'a> {
 
 impl<'a> Run<'a> {
     fn of(run: &'a RunResult) -> Self {
-        let header = &run.header;
+        let about = &run.about;
         let bounds = &run.bounds;
         let limits =
             Bounds::PHASES.into_iter().filter_map(|phase| Some((phase.name(), bounds.get(phase)?.at_most)));
         let recovery = bounds.recovery().map(|recovery| ("recovery", recovery));
-        let expected = header.expect.limit(&header.settings).map(|limit| ("expected_recovery", limit));
+        let expected = about
+            .settings
+            .as_ref()
+            .and_then(|settings| about.expect.limit(settings))
+            .map(|limit| ("expected_recovery", limit));
         Self {
-            scenario: &header.scenario,
+            scenario: &about.scenario,
             verdict: run.word(),
             skipped: run.skipped.as_deref(),
-            machine: &header.machine,
-            settings: &header.settings,
+            machine: about.machine.as_ref(),
+            settings: about.settings.as_ref(),
             bounds: limits
                 .chain(recovery)
                 .chain(expected)
                 .map(|(name, limit)| (in_ms(name), ms(limit)))
                 .collect(),
-            trials: run.trials.iter().map(|trial| Trial::of(trial, header.fault.as_deref())).collect(),
+            trials: run.trials.iter().map(|trial| Trial::of(trial, about.fault.as_deref())).collect(),
             summary: run
                 .summary()
                 .into_iter()

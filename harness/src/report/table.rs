@@ -9,6 +9,7 @@ use super::chart::Scale;
 use crate::model::ask::TICK;
 use crate::model::bound::{Bound, SCHEDULING, WORK};
 use crate::model::clock::Human;
+use crate::model::description::Description;
 use crate::model::event::Kind;
 use crate::model::expect::By;
 use crate::model::phase::{Phase, Span};
@@ -43,17 +44,17 @@ pub fn render(run: &RunResult, columns: usize) -> String {
 }
 
 fn heading(run: &RunResult, columns: usize) -> String {
-    let header = &run.header;
-    let machine = &header.machine;
-    let boot = Human(Duration::from_secs_f64(machine.boot_ms / 1e3));
-    format!(
-        "{BOLD}{}{BOLD:#}  {}\n\n  {DIM}machine{DIM:#}  {}, systemd {}, ready in {boot}\n  {DIM}unit{DIM:#}     {}\n",
-        header.scenario,
-        header.description,
-        machine.backend,
-        machine.systemd,
-        wrap(&unit(&header.settings), 11, columns),
-    )
+    let about = &run.about;
+    let mut text = format!("{BOLD}{}{BOLD:#}  {}\n\n", about.scenario, about.description);
+    if let Some(Description { backend, systemd, boot_ms }) = &about.machine {
+        // A recording may hold anything.
+        let boot = Human(Duration::try_from_secs_f64(boot_ms / 1e3).unwrap_or_default());
+        let _ = writeln!(text, "  {DIM}machine{DIM:#}  {backend}, systemd {systemd}, ready in {boot}");
+    }
+    if let Some(settings) = &about.settings {
+        let _ = writeln!(text, "  {DIM}unit{DIM:#}     {}", wrap(&unit(settings), 11, columns));
+    }
+    text
 }
 
 fn unit(settings: &Settings) -> String {
@@ -135,7 +136,11 @@ fn timeline(run: &RunResult, trial: &TrialResult, columns: usize) -> String {
         let _ = writeln!(text, "  {at:>10.1} ms  {style}{what}{style:#}");
     }
     if !trial.verdict.is_pass() {
-        let _ = writeln!(text, "\n  {DIM}last lines of {} in the journal{DIM:#}", run.header.settings.unit);
+        let _ = writeln!(
+            text,
+            "\n  {DIM}last lines of {} in the journal{DIM:#}",
+            run.about.settings.as_ref().map_or("the unit", |settings| settings.unit.as_str())
+        );
         for line in &trial.last_lines {
             let _ = writeln!(text, "    {}", line.replace('\n', "\n    "));
         }
@@ -152,22 +157,26 @@ fn measured(run: &RunResult) -> String {
     let several = run.trials.len() > 1;
     let columns = if several { "       p50       max" } else { "  measured" };
     let mut text = format!("\n  {DIM}phase    {columns}     bound{DIM:#}\n");
-    let expect = &run.header.expect;
+    let expect = &run.about.expect;
     let by_exit = run.trials.iter().all(|trial| trial.timeline.cause() == Some(By::Exit));
     for (phase, summary) in summary {
         let bound = match phase {
             Phase::Detect if by_exit => Some((String::new(), "the process ended by itself".into())),
             Phase::Detect | Phase::Kill | Phase::Restart | Phase::Start => run.bounds.get(phase).map(limits),
-            Phase::Recovery => expect.limit(&run.header.settings).map(|limit| {
-                let within =
-                    expect.recovery_within.as_deref().filter(|within| within.starts_with(char::is_uppercase));
-                (
-                    Human(limit).to_string(),
-                    format!("expected{}", within.map(|name| format!(": {name}")).unwrap_or_default()),
-                )
-            }),
+            Phase::Recovery => {
+                run.about.settings.as_ref().and_then(|settings| expect.limit(settings)).map(|limit| {
+                    let within = expect
+                        .recovery_within
+                        .as_deref()
+                        .filter(|within| within.starts_with(char::is_uppercase));
+                    (
+                        Human(limit).to_string(),
+                        format!("expected{}", within.map(|name| format!(": {name}")).unwrap_or_default()),
+                    )
+                })
+            }
             Phase::Outage => {
-                let interval = run.header.ask_interval_usec.map_or(TICK, Duration::from_micros);
+                let interval = run.about.ask_interval_usec.map_or(TICK, Duration::from_micros);
                 Some((String::new(), format!("as seen by a client that asks every {}", Human(interval))))
             }
         };

@@ -6,12 +6,17 @@ use std::thread::{self, JoinHandle};
 
 use super::RunError;
 use super::inputs::{Input, Inputs};
+use super::room::Room;
 use crate::journal;
 use crate::machine::{Machine, MachineError, StreamGuard};
+
+/// How many entries may wait to be taken in.
+const ROOM: usize = 4096;
 
 /// Sends every entry about the unit to the run's inputs, from a thread that ends with it.
 pub struct Follower {
     closing: Arc<AtomicBool>,
+    room: Arc<Room>,
     stream: Option<StreamGuard>,
     thread: Option<JoinHandle<()>>,
 }
@@ -23,24 +28,30 @@ impl Follower {
         let (unit, sender): (Arc<str>, _) = (unit.into(), inputs.sender());
         let closing = Arc::new(AtomicBool::new(false));
         let closed = Arc::clone(&closing);
+        let room = Room::new(ROOM);
+        let places = Arc::clone(&room);
         let follow = move || {
             let ended = journal::read(stream, |entry| {
-                !entry.concerns(&unit) || sender.send(Input::Entry(entry.trimmed())).is_ok()
+                if !entry.concerns(&unit) {
+                    return true;
+                }
+                places.enter().is_some_and(|place| sender.send(Input::Entry(entry.trimmed(), place)))
             });
             if !closed.load(Ordering::SeqCst) {
                 let reason = ended.err().unwrap_or_else(|| "journalctl ended".into());
-                let _ = sender.send(Input::JournalEnded(reason));
+                sender.send(Input::JournalEnded(reason));
             }
         };
         let thread = thread::Builder::new().name("journal".into()).spawn(follow);
         let thread = thread.map_err(|error| MachineError::broken("following the journal", error))?;
-        Ok(Self { closing, stream: Some(guard), thread: Some(thread) })
+        Ok(Self { closing, room, stream: Some(guard), thread: Some(thread) })
     }
 }
 
 impl Drop for Follower {
     fn drop(&mut self) {
         self.closing.store(true, Ordering::SeqCst);
+        self.room.close();
         drop(self.stream.take());
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();

@@ -1,7 +1,11 @@
 //! The one channel in which everything arrives that happens during a run.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, channel};
 
+use super::room::Permit;
 use crate::model::ask::Ask;
 use crate::model::clock::Usec;
 use crate::model::entry::Entry;
@@ -10,7 +14,7 @@ use crate::model::entry::Entry;
 #[derive(Debug)]
 pub enum Input {
     /// journald received an entry about the unit.
-    Entry(Entry),
+    Entry(Entry, Permit),
     /// A client's ask came to something.
     Ask(Ask),
     /// There will be no more entries.
@@ -21,30 +25,98 @@ pub enum Input {
 
 /// Both ends of the channel.
 pub struct Inputs {
-    sender: Sender<Input>,
-    receiver: Receiver<Input>,
+    sender: Sender,
+    receiver: Receiver<(Usec, Input)>,
+    /// What was sent after a deadline, for who asks next.
+    held: RefCell<Option<(Usec, Input)>>,
+}
+
+/// An end to send from.
+#[derive(Clone)]
+pub struct Sender {
+    channel: mpsc::Sender<(Usec, Input)>,
+    is_interrupted: Arc<AtomicBool>,
+}
+
+impl Sender {
+    /// Sends. False: nobody listens any more.
+    pub fn send(&self, input: Input) -> bool {
+        if matches!(input, Input::Interrupted) {
+            // Heard before all that waits.
+            self.is_interrupted.store(true, Ordering::SeqCst);
+        }
+        self.channel.send((Usec::now(), input)).is_ok()
+    }
 }
 
 impl Default for Inputs {
     fn default() -> Self {
-        let (sender, receiver) = channel();
-        Self { sender, receiver }
+        let (channel, receiver) = channel();
+        let sender = Sender { channel, is_interrupted: Arc::default() };
+        Self { sender, receiver, held: RefCell::default() }
     }
 }
 
 impl Inputs {
     /// An end to send from.
-    pub fn sender(&self) -> Sender<Input> {
+    pub fn sender(&self) -> Sender {
         self.sender.clone()
     }
 
-    /// The next input, or `None` at the deadline.
+    /// The next input that was sent by the `deadline`; [`None`] where there is none, however many were sent since.
     pub fn receive(&self, deadline: Usec) -> Option<Input> {
-        self.receiver.recv_timeout(deadline - Usec::now()).ok()
+        if self.interrupted() {
+            return Some(Input::Interrupted);
+        }
+        let next = self.held.take().or_else(|| self.receiver.recv_timeout(deadline - Usec::now()).ok());
+        let (sent, input) = next?;
+        if sent <= deadline {
+            return Some(input);
+        }
+        drop(self.held.replace(Some((sent, input))));
+        None
     }
 
-    /// Whether an interrupt is among what has arrived; everything else of it is dropped.
+    /// Whether the user wants to stop.
     pub fn interrupted(&self) -> bool {
-        self.receiver.try_iter().any(|input| matches!(input, Input::Interrupted))
+        self.sender.is_interrupted.load(Ordering::SeqCst)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn ended(reason: &str) -> Input {
+        Input::JournalEnded(reason.into())
+    }
+
+    #[test]
+    fn what_was_sent_by_the_deadline_is_received_and_what_was_sent_later_is_kept() {
+        let inputs = Inputs::default();
+        let sender = inputs.sender();
+        sender.send(ended("in time"));
+        let deadline = Usec::now();
+        while Usec::now() <= deadline {}
+        sender.send(ended("too late"));
+        sender.send(ended("still later"));
+        let what = |deadline| inputs.receive(deadline).map(|input| format!("{input:?}"));
+        assert_eq!(what(deadline).as_deref(), Some("JournalEnded(\"in time\")"));
+        // However much there is, and however often one looks.
+        assert_eq!((what(deadline), what(deadline)), (None, None));
+        let later = Usec::now() + Duration::from_secs(20);
+        assert_eq!(what(later).as_deref(), Some("JournalEnded(\"too late\")"));
+        assert_eq!(what(later).as_deref(), Some("JournalEnded(\"still later\")"));
+    }
+
+    #[test]
+    fn an_interrupt_is_heard_before_all_that_waits() {
+        let inputs = Inputs::default();
+        let sender = inputs.sender();
+        sender.send(ended("first"));
+        sender.send(Input::Interrupted);
+        assert!(matches!(inputs.receive(Usec::now()), Some(Input::Interrupted)));
     }
 }

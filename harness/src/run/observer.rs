@@ -109,12 +109,12 @@ impl Asks {
             lock(&pending).insert(asked);
             tokio::spawn(async move {
                 let answer = tokio::time::timeout(timeout, question.ask(address)).await;
-                let outcome = match answer {
-                    Ok(Ok(outcome)) => outcome,
+                let answer = match answer {
+                    Ok(Ok(answer)) => answer,
                     Ok(Err(error)) => Answer::Bad(bad(&error)),
                     Err(_) => Answer::Bad(format!("no answer in {}", Human(timeout))),
                 };
-                report(Ask { asked, known: Usec::now(), outcome });
+                report(Ask { asked, known: Usec::now(), answer });
                 lock(&pending).remove(&asked);
             });
         }

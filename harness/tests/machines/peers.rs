@@ -81,7 +81,7 @@ pub fn options_with_spaces_in_them_are_understood(backend: Backend) {
         &format!("{WATCHED} {options} -- /usr/local/bin/buggy_server"),
     );
     let result = backend.try_run(&scenario, 1).result.expect("a result");
-    let guard = result.header.settings.guard.expect("sd-watchdog guards it");
+    let guard = result.about.settings.and_then(|settings| settings.guard).expect("sd-watchdog guards it");
     assert_eq!(guard.failures, 2);
 }
 

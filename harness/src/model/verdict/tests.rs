@@ -58,8 +58,8 @@ impl Story {
     fn asks(&mut self, asks: &[(i64, bool)]) {
         self.witness = Witness::default();
         for &(ms, good) in asks {
-            let outcome = if good { Answer::Good } else { Answer::Bad("no answer in 1 s".into()) };
-            self.witness.add(Ask { asked: at(ms), known: at(ms) + TICK / 10, outcome });
+            let answer = if good { Answer::Good } else { Answer::Bad("no answer in 1 s".into()) };
+            self.witness.add(Ask { asked: at(ms), known: at(ms) + TICK / 10, answer });
         }
     }
 
@@ -142,7 +142,7 @@ fn the_right_end_for_the_wrong_reason_fails() {
 fn an_ask_that_was_open_at_the_injection_says_nothing_of_the_time_before() {
     let mut story = Story::recovered();
     let open =
-        |known| Ask { asked: at(-134), known: at(known), outcome: Answer::Bad("connection reset".into()) };
+        |known| Ask { asked: at(-134), known: at(known), answer: Answer::Bad("connection reset".into()) };
     story.witness.add(open(5));
     assert_eq!(story.reasons(), "");
     story.witness.add(open(-100));
@@ -174,7 +174,7 @@ fn witnesses_who_contradict_each_other_fail_the_trial() {
 #[test]
 fn a_busy_observer_is_no_contradiction() {
     let mut story = Story::recovered();
-    let late = Ask { asked: at(-2), known: at(60), outcome: Answer::Good };
+    let late = Ask { asked: at(-2), known: at(60), answer: Answer::Good };
     story.asks(&[(-10, true), (10, false), (1690, true), (1710, true)]);
     story.witness.add(late);
     assert_eq!(story.reasons(), "");

@@ -1,0 +1,161 @@
+//! The story of a case: what its moments come to, so far or altogether. An incremental fold, and the only reader of moments that
+//! a verdict is made from; so live, replayed and merged they come to the same.
+//!
+//! A moment costs the same however many there were: a line that tells nothing is looked at once and, but for the last few,
+//! forgotten.
+
+use std::collections::VecDeque;
+
+use super::ask::Witness;
+use super::case::{CaseId, Plan};
+use super::clock::Usec;
+use super::description::Description;
+use super::entry::Entry;
+use super::event::{self, Event, Kind};
+use super::moment::{Because, Healed, Injected, Journal, Moment, What};
+use super::patience::{self, Patience};
+use super::settings::Settings;
+use super::timeline::Timeline;
+use super::verdict::{Verdict, judge};
+
+/// How many of the journal's lines are shown with what went wrong.
+const LAST_LINES: usize = 10;
+
+/// What is known of a case.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Story {
+    /// Which.
+    pub case: CaseId,
+    /// What it is.
+    pub plan: Plan,
+    /// What was booted for it.
+    pub machine: Option<Description>,
+    /// The unit as systemd understood it, as far as it has told.
+    pub settings: Option<Settings>,
+    /// When the trial began.
+    pub began: Option<Usec>,
+    /// When it was over.
+    pub ended: Option<Usec>,
+    /// Why there is nothing to try.
+    pub skipped: Option<String>,
+    /// What of the instrument broke.
+    pub broke: Option<String>,
+    /// Once clients are served, when that was.
+    steady: Option<Usec>,
+    /// In the order of their times.
+    events: Vec<Event>,
+    witness: Witness,
+    last_lines: VecDeque<String>,
+}
+
+impl Story {
+    /// Of a case of which nothing has happened yet.
+    pub fn new(case: CaseId, plan: Plan) -> Self {
+        Self {
+            case,
+            plan,
+            machine: None,
+            settings: None,
+            began: None,
+            ended: None,
+            skipped: None,
+            broke: None,
+            steady: None,
+            events: Vec::new(),
+            witness: Witness::default(),
+            last_lines: VecDeque::new(),
+        }
+    }
+
+    /// Takes in a moment of this case, and returns the event that was read out of it, if it tells one.
+    pub fn take(&mut self, moment: &Moment) -> Option<&Event> {
+        match &moment.what {
+            What::Planned(_) => {}
+            What::Booted(machine) => self.machine = Some(machine.clone()),
+            What::Settings(settings) => self.settings = Some(settings.clone()),
+            What::Began => self.began = Some(moment.at),
+            What::Watched => self.witness.forget_before(moment.at),
+            What::Steady => {
+                self.steady = Some(moment.at);
+                self.witness.forget_before(moment.at);
+            }
+            What::Injected(Injected { fault, until }) => {
+                let within_usec =
+                    until.and_then(|until| until.0.checked_sub(moment.at.0)).filter(|usec| *usec > 0);
+                let kind = Kind::Injected { fault: fault.clone(), within_usec };
+                return Some(self.happened(Event { at: moment.at, kind }));
+            }
+            What::Healed(Healed { .. }) => {
+                return Some(self.happened(Event { at: moment.at, kind: Kind::Healed }));
+            }
+            What::Journal(Journal { entry }) => return self.heard(entry),
+            What::Asks(asks) => asks.0.iter().for_each(|ask| self.witness.add(ask.clone())),
+            What::Clients(streak) => self.witness.push(streak),
+            What::Skipped(Because { reason }) => self.skipped = Some(reason.clone()),
+            What::Broke(Because { reason }) => self.broke = Some(reason.clone()),
+            What::Ended => self.ended = Some(moment.at),
+        }
+        None
+    }
+
+    fn heard(&mut self, entry: &Entry) -> Option<&Event> {
+        // What each process of a hung service did is in the report's summary already.
+        if !entry.has("HANGPROOF_EVENT", "hang_report_process") {
+            if self.last_lines.len() == LAST_LINES {
+                self.last_lines.pop_front();
+            }
+            self.last_lines.push_back(entry.line());
+        }
+        let event = event::read(entry, &self.plan.unit)?;
+        Some(self.happened(event))
+    }
+
+    fn happened(&mut self, event: Event) -> &Event {
+        let place = self.events.partition_point(|earlier| earlier.at <= event.at);
+        self.events.insert(place, event);
+        &self.events[place]
+    }
+
+    /// What was read, in the order of its times.
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// What clients saw.
+    pub fn witness(&self) -> &Witness {
+        &self.witness
+    }
+
+    /// The last lines about the unit in the journal.
+    pub fn last_lines(&self) -> Vec<String> {
+        self.last_lines.iter().cloned().collect()
+    }
+
+    /// What happened until the trial was over, or else until `now`.
+    pub fn timeline(&self, now: Usec) -> Timeline {
+        let begin = self.steady.or(self.began).unwrap_or(now);
+        Timeline::new(begin, self.ended.unwrap_or(now), self.events.clone(), &self.witness)
+    }
+
+    /// How long the rest of the trial is waited for, after its injection. Clients' asks are known up to `known_until`.
+    pub fn waits(&self, now: Usec, known_until: Usec) -> Patience {
+        let Some(settings) = &self.settings else { return Patience::Settled };
+        let timeline =
+            Timeline::of_events(self.steady.or(self.began).unwrap_or(now), now, self.events.clone());
+        patience::after_injection(&timeline, &self.witness, &self.plan.expect, settings, known_until)
+    }
+
+    /// Whether it was as expected. Nothing else is asked for it.
+    pub fn verdict(&self) -> Verdict {
+        if let Some(reason) = &self.skipped {
+            return Verdict::Skip { reason: reason.clone() };
+        }
+        if let Some(broke) = &self.broke {
+            return Verdict::Unsound { reasons: vec![broke.clone()] };
+        }
+        let (Some(settings), Some(end)) = (&self.settings, self.ended) else {
+            return Verdict::Unsound { reasons: vec!["it was not made to its end".into()] };
+        };
+        judge(&self.timeline(end), &self.witness, &self.plan.expect, settings)
+    }
+}
