@@ -84,7 +84,15 @@ else
 fi
 
 step "without containers"
-cargo test --locked --package harness --no-default-features --lib --bins --test program --test replay --quiet
+cargo test --locked --package harness --no-default-features --features run --lib --bins --test program --test replay --quiet
+
+step "the pure half alone"
+# Whoever replays, judges or reports needs no runtime, no command line and no engine.
+if cargo tree --locked --package harness --no-default-features --edges normal --prefix none |
+    grep --extended-regexp '^(tokio|clap|testcontainers|watchdog|server) '; then
+    fail "the pure half of hangproof has got one of these as a dependency"
+fi
+cargo test --locked --package harness --no-default-features --lib --test replay --quiet
 
 step "what is shipped"
 cargo build --locked --profile dist --package watchdog

@@ -13,7 +13,7 @@ use crate::model::result::RunResult;
 use crate::programs::Programs;
 use crate::progress::{self, Progress};
 use crate::record::Recorder;
-use crate::report::{Report, Reports, table};
+use crate::report::{Report, ReportError, Reports, table};
 use crate::run::inputs::{Input, Inputs};
 use crate::run::{Options, RunError, Setting, evidence, run};
 use crate::scenario::Scenario;
@@ -112,7 +112,7 @@ pub fn replay(options: &Replay) -> Result<bool, Error> {
     let runs = RunResult::all_of(&recording.stories);
     if let Some(report) = options.reports.iter().find(|report| matches!(report, Report::Recording(_))) {
         let source = std::io::Error::other("a replay makes no recording; copy the one you have");
-        return Err(Error::Report { path: report.path().into(), source });
+        return Err(ReportError { path: report.path().into(), source }.into());
     }
     Reports::open(&options.reports)?.write(&runs)?;
     for (index, run) in runs.iter().enumerate() {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::machine::MachineError;
 use crate::model::recording::RecordingError;
 use crate::programs::ProgramError;
+use crate::report::ReportError;
 use crate::run::RunError;
 use crate::scenario::ScenarioError;
 
@@ -15,13 +16,8 @@ pub enum Error {
     #[error(transparent)]
     Scenario(#[from] ScenarioError),
     /// A report cannot be written.
-    #[error("the report {} cannot be written: {source}", .path.display())]
-    Report {
-        /// Its file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Report(#[from] ReportError),
     /// A recording cannot be replayed.
     #[error("{} cannot be replayed: {source}", .path.display())]
     Replay {
@@ -50,7 +46,7 @@ impl Error {
         match self {
             Self::Scenario(_)
             | Self::Program(_)
-            | Self::Report { .. }
+            | Self::Report(_)
             | Self::Replay { .. }
             | Self::Run(
                 RunError::Unit(..)

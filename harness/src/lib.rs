@@ -28,18 +28,30 @@
 //! - [`report`], [`progress`]: what a person sees
 //! - [`cli`], [`app`], [`error`]: the program `hangproof`
 
+#[cfg(feature = "run")]
 pub mod app;
+#[cfg(feature = "run")]
 pub mod cli;
+#[cfg(feature = "run")]
 pub mod doctor;
+#[cfg(feature = "run")]
 pub mod error;
+#[cfg(feature = "run")]
 pub mod fault;
+#[cfg(feature = "run")]
 pub mod interrupt;
+#[cfg(feature = "run")]
 pub mod journal;
+#[cfg(feature = "run")]
 pub mod machine;
 pub mod model;
+#[cfg(feature = "run")]
 pub mod programs;
+#[cfg(feature = "run")]
 pub mod progress;
 pub mod record;
 pub mod report;
+#[cfg(feature = "run")]
 pub mod run;
+#[cfg(feature = "run")]
 pub mod scenario;

@@ -4,7 +4,6 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::error::Error;
 use crate::model::result::RunResult;
 use crate::record::Recorder;
 
@@ -43,6 +42,16 @@ impl Report {
     }
 }
 
+/// A report cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error("the report {} cannot be written: {source}", .path.display())]
+pub struct ReportError {
+    /// Its file.
+    pub path: PathBuf,
+    /// What the system said.
+    pub source: std::io::Error,
+}
+
 /// The reports of one invocation, opened before anything is measured: an unwritable one must not cost a run.
 #[derive(Default)]
 pub struct Reports {
@@ -53,11 +62,11 @@ pub struct Reports {
 
 impl Reports {
     /// Looks whether every report can be written. Whatever stood there before stays until there is something new.
-    pub fn open(reports: &[Report]) -> Result<Self, Error> {
+    pub fn open(reports: &[Report]) -> Result<Self, ReportError> {
         let mut opened = Self::default();
         for report in reports {
             let path = report.path().to_owned();
-            probe(&path).map_err(|source| Error::Report { path: path.clone(), source })?;
+            probe(&path).map_err(|source| ReportError { path: path.clone(), source })?;
             match report {
                 Report::Recording(_) => opened.recorder.add(path.clone(), Fresh { path, file: None }),
                 Report::Json(_) => opened.results.push(path),
@@ -67,9 +76,9 @@ impl Reports {
     }
 
     /// Writes the results so far, each file whole or not at all.
-    pub fn write(&self, runs: &[RunResult]) -> Result<(), Error> {
+    pub fn write(&self, runs: &[RunResult]) -> Result<(), ReportError> {
         for path in &self.results {
-            let fail = |source| Error::Report { path: path.clone(), source };
+            let fail = |source| ReportError { path: path.clone(), source };
             let mut text =
                 serde_json::to_vec_pretty(&json::Document::of(runs)).map_err(|error| fail(error.into()))?;
             text.push(b'\n');

@@ -149,8 +149,10 @@ impl Scenario {
         let Service { unit, files, requires, guard, .. } = service;
         let fault = fault.map(Fault::name);
         let drop_in = service.drop_in();
+        let expect = serde_json::to_string(expect).unwrap_or_default();
+        let (unit, how) = (unit.to_string_lossy(), (observe.interval, observe.timeout, &observe.question));
         format!(
-            "{name}\n{unit:?}\n{files:?}\n{requires:?}\n{guard:?}\n{drop_in}\n{observe:?}\n{fault:?}\n{expect:?}"
+            "{name}\n{unit}\n{files:?}\n{requires:?}\n{guard:?}\n{drop_in}\n{observe}\n{how:?}\n{fault:?}\n{expect}"
         )
     }
 

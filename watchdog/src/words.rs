@@ -8,4 +8,5 @@ pub mod log;
 pub(crate) mod metrics;
 pub(crate) mod outcome;
 pub(crate) mod remedy;
+pub(crate) mod settings;
 pub(crate) mod span;

@@ -29,6 +29,13 @@ pub struct Ask {
     pub answer: Answer,
 }
 
+impl Ask {
+    /// Whether it was answered well.
+    pub fn is_good(&self) -> bool {
+        self.answer == Answer::Good
+    }
+}
+
 /// What an ask came to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -101,10 +108,6 @@ impl Witness {
         self.asks[self.place(|asked| asked < since)..].iter().map(|(ask, _)| ask)
     }
 
-    fn is_good(ask: &&Ask) -> bool {
-        ask.answer == Answer::Good
-    }
-
     /// When the last ask with a good answer was asked.
     pub fn last_served(&self) -> Option<Usec> {
         self.last_good(Usec(u64::MAX))
@@ -134,18 +137,18 @@ impl Witness {
     /// The last good answer to an ask before `until`, by when it was asked.
     pub fn last_good(&self, until: Usec) -> Option<Usec> {
         let before = self.asks[..self.place(|asked| asked < until)].iter().map(|(ask, _)| ask);
-        before.rev().find(Self::is_good).map(|ask| ask.asked)
+        before.rev().find(|ask| ask.is_good()).map(|ask| ask.asked)
     }
 
     /// The first good answer to an ask after `since`, by when it was known.
     pub fn first_good(&self, since: Usec) -> Option<Usec> {
-        self.from(since + TIMES_GRAIN).find(Self::is_good).map(|ask| ask.known)
+        self.from(since + TIMES_GRAIN).find(|ask| ask.is_good()).map(|ask| ask.known)
     }
 
     /// A good answer that was both asked and known between the two: proof that the service served then.
     pub fn served_between(&self, from: Usec, to: Usec) -> Option<Usec> {
         let mut asks = self.from(from + TIMES_GRAIN).take_while(|ask| ask.asked < to);
-        asks.find(|ask| Self::is_good(ask) && ask.known < to).map(|ask| ask.known)
+        asks.find(|ask| ask.is_good() && ask.known < to).map(|ask| ask.known)
     }
 
     /// How many asks failed, and how many there were.

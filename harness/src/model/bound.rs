@@ -33,7 +33,7 @@ pub struct Bound {
     pub sum: String,
 }
 
-/// The bounds of a recovery by the watchdog. An absent one is infinite.
+/// The bounds of a recovery by the watchdog, or by `sd-watchdog guard`. An absent one is infinite.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bounds {
     /// From the injection to systemd's word of it.
@@ -107,17 +107,28 @@ fn named(settings: &Settings, directive: &str) -> Option<Bound> {
 }
 
 fn detect(settings: &Settings) -> Option<Bound> {
-    let watchdog = settings.span("WatchdogSec")?;
-    let withheld = |above| Bound {
-        above,
-        at_most: watchdog + TIMER_SLACK,
-        sum: format!("WatchdogSec {} + timer slack {}", Human(watchdog), Human(TIMER_SLACK)),
+    let withheld = |above: fn(Duration, &Guard) -> Duration| {
+        let watchdog = settings.span("WatchdogSec")?;
+        Some(Bound {
+            above: settings
+                .guard
+                .as_ref()
+                .map(|guard| above(watchdog, guard))
+                .filter(|above| !above.is_zero()),
+            at_most: watchdog + TIMER_SLACK,
+            sum: format!("WatchdogSec {} + timer slack {}", Human(watchdog), Human(TIMER_SLACK)),
+        })
     };
-    let Some(guard) = &settings.guard else { return Some(withheld(None)) };
-    if guard.on_hang == OnHang::Withhold {
+    let guard = match &settings.guard {
+        Some(guard) if matches!(guard.on_hang, OnHang::Trigger | OnHang::Restart) => guard,
         // The last ping came at most P before the hang.
-        return Some(withheld(Some(watchdog.saturating_sub(guard.interval()))));
-    }
+        Some(Guard { on_hang: OnHang::Withhold, .. }) => {
+            return withheld(|watchdog, guard| watchdog.saturating_sub(guard.interval()));
+        }
+        // Who does nothing about a hang pings on.
+        Some(_) => return None,
+        None => return withheld(|_, _| Duration::ZERO),
+    };
     let (interval, timeout, retry) = (guard.interval(), guard.timeout(), guard.retry_interval());
     let (failures, gaps, report) = (guard.failures, guard.failures.saturating_sub(1), guard.report());
     let mut sum =
@@ -191,6 +202,17 @@ pub(crate) mod tests {
         let detect = Bounds::of(&reporting).detect.expect("bounded");
         assert_eq!(detect.at_most, Duration::from_millis(2600));
         assert_eq!(detect.sum, "P 500 ms + 3 × T 500 ms + 2 × r 50 ms + report 500 ms");
+    }
+
+    #[test]
+    fn who_guards_from_beside_needs_no_watchdog_of_systemds_and_who_does_nothing_has_no_bound() {
+        let detect = |on_hang| {
+            let unit = Settings { watchdog_usec: None, ..settings(on_hang) };
+            Bounds::of(&unit).detect.map(|bound| bound.at_most)
+        };
+        assert_eq!(detect(OnHang::Restart), Some(Duration::from_millis(2100)));
+        assert_eq!(detect(OnHang::Nothing), None);
+        assert_eq!(detect(OnHang::Withhold), None);
     }
 
     #[test]

@@ -5,8 +5,10 @@
 //! (systemd, docs/JOURNAL_EXPORT_FORMATS.md, "Journal JSON Format").
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::clock::Usec;
 
@@ -18,13 +20,65 @@ pub struct Entry {
 }
 
 /// A field's value or values, in the shapes of the JSON format.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 enum Field {
     Text(String),
     Binary(Vec<u8>),
     Repeated(Vec<Field>),
     TooLarge,
+}
+
+/// By hand, since nearly all fields are text: what serde derives for this keeps each value aside until its shape is known.
+impl<'de> Deserialize<'de> for Field {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Shape;
+
+        /// What an array holds: bytes, or values.
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Item {
+            Byte(u8),
+            Value(Field),
+        }
+
+        impl<'de> Visitor<'de> for Shape {
+            type Value = Field;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string, an array or null")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Field, E> {
+                Ok(Field::Text(text.to_owned()))
+            }
+
+            fn visit_string<E>(self, text: String) -> Result<Field, E> {
+                Ok(Field::Text(text))
+            }
+
+            fn visit_unit<E>(self) -> Result<Field, E> {
+                Ok(Field::TooLarge)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Field, A::Error> {
+                let (mut bytes, mut values) = (Vec::new(), Vec::new());
+                while let Some(item) = items.next_element()? {
+                    match item {
+                        Item::Byte(byte) => bytes.push(byte),
+                        Item::Value(value) => values.push(value),
+                    }
+                }
+                match (bytes.is_empty(), values.is_empty()) {
+                    (_, true) => Ok(Field::Binary(bytes)),
+                    (true, false) => Ok(Field::Repeated(values)),
+                    (false, false) => Err(A::Error::custom("an array of bytes and of values")),
+                }
+            }
+        }
+
+        deserializer.deserialize_any(Shape)
+    }
 }
 
 impl Field {
@@ -80,9 +134,10 @@ impl Entry {
     }
 
     /// Whether the entry is about `unit`: said by systemd of it, said by the service itself, or said of one of its
-    /// processes by somebody who may (`OBJECT_PID=`, from which journald makes `OBJECT_SYSTEMD_UNIT=`).
+    /// processes by somebody who may (`OBJECT_PID=`, from which journald makes `OBJECT_SYSTEMD_UNIT=`), or by `sd-watchdog guard` (`HANGPROOF_UNIT=`).
     pub fn concerns(&self, unit: &str) -> bool {
-        ["UNIT", "_SYSTEMD_UNIT", "OBJECT_SYSTEMD_UNIT"].iter().any(|field| self.has(field, unit))
+        let fields = ["UNIT", "_SYSTEMD_UNIT", "OBJECT_SYSTEMD_UNIT", "HANGPROOF_UNIT"];
+        fields.iter().any(|field| self.has(field, unit))
     }
 
     /// The entry without what only identifies the host, fit for a recording.

@@ -1,18 +1,16 @@
 //! The unit as systemd understood it, drop-ins and defaults included: what the bounds are computed from.
 
-use std::ffi::OsString;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use watchdog::cli::{self, Line};
-use watchdog::config::Config;
 
-use crate::model::clock::parse_span;
-pub use crate::model::words::{Restart, Type};
+use super::clock::parse_span;
+use super::entry::Entry;
+pub use super::words::{Restart, Type};
 
 /// The properties that [`Settings`] are read from, for `systemctl show --property=`.
-pub const PROPERTIES: &str = "LoadState,LoadError,Type,NotifyAccess,Restart,WatchdogUSec,RestartUSec,TimeoutStartUSec,\
-    TimeoutStopUSec,TimeoutAbortUSec,MainPID";
+pub const PROPERTIES: &str = "LoadState,LoadError,Type,Restart,WatchdogUSec,RestartUSec,TimeoutStartUSec,\
+    TimeoutStopUSec,TimeoutAbortUSec";
 
 /// A property's value in what `systemctl show` printed.
 pub fn property<'a>(shown: &'a str, name: &str) -> Option<&'a str> {
@@ -49,8 +47,7 @@ pub struct Settings {
     pub guard: Option<Guard>,
 }
 
-/// `sd-watchdog`'s settings, as it derives them from its command line and WatchdogSec. Of several sets of probes, those of the
-/// one that finds a hang last.
+/// `sd-watchdog`'s settings, as it tells them. Of several sets of probes, those of the one that finds a hang last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Guard {
     /// What it does about a hang.
@@ -76,6 +73,10 @@ pub enum OnHang {
     Trigger,
     /// It stops pinging.
     Withhold,
+    /// It has systemd end the service, from beside.
+    Restart,
+    /// It says so (`--dry-run`).
+    Nothing,
 }
 
 /// Why a unit's settings could not be read.
@@ -89,36 +90,27 @@ pub enum UnitError {
         /// systemd's own words, or its load state.
         reason: String,
     },
-    /// The machine's `sd-watchdog` runs with options that this program does not know.
-    #[error("sd-watchdog runs in the machine, but its command line is not understood here: {0}")]
-    Guard(String),
 }
 
 impl Settings {
-    /// Reads the answer of `systemctl show --property=`[`PROPERTIES`], and the command line of the main process as
-    /// `/proc/PID/cmdline` has it; empty where none runs.
-    ///
-    /// The process tells what ExecStart= does not: systemd shows that without any quotes, so that `--send 'A B'` and
-    /// `--send A B` look alike, and before specifiers and variables are put in.
-    pub fn parse(unit: &str, shown: &str, cmdline: &str) -> Result<Self, UnitError> {
+    /// Reads the answer of `systemctl show --property=`[`PROPERTIES`]. How the service is guarded it does not tell.
+    pub fn parse(unit: &str, shown: &str) -> Result<Self, UnitError> {
         let text = |name: &str| property(shown, name).unwrap_or_default().to_owned();
         if text("LoadState") != "loaded" {
             let reason = if text("LoadError").is_empty() { text("LoadState") } else { text("LoadError") };
             return Err(UnitError::NotLoaded { unit: unit.into(), reason });
         }
         let span = |name: &str| parse_span(&text(name)).map(micros);
-        let watchdog_usec = span("WatchdogUSec").filter(|&usec| usec > 0);
-        let guard = Guard::parse(cmdline, watchdog_usec)?;
         Ok(Self {
             unit: unit.into(),
             kind: text("Type").into(),
             restart: text("Restart").into(),
-            watchdog_usec,
+            watchdog_usec: span("WatchdogUSec").filter(|&usec| usec > 0),
             restart_usec: span("RestartUSec"),
             timeout_start_usec: span("TimeoutStartUSec"),
             timeout_stop_usec: span("TimeoutStopUSec"),
             timeout_abort_usec: span("TimeoutAbortUSec"),
-            guard,
+            guard: None,
         })
     }
 
@@ -141,34 +133,22 @@ pub const SPANS: [&str; 5] =
     ["WatchdogSec", "RestartSec", "TimeoutStartSec", "TimeoutStopSec", "TimeoutAbortSec"];
 
 impl Guard {
-    /// `None` for a command that is not `sd-watchdog`, and where the watchdog is off: then it does not guard.
-    fn parse(cmdline: &str, watchdog_usec: Option<u64>) -> Result<Option<Self>, UnitError> {
-        let argv = cmdline.trim_end_matches('\0').split('\0');
-        let is_ours =
-            argv.clone().next().is_some_and(|program| program.rsplit('/').next() == Some("sd-watchdog"));
-        let Some(watchdog) = watchdog_usec.filter(|_| is_ours).map(Duration::from_micros) else {
-            return Ok(None);
-        };
-        let not_understood =
-            |error: &dyn std::fmt::Display| UnitError::Guard(error.to_string().trim().to_owned());
-        let line = Line::try_parse_from(argv.map(OsString::from)).map_err(|error| not_understood(&error))?;
-        let wrap = &line.cli.wrap;
-        let config = Config::new(&wrap.timing, &line.next, &wrap.hang, &wrap.wrapper, Some(watchdog))
-            .map_err(|error| not_understood(&error))?;
-        // Whichever set finds the hang, it is found by then.
-        let timing = config.slowest();
-        let report = config.report_budget;
-        Ok(Some(Self {
-            on_hang: match config.on_hang {
-                cli::OnHang::Trigger => OnHang::Trigger,
-                cli::OnHang::Withhold => OnHang::Withhold,
-            },
-            interval_usec: micros(timing.interval),
-            timeout_usec: micros(timing.timeout),
-            failures: timing.failures,
-            retry_interval_usec: micros(timing.retry_interval),
-            report_usec: micros(report.min(watchdog.saturating_sub(timing.detect_bound()))),
-        }))
+    /// What `sd-watchdog` tells of itself when it starts: in front of `unit`, or beside it. [`None`]: this entry is another, or what it
+    /// does about a hang is not known here.
+    pub fn told(entry: &Entry, unit: &str) -> Option<Self> {
+        // What journald attests; the service could write any other field too.
+        let is_ours = entry.has("_COMM", "sd-watchdog") && entry.has("HANGPROOF_EVENT", "settings");
+        if !is_ours || !entry.concerns(unit) {
+            return None;
+        }
+        Some(Self {
+            on_hang: serde_json::from_value(entry.text("HANGPROOF_ON_HANG")?.into()).ok()?,
+            interval_usec: entry.number("HANGPROOF_INTERVAL_USEC")?,
+            timeout_usec: entry.number("HANGPROOF_TIMEOUT_USEC")?,
+            failures: entry.number("HANGPROOF_FAILURES")?,
+            retry_interval_usec: entry.number("HANGPROOF_RETRY_INTERVAL_USEC")?,
+            report_usec: entry.number("HANGPROOF_REPORT_USEC").unwrap_or_default(),
+        })
     }
 }
 
@@ -188,105 +168,65 @@ WatchdogUSec=5s
 RestartUSec=0
 TimeoutStartUSec=1min 30s
 TimeoutStopUSec=infinity
-TimeoutAbortUSec=2s
-MainPID=12";
-
-    /// As the kernel keeps a command line.
-    fn cmdline(argv: &[&str]) -> String {
-        argv.join("\0") + "\0"
-    }
-
-    fn settings(options: &[&str]) -> Result<Settings, UnitError> {
-        let program = ["/usr/local/bin/sd-watchdog"];
-        let command = ["--", "/bin/x", "--on-hang", "withhold"];
-        Settings::parse("x.service", SHOWN, &cmdline(&[&program[..], options, &command[..]].concat()))
-    }
-
-    fn guard(options: &[&str]) -> Guard {
-        settings(options).expect("understood").guard.expect("sd-watchdog guards it")
-    }
+TimeoutAbortUSec=2s";
 
     #[test]
     fn settings_are_read_from_what_systemd_shows() {
-        let settings = settings(&["--http", "http://127.0.0.1:80/", "--failures", "2"]).expect("loaded");
+        let settings = Settings::parse("x.service", SHOWN).expect("loaded");
         assert_eq!(settings.span("WatchdogSec"), Some(Duration::from_secs(5)));
         assert_eq!(settings.span("RestartSec"), Some(Duration::ZERO));
         assert_eq!(settings.span("TimeoutStartSec"), Some(Duration::from_secs(90)));
         assert_eq!(settings.span("TimeoutStopSec"), None);
-        let guard = settings.guard.expect("sd-watchdog guards it");
-        assert_eq!((guard.on_hang, guard.failures, guard.interval_usec), (OnHang::Trigger, 2, 500_000));
+        assert_eq!((settings.kind, settings.restart, settings.guard), (Type::Notify, Restart::Always, None));
     }
 
     #[test]
-    fn options_with_spaces_line_ends_and_options_in_them_are_read_as_the_process_got_them() {
-        let tcp = [
-            "--tcp",
-            "127.0.0.1:6379",
-            "--send",
-            "PING\r\n",
-            "--expect",
-            "+PONG",
-            "--child-ready",
-            "require",
-        ];
-        assert_eq!(guard(&tcp).failures, 3);
-        let http = ["--http", "https://127.0.0.1/", "--header", "A: b --failures 9", "--failures=2"];
-        assert_eq!(guard(&http).failures, 2);
-        let exec = ["--exec", "curl --timeout 9s --failures 9 -- x", "--interval", "1s"];
-        let exec = guard(&exec);
-        assert_eq!((exec.failures, exec.timeout_usec, exec.interval_usec), (3, 500_000, 1_000_000));
-    }
-
-    #[test]
-    fn of_several_sets_of_probes_the_slowest_that_is_watched_is_the_bound() {
-        let first = ["--tcp", "127.0.0.1:1", "--next", "--exec", "x", "--interval", "2s", "--failures=2"];
-        let gate = ["--next", "--tcp", "127.0.0.1:2", "--interval=4s", "--ready-only"];
-        let slowest = guard(&[&first[..], &gate].concat());
-        assert_eq!((slowest.interval_usec, slowest.timeout_usec, slowest.failures), (2_000_000, 500_000, 2));
-    }
-
-    #[test]
-    fn the_reports_budget_is_what_is_given_but_not_past_what_the_watchdog_leaves() {
-        let http =
-            |options: &[&str]| guard(&[&["--http", "http://127.0.0.1/"], options].concat()).report_usec;
-        assert_eq!(http(&[]), 500_000);
-        assert_eq!(http(&["--report-budget", "0s"]), 0);
-        assert_eq!(http(&["--report-budget", "1s"]), 1_000_000);
-        assert_eq!(http(&["--timeout=1s", "--interval=1s", "--report-budget", "10s"]), 900_000);
-    }
-
-    #[test]
-    fn a_watchdog_of_zero_is_off_and_guards_nothing() {
-        let running = cmdline(&["sd-watchdog", "--http", "http://127.0.0.1/", "--", "/bin/x"]);
-        let shown = SHOWN.replace("WatchdogUSec=5s", "WatchdogUSec=0");
-        let settings = Settings::parse("x.service", &shown, &running).expect("loaded");
-        assert_eq!((settings.watchdog_usec, settings.guard), (None, None));
-        let shown = SHOWN.replace("WatchdogUSec=5s", "WatchdogUSec=infinity");
-        assert_eq!(Settings::parse("x.service", &shown, &running).expect("loaded").watchdog_usec, None);
-    }
-
-    #[test]
-    fn a_service_that_guards_itself_or_does_not_run_has_no_guard_of_ours() {
-        for running in
-            [cmdline(&["/bin/sh", "-c", "sd-watchdog --http http://127.0.0.1/ -- /bin/x"]), String::new()]
-        {
-            assert_eq!(Settings::parse("x.service", SHOWN, &running).expect("loaded").guard, None);
+    fn a_watchdog_of_zero_is_off() {
+        for off in ["0", "infinity"] {
+            let shown = SHOWN.replace("WatchdogUSec=5s", &format!("WatchdogUSec={off}"));
+            assert_eq!(Settings::parse("x.service", &shown).expect("loaded").watchdog_usec, None);
         }
     }
 
     #[test]
     fn a_unit_that_systemd_refuses_is_refused_with_its_words() {
         let shown = "LoadState=bad-setting\nLoadError=org.x \"Unit lacks ExecStart\"";
-        let error = Settings::parse("x.service", shown, "");
+        let error = Settings::parse("x.service", shown);
         assert!(error.expect_err("not loaded").to_string().contains("lacks ExecStart"));
     }
 
     #[test]
-    fn an_sd_watchdog_with_options_of_another_version_is_said_not_to_be_understood() {
-        let error =
-            settings(&["--http", "http://127.0.0.1/", "--of-tomorrow"]).expect_err("unknown").to_string();
-        assert!(error.contains("not understood here") && error.contains("--of-tomorrow"), "{error}");
-        let error = settings(&["--http", "http://127.0.0.1/", "--failures", "20"]).expect_err("impossible");
-        assert!(error.to_string().contains("WatchdogSec is 5 s"));
+    fn how_a_service_is_guarded_is_read_from_what_sd_watchdog_tells() {
+        let entry = |head: &str| {
+            let line = format!(
+                r#"{{{head},"HANGPROOF_EVENT":"settings","HANGPROOF_INTERVAL_USEC":"500000","HANGPROOF_TIMEOUT_USEC":"200000",
+                "HANGPROOF_FAILURES":"3","HANGPROOF_RETRY_INTERVAL_USEC":"50000","HANGPROOF_REPORT_USEC":"900000"}}"#
+            );
+            Guard::told(&Entry::parse(&line).expect("an entry"), "x.service")
+        };
+        let guard = |on_hang| Guard {
+            on_hang,
+            interval_usec: 500_000,
+            timeout_usec: 200_000,
+            failures: 3,
+            retry_interval_usec: 50_000,
+            report_usec: 900_000,
+        };
+        let ours = r#""_COMM":"sd-watchdog","HANGPROOF_ON_HANG":"#;
+        for (head, expected) in [
+            (format!(r#"{ours}"trigger","_SYSTEMD_UNIT":"x.service""#), Some(guard(OnHang::Trigger))),
+            (format!(r#"{ours}"withhold","_SYSTEMD_UNIT":"x.service""#), Some(guard(OnHang::Withhold))),
+            // From beside.
+            (
+                format!(r#"{ours}"restart","_SYSTEMD_UNIT":"g.service","HANGPROOF_UNIT":"x.service""#),
+                Some(guard(OnHang::Restart)),
+            ),
+            (format!(r#"{ours}"restart","_SYSTEMD_UNIT":"g.service","HANGPROOF_UNIT":"y.service""#), None),
+            // Of a later version.
+            (format!(r#"{ours}"snapshot","_SYSTEMD_UNIT":"x.service""#), None),
+            (r#""_COMM":"x","HANGPROOF_ON_HANG":"trigger","_SYSTEMD_UNIT":"x.service""#.into(), None),
+        ] {
+            assert_eq!(entry(&head), expected, "{head}");
+        }
     }
 }

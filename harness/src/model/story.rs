@@ -14,7 +14,7 @@ use super::entry::Entry;
 use super::event::{self, Event, Kind};
 use super::moment::{Because, Healed, Injected, Journal, Moment, What};
 use super::patience::{self, Patience};
-use super::settings::Settings;
+use super::settings::{Guard, Settings};
 use super::timeline::Timeline;
 use super::verdict::{Verdict, judge};
 
@@ -72,7 +72,11 @@ impl Story {
         match &moment.what {
             What::Planned(_) => {}
             What::Booted(machine) => self.machine = Some(machine.clone()),
-            What::Settings(settings) => self.settings = Some(settings.clone()),
+            What::Settings(settings) => {
+                // How the service is guarded systemd does not know.
+                let guard = settings.guard.clone().or_else(|| self.settings.take()?.guard);
+                self.settings = Some(Settings { guard, ..settings.clone() });
+            }
             What::Began => self.began = Some(moment.at),
             What::Watched => self.witness.forget_before(moment.at),
             What::Steady => {
@@ -105,6 +109,9 @@ impl Story {
                 self.last_lines.pop_front();
             }
             self.last_lines.push_back(entry.line());
+        }
+        if let (Some(guard), Some(settings)) = (Guard::told(entry, &self.plan.unit), &mut self.settings) {
+            settings.guard = Some(guard);
         }
         let event = event::read(entry, &self.plan.unit)?;
         Some(self.happened(event))

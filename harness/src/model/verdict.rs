@@ -1,5 +1,7 @@
 //! Whether a trial was what the scenario expects, and why not. Pure.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::ask::{TICK, Witness};
@@ -8,7 +10,7 @@ use crate::model::clock::Human;
 use crate::model::event::{Event, Kind};
 use crate::model::expect::{By, Expectation, Outcome};
 use crate::model::phase::{Phase, Span};
-use crate::model::settings::{Restart, Settings};
+use crate::model::settings::{OnHang, Restart, Settings};
 use crate::model::timeline::Timeline;
 
 /// The judgement on a trial or a run.
@@ -150,6 +152,9 @@ impl Case<'_> {
             reasons.push("the fault had no effect: clients were served all the time".into());
         }
         match self.settings.span("WatchdogSec") {
+            _ if self.settings.guard.as_ref().is_some_and(|guard| guard.on_hang == OnHang::Restart) => {
+                reasons.push("sd-watchdog guard has not had the service ended".into());
+            }
             None => reasons.push("the watchdog of this unit is off (WatchdogSec=0): systemd cannot notice a hang".into()),
             Some(watchdog) => reasons.push(format!(
                 "the watchdog did not expire within WatchdogSec ({}): something pings although the service hangs",
@@ -197,13 +202,14 @@ impl Case<'_> {
 
     /// A phase out of its bounds means that the arithmetic, the unit or the instrument is wrong.
     fn over_bounds(&self) -> Option<String> {
-        if self.timeline.cause() != Some(By::Watchdog) {
+        // A process that ends by itself is bound by nothing, unless it is ended from beside.
+        if self.timeline.cause() != Some(By::Watchdog) && !self.is_ended_from_beside() {
             return None;
         }
         let phases = &self.timeline.phases;
         Bounds::PHASES.into_iter().find_map(|phase| {
             let (length, bound) = (phases.get(phase)?.length(), self.bounds.get(phase)?);
-            let (name, allowance) = (phase.name(), if phase == Phase::Detect { SCHEDULING } else { WORK });
+            let (name, allowance) = (phase.name(), self.grant(phase));
             if length > bound.at_most + allowance {
                 let sum = format!("{} = {}", bound.sum, Human(bound.at_most));
                 return Some(format!("{name} took {}, more than its bound {sum}", Human(length)));
@@ -211,6 +217,16 @@ impl Case<'_> {
             let above = bound.above.filter(|above| length + TICK <= *above)?;
             Some(format!("{name} took {}, less than the {} that it must", Human(length), Human(above)))
         })
+    }
+
+    /// There the detection ends with the process, not with systemd's word.
+    fn is_ended_from_beside(&self) -> bool {
+        self.settings.guard.as_ref().is_some_and(|guard| guard.on_hang == OnHang::Restart)
+            && self.timeline.cause() == Some(By::Exit)
+    }
+
+    fn grant(&self, phase: Phase) -> Duration {
+        if phase == Phase::Detect && !self.is_ended_from_beside() { SCHEDULING } else { WORK }
     }
 
     /// A fault can only be blamed for what came after it.

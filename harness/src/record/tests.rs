@@ -228,13 +228,13 @@ fn a_kind_of_moment_and_a_key_that_are_not_known_are_passed_over() {
     let live = live(Outcome::Undisturbed, &[]);
     let text = String::from_utf8(live.sheet.bytes()).expect("UTF-8");
     let case = live.story.case;
-    let line = format!("{{\"at\":1,\"case\":\"{case}\",\"moment\":\"weather\",\"sky\":[1,{{}}]}}\n");
+    let weather = format!("{{\"at\":1,\"case\":\"{case}\",\"moment\":\"weather\",\"sky\":[1,{{}}]}}\n");
     let (first, rest) = text.split_once('\n').expect("lines");
     let text = format!(
-        "{first}\n{}{line}",
+        "{first}\n{}{weather}",
         rest.replace("\"moment\":\"began\"", "\"moment\":\"began\",\"mood\":\"high\"")
     );
-    assert_eq!(read(text.as_bytes()).expect("read").stories, [live.story.clone()]);
+    assert_eq!(read(text.as_bytes()).expect("read").stories, std::slice::from_ref(&live.story));
 }
 
 #[test]

@@ -61,11 +61,18 @@ fn unit(settings: &Settings) -> String {
     let watchdog = settings.span("WatchdogSec").map_or("off".into(), |watchdog| Human(watchdog).to_string());
     let guard = match &settings.guard {
         None => "not guarded by sd-watchdog".into(),
-        Some(guard) if guard.on_hang == OnHang::Withhold => {
-            format!("pings withheld while a probe fails, one every {}", Human(guard.interval()))
-        }
         Some(guard) => {
-            format!("trigger after {} failed probes, one every {}", guard.failures, Human(guard.interval()))
+            let (failures, every) = (guard.failures, Human(guard.interval()));
+            match guard.on_hang {
+                OnHang::Withhold => format!("pings withheld while a probe fails, one every {every}"),
+                OnHang::Trigger => format!("trigger after {failures} failed probes, one every {every}"),
+                OnHang::Restart => {
+                    format!("ended from beside after {failures} failed probes, one every {every}")
+                }
+                OnHang::Nothing => {
+                    format!("nothing is done after {failures} failed probes, one every {every}")
+                }
+            }
         }
     };
     format!("{}, WatchdogSec {watchdog}, {guard}, Restart={}", settings.unit, settings.restart)
@@ -158,7 +165,8 @@ fn measured(run: &RunResult) -> String {
     let columns = if several { "       p50       max" } else { "  measured" };
     let mut text = format!("\n  {DIM}phase    {columns}     bound{DIM:#}\n");
     let expect = &run.about.expect;
-    let by_exit = run.trials.iter().all(|trial| trial.timeline.cause() == Some(By::Exit));
+    let is_beside = is_guarded_from_beside(run);
+    let by_exit = !is_beside && run.trials.iter().all(|trial| trial.timeline.cause() == Some(By::Exit));
     for (phase, summary) in summary {
         let bound = match phase {
             Phase::Detect if by_exit => Some((String::new(), "the process ended by itself".into())),
@@ -193,6 +201,12 @@ fn measured(run: &RunResult) -> String {
     );
     let _ = writeln!(text, "  {DIM}{note}{DIM:#}");
     text
+}
+
+/// Ended from beside, the process's end is the detection.
+fn is_guarded_from_beside(run: &RunResult) -> bool {
+    let guard = run.about.settings.as_ref().and_then(|settings| settings.guard.as_ref());
+    guard.is_some_and(|guard| guard.on_hang == OnHang::Restart)
 }
 
 fn limits(bound: &Bound) -> (String, String) {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::{COMMAND, RunError};
 use crate::machine::Machine;
-use crate::model::settings::{PROPERTIES, Settings, property};
+use crate::model::settings::{PROPERTIES, Settings};
 use crate::programs::Programs;
 use crate::scenario::{Service, builtin};
 
@@ -31,7 +31,7 @@ pub fn install(machine: &dyn Machine, service: &Service, programs: &Programs) ->
         machine.put(&path, drop_in.as_bytes(), 0o644)?;
     }
     machine.run(&["systemctl", "daemon-reload"], COMMAND)?;
-    settings(machine, &unit, false)
+    settings(machine, &unit)
 }
 
 /// What the machine's tree does not bring of that which the service requires; `None` if there is all of it.
@@ -44,18 +44,12 @@ pub fn missing(machine: &dyn Machine, service: &Service) -> Result<Option<String
     Ok(None)
 }
 
-/// Reads the unit's settings; of a service that is up, also how it is guarded. systemd shows `WatchdogUSec` only from the first start on
-/// (`service_get_watchdog_usec` in systemd's src/core/dbus-service.c).
-pub fn settings(machine: &dyn Machine, unit: &str, is_up: bool) -> Result<Settings, RunError> {
+/// Reads the unit's settings. systemd shows `WatchdogUSec` only from the first start on (`service_get_watchdog_usec` in systemd's
+/// src/core/dbus-service.c).
+pub fn settings(machine: &dyn Machine, unit: &str) -> Result<Settings, RunError> {
     let shown =
         machine.run(&["systemctl", "show", &format!("--property={PROPERTIES}"), unit], COMMAND)?.stdout;
-    let cmdline = match property(&shown, "MainPID") {
-        Some(pid) if is_up && pid != "0" => {
-            machine.run(&["cat", &format!("/proc/{pid}/cmdline")], COMMAND)?.stdout
-        }
-        _ => String::new(),
-    };
-    Settings::parse(unit, &shown, &cmdline).map_err(|error| RunError::Unit(error, said_of(machine, unit)))
+    Settings::parse(unit, &shown).map_err(|error| RunError::Unit(error, said_of(machine, unit)))
 }
 
 fn resolve(service: &Service, path: &str) -> PathBuf {

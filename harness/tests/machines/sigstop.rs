@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use harness::clock::Usec;
+use harness::model::clock::Usec;
 use harness::fault::Fault;
 use harness::machine::Machine;
 use libtest_mimic::Completion;

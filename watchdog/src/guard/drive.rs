@@ -142,7 +142,7 @@ async fn drive(guard: Guard<'_>, bus: (Bus, Changes), signals: &Signals) -> Resu
     let metrics = Metrics::new(Some(name.as_str()), Some(watchdog));
     let _structured = log::structured();
     let targets: Vec<_> = probes.iter().map(ToString::to_string).collect();
-    tracing::info!("{}", note::start(&name, &rules, &targets));
+    note::settings(&name, &rules).tell(None, &note::start(&name, &rules, &targets));
     if let Some(warning) = note::late_report(&rules) {
         tracing::warn!("{warning}");
     }

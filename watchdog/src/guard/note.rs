@@ -10,6 +10,7 @@ use crate::hang::flapping::Flapping;
 use crate::service::signals;
 use crate::systemd::scope::Scope;
 use crate::unit::UnitName;
+use crate::words;
 use crate::words::outcome::Reason;
 use crate::words::span::{Span, rounded};
 
@@ -27,6 +28,21 @@ pub fn start(unit: &UnitName, rules: &Rules, targets: &[String]) -> String {
         format!("probing {target} every {interval}, timeout {timeout}; after {failures} unhealthy in a row")
     });
     format!("guarding {unit}: {} {then}", sets.collect::<Vec<_>>().join(", or "))
+}
+
+/// What is told to the journal with it.
+pub fn settings<'a>(unit: &'a UnitName, rules: &Rules) -> words::settings::Settings<'a> {
+    let timing = rules.slowest();
+    words::settings::Settings {
+        unit: Some(unit.as_str()),
+        on_hang: if rules.dry_run { "nothing" } else { "restart" },
+        watchdog: rules.watchdog,
+        interval: timing.interval,
+        timeout: timing.timeout,
+        failures: timing.failures,
+        retry_interval: timing.retry_interval,
+        report: rules.report.unwrap_or_default(),
+    }
 }
 
 /// What is to be said where the report was given more than W leaves.

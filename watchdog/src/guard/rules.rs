@@ -29,8 +29,14 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// The timing of the set that finds a hang last.
+    pub fn slowest(&self) -> Timing {
+        let slowest = self.sets.iter().max_by_key(|timing| timing.detect_bound());
+        slowest.copied().unwrap_or_else(|| Timing::for_watchdog(self.watchdog))
+    }
+
     /// The longest time from a hang until a set has found it.
     pub fn detect_bound(&self) -> Duration {
-        self.sets.iter().map(Timing::detect_bound).max().unwrap_or_default()
+        self.slowest().detect_bound()
     }
 }

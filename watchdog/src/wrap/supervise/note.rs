@@ -9,6 +9,7 @@ use crate::config::{Config, Set};
 use crate::hang::flapping::Flapping;
 use crate::probe::Probes;
 use crate::service::end::End;
+use crate::words::settings::Settings;
 use crate::words::span::{Span, rounded};
 use crate::wrap::state::Note;
 
@@ -21,7 +22,31 @@ pub fn started(service: &Service<'_>, pid: i32, is_probed: bool) {
     }
     let sets = service.config.sets.iter().zip(service.probes);
     let probing: Vec<String> = sets.map(|(set, probes)| probing(service.config, set, probes)).collect();
-    tracing::info!(pid, "started {command} as process {pid}; probing {}", probing.join("; "));
+    let message = format!("started {command} as process {pid}; probing {}", probing.join("; "));
+    if let Some(settings) = settings(service.config) {
+        settings.tell(Some(pid), &message);
+    } else {
+        tracing::info!(pid, "{message}");
+    }
+}
+
+/// [`None`] where there is no watchdog: then nothing is done about a hang.
+fn settings(config: &Config) -> Option<Settings<'static>> {
+    let (watchdog, timing) = (config.watchdog?, config.slowest());
+    Some(Settings {
+        unit: None,
+        on_hang: match config.on_hang {
+            _ if config.dry_run => "nothing",
+            OnHang::Trigger => "trigger",
+            OnHang::Withhold => "withhold",
+        },
+        watchdog,
+        interval: timing.interval,
+        timeout: timing.timeout,
+        failures: timing.failures,
+        retry_interval: timing.retry_interval,
+        report: config.report_budget.min(watchdog.saturating_sub(timing.detect_bound())),
+    })
 }
 
 /// `http://127.0.0.1:8080/ every 500 ms, timeout 500 ms, trigger after 3 unhealthy in a row`
