@@ -1,17 +1,28 @@
-//! How long machines take, beside a shell script that boots the same systemd in the same way.
+//! How long machines take, beside a shell script that boots the same systemd in the same way; and how long a replay does.
 //!
 //! `cargo bench -p harness`. Nothing is asserted: the figures are for people, and their ratios hold across computers.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use harness::machine::namespace::NamespaceMachine;
 use harness::machine::{Machine, docker};
+use harness::model::ask::{Answer, Ask};
+use harness::model::asks::Asks;
+use harness::model::case::{CaseId, Plan};
+use harness::model::clock::Usec;
+use harness::model::entry::Entry;
+use harness::model::moment::{Journal, Moment, What};
+use harness::model::recording::Recording;
+use harness::model::result::RunResult;
 use harness::progress::Silent;
+use harness::record::Recorder;
 
 const BOOTS: usize = 30;
 const AT_ONCE: usize = 10;
@@ -44,7 +55,99 @@ fn main() {
     row("  of which the recovery", runs.iter().map(|run| run.1).collect(), None);
     row("  and everything else", runs.iter().map(|run| run.0.saturating_sub(run.1)).collect(), None);
 
+    replaying(count);
     containers(count);
+}
+
+/// Reading a recording and coming to its verdicts, beside a mere parse of its lines: a trial's entries, and asks in batches.
+fn replaying(count: fn(usize) -> usize) {
+    for trials in [count(100), count(1000)] {
+        let recording = recording_of(trials);
+        let moments = recording.lines().count();
+        let read = || {
+            let begin = Instant::now();
+            let read = Recording::read(recording.as_bytes()).expect("a recording");
+            assert_eq!(RunResult::all_of(&read.stories).len(), 1);
+            begin.elapsed()
+        };
+        let parse = || {
+            let begin = Instant::now();
+            let lines = recording.lines().map(serde_json::from_str::<serde_json::Value>);
+            assert!(lines.into_iter().all(|line| line.is_ok()));
+            begin.elapsed()
+        };
+        let (mut ours, mut others) = (Vec::new(), Vec::new());
+        for _ in 0..count(RUNS) {
+            ours.push(read());
+            others.push(parse());
+        }
+        println!(
+            "\nA recording of {trials} trials, {moments} moments, {} kB ({} times)",
+            recording.len() / 1000,
+            count(RUNS)
+        );
+        let others = row("each line as any JSON", others, None);
+        let ours = row("replayed to its verdicts", ours, Some(others));
+        #[expect(clippy::cast_precision_loss, reason = "a rate")]
+        let rate = moments as f64 / ours.as_secs_f64();
+        println!("  {rate:.0} moments a second");
+    }
+}
+
+/// Of so many trials, each with two hundred entries and two seconds of asks.
+fn recording_of(trials: usize) -> String {
+    let (sheet, mut recorder) = (Sheet::default(), Recorder::default());
+    recorder.add("bench.jsonl".into(), sheet.clone());
+    let plan = |trial| Plan {
+        scenario: "bench".into(),
+        description: "as many as there are".into(),
+        unit: "x.service".into(),
+        trial,
+        seed: 1,
+        fault: None,
+        expect: serde_json::from_str(r#"{"outcome":"undisturbed"}"#).expect("an expectation"),
+        ask_interval_usec: None,
+    };
+    for trial in 1..=u32::try_from(trials).expect("few") {
+        let (case, begin) = (CaseId::of("bench", trial), Usec(u64::from(trial) * 10_000_000));
+        let mut tell = |at, what| recorder.take(&Moment { at, case, what }).expect("memory");
+        tell(begin, What::Planned(Box::new(plan(trial))));
+        tell(begin, What::Began);
+        for tick in 0..200 {
+            let at = begin + Duration::from_millis(10) * tick;
+            let ask = Ask { asked: at, known: at + Duration::from_micros(467), answer: Answer::Good };
+            tell(at, What::Asks(Asks(vec![ask])));
+            let entry = format!(
+                r#"{{"CODE_FUNC":"job_emit_start_message","INVOCATION_ID":"0b4ddee002fb469b9b3c0e5af0cf84a1","MESSAGE":"GET /healthz 200 in 0.4 ms","PRIORITY":"6","SYSLOG_IDENTIFIER":"x","_COMM":"x","_PID":"12","_SYSTEMD_UNIT":"x.service","__MONOTONIC_TIMESTAMP":"{}"}}"#,
+                at.0
+            );
+            tell(at, What::Journal(Journal { entry: Entry::parse(&entry).expect("an entry") }));
+        }
+        tell(begin + Duration::from_secs(2), What::Ended);
+    }
+    drop(recorder);
+    String::from_utf8(sheet.bytes()).expect("JSON is text")
+}
+
+/// A file in memory.
+#[derive(Clone, Default)]
+struct Sheet(Arc<Mutex<Vec<u8>>>);
+
+impl Sheet {
+    fn bytes(&self) -> Vec<u8> {
+        self.0.lock().expect("nobody panicked").clone()
+    }
+}
+
+impl Write for Sheet {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("nobody panicked").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The same on Docker, beside what people do by hand; nothing where there is no engine or no image.

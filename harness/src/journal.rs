@@ -4,12 +4,30 @@ use std::io::{BufRead, BufReader, Read};
 
 use crate::model::entry::Entry;
 
-/// The command that follows a machine's journal from its first entry.
+/// How many of a service's own lines are asked for.
+const LAST_LINES: &str = "--lines=10";
+
+/// The command that follows what systemd and `sd-watchdog` say of `unit`, from the first entry on. What the service itself says may be
+/// more than anybody can read: journald looks it up by its fields, and passes it over.
 ///
 /// journald tells its followers of new entries up to 250 ms late (`POST_CHANGE_TIMER_INTERVAL_USEC`, systemd,
 /// src/libsystemd/sd-journal/journal-file.c): a trial takes that much longer, and its times, which are journald's own
 /// stamps, are none the worse.
-pub const FOLLOW: [&str; 6] = ["journalctl", "--follow", "--lines=all", "--all", "--output=json", "--quiet"];
+pub fn follow(unit: &str) -> Vec<String> {
+    let fields =
+        ["_PID=1".to_owned(), format!("UNIT={unit}"), "+".to_owned(), "_COMM=sd-watchdog".to_owned()];
+    command(&["--follow", "--lines=all"], fields)
+}
+
+/// The command that prints the last lines of the service itself.
+pub fn last_lines(unit: &str) -> Vec<String> {
+    command(&[LAST_LINES], [format!("_SYSTEMD_UNIT={unit}")])
+}
+
+fn command(options: &[&str], fields: impl IntoIterator<Item = String>) -> Vec<String> {
+    let fixed = ["journalctl", "--all", "--output=json", "--quiet"];
+    fixed.iter().chain(options).map(|&word| word.to_owned()).chain(fields).collect()
+}
 
 /// Reads entries to the end of the stream and hands each over, until `hand_over` wants no more.
 ///

@@ -45,7 +45,8 @@ pub struct Story {
     /// In the order of their times.
     events: Vec<Event>,
     witness: Witness,
-    last_lines: VecDeque<String>,
+    /// With when journald received them, in that order.
+    last_lines: VecDeque<(Option<Usec>, String)>,
 }
 
 impl Story {
@@ -105,10 +106,12 @@ impl Story {
     fn heard(&mut self, entry: &Entry) -> Option<&Event> {
         // What each process of a hung service did is in the report's summary already.
         if !entry.has("HANGPROOF_EVENT", "hang_report_process") {
-            if self.last_lines.len() == LAST_LINES {
+            let at = entry.at();
+            let place = self.last_lines.partition_point(|(earlier, _)| *earlier <= at);
+            self.last_lines.insert(place, (at, entry.line()));
+            if self.last_lines.len() > LAST_LINES {
                 self.last_lines.pop_front();
             }
-            self.last_lines.push_back(entry.line());
         }
         if let (Some(guard), Some(settings)) = (Guard::told(entry, &self.plan.unit), &mut self.settings) {
             settings.guard = Some(guard);
@@ -135,7 +138,7 @@ impl Story {
 
     /// The last lines about the unit in the journal.
     pub fn last_lines(&self) -> Vec<String> {
-        self.last_lines.iter().cloned().collect()
+        self.last_lines.iter().map(|(_, line)| line.clone()).collect()
     }
 
     /// What happened until the trial was over, or else until `now`.
@@ -160,9 +163,17 @@ impl Story {
         if let Some(broke) = &self.broke {
             return Verdict::Unsound { reasons: vec![broke.clone()] };
         }
-        let (Some(settings), Some(end)) = (&self.settings, self.ended) else {
-            return Verdict::Unsound { reasons: vec!["it was not made to its end".into()] };
-        };
-        judge(&self.timeline(end), &self.witness, &self.plan.expect, settings)
+        match self.ended {
+            Some(end) => self.verdict_at(end),
+            None => Verdict::Unsound { reasons: vec!["it was not made to its end".into()] },
+        }
+    }
+
+    /// Whether it would be as expected if it were over at `now`.
+    pub fn verdict_at(&self, now: Usec) -> Verdict {
+        match &self.settings {
+            Some(settings) => judge(&self.timeline(now), &self.witness, &self.plan.expect, settings),
+            None => Verdict::Unsound { reasons: vec!["systemd has not told the unit's settings".into()] },
+        }
     }
 }

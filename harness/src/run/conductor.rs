@@ -8,6 +8,7 @@ use rand::{RngExt as _, SeedableRng};
 use super::inputs::Input;
 use super::observer::Observer;
 use super::{COMMAND, RunError, Setting};
+use crate::journal;
 use crate::model::asks::Asks;
 use crate::model::case::{CaseId, Plan};
 use crate::model::clock::Usec;
@@ -72,6 +73,9 @@ impl<'a> Conductor<'a> {
     pub fn end(mut self, conducted: Result<(), RunError>) -> Result<Story, RunError> {
         self.recorder.flush()?;
         conducted?;
+        if !self.story.verdict_at(Usec::now()).is_pass() {
+            self.ask_for_last_lines()?;
+        }
         self.tell(Usec::now(), What::Ended)?;
         Ok(self.story)
     }
@@ -86,6 +90,27 @@ impl<'a> Conductor<'a> {
         }
         let is_line = event.is_none() && matches!(moment.what, What::Journal(_));
         Ok(if is_line { Taken::Line } else { Taken::News })
+    }
+
+    /// What the service itself said last is told where somebody has to find out why.
+    fn ask_for_last_lines(&mut self) -> Result<(), WriteError> {
+        let argv = journal::last_lines(&self.story.plan.unit);
+        let words = argv.iter().map(String::as_str).collect::<Vec<_>>();
+        // Of a machine that does not tell them the rest is true all the same.
+        let Ok(output) = self.setting.machine.run(&words, COMMAND) else { return Ok(()) };
+        let mut entries = Vec::new();
+        let _ = journal::read(output.stdout.as_bytes(), |entry| {
+            entries.push(entry);
+            true
+        });
+        for entry in entries {
+            let Some(at) = entry.at().filter(|at| *at >= self.began) else { continue };
+            // These have come already.
+            if !entry.has("_COMM", "sd-watchdog") {
+                self.tell(at, What::Journal(Journal { entry: entry.trimmed() }))?;
+            }
+        }
+        Ok(())
     }
 
     /// systemd tells more of a unit that runs.
@@ -155,6 +180,7 @@ impl<'a> Conductor<'a> {
             self.tell(served, What::Steady)?;
             return Ok(true);
         }
+        self.ask_for_last_lines()?;
         let seen = self.story.witness().first_bad(Usec(0)).map_or("nobody asked", |(_, reason)| reason);
         Err(RunError::NotServed {
             url: self.setting.scenario.observe.to_string(),

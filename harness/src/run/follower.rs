@@ -13,7 +13,7 @@ use crate::machine::{Machine, MachineError, StreamGuard};
 /// How many entries may wait to be taken in.
 const ROOM: usize = 4096;
 
-/// Sends every entry about the unit to the run's inputs, from a thread that ends with it.
+/// Sends every entry of systemd's and of `sd-watchdog`'s about the unit to the run's inputs, from a thread that ends with it.
 pub struct Follower {
     closing: Arc<AtomicBool>,
     room: Arc<Room>,
@@ -24,7 +24,9 @@ pub struct Follower {
 impl Follower {
     /// Follows from the first entry on.
     pub fn start(machine: &dyn Machine, unit: &str, inputs: &Inputs) -> Result<Self, RunError> {
-        let (stream, guard) = machine.start(&journal::FOLLOW)?.split();
+        let argv = journal::follow(unit);
+        let words = argv.iter().map(String::as_str).collect::<Vec<_>>();
+        let (stream, guard) = machine.start(&words)?.split();
         let (unit, sender): (Arc<str>, _) = (unit.into(), inputs.sender());
         let closing = Arc::new(AtomicBool::new(false));
         let closed = Arc::clone(&closing);

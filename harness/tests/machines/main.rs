@@ -262,6 +262,7 @@ fn trial(backend: Backend, (name, test): (&'static str, fn(Backend) -> Completio
 /// host has.
 fn of_scenarios() -> impl Iterator<Item = Trial> {
     let recovered = [
+        ("a_loud_server_that_is_mute_to_clients_is_restarted", "loud"),
         ("nginx_that_is_stopped_is_restarted", "nginx-guarded"),
         ("redis_that_is_stopped_is_restarted", "redis-relayed"),
         ("a_python_server_that_is_stopped_is_restarted", "python-guarded"),

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use harness::model::clock::Usec;
 use harness::fault::Fault;
 use harness::machine::Machine;
+use harness::model::clock::Usec;
 use libtest_mimic::Completion;
 
 use crate::lab::{Backend, eventually, root};
