@@ -19,6 +19,7 @@ use crate::cli::RestartRule;
 use crate::guard::settings::{Settings, Whom};
 use crate::guard::unit::Unit;
 use crate::service::signals;
+use crate::systemd::scope::Scope;
 use crate::systemd::shall_restart::Death;
 use crate::words::span::Span;
 
@@ -177,16 +178,19 @@ impl fmt::Display for Obstacle {
 
 impl Obstacle {
     /// What to do, so that a hang is acted upon.
-    pub fn remedy(&self) -> &'static str {
-        match self {
+    pub fn remedy(&self, scope: Scope) -> String {
+        let systemctl = scope.systemctl();
+        let remedy = match self {
+            Self::Unstartable(load) if load == "masked" => return format!("`{systemctl} unmask` it"),
+            Self::Unstartable(load) if load != "loaded" => {
+                return format!("mend its unit file, then `{systemctl} daemon-reload`");
+            }
             Self::Told | Self::Restart(_) => "--restart auto has this guard start it again",
             Self::Prevented(_) | Self::FailureAction(_) => "--restart always ends it all the same",
-            Self::Unstartable(load) if load == "loaded" => "give it a Restart= of its own, like on-failure",
-            Self::Unstartable(load) if load == "masked" => "`systemctl unmask` it",
-            Self::Unstartable(_) => "mend its unit file, then `systemctl daemon-reload`",
-            Self::Collected => "give it a Restart= of its own, like on-failure",
+            Self::Unstartable(_) | Self::Collected => "give it a Restart= of its own, like on-failure",
             Self::Since(_) => "take that back, or restart it",
-        }
+        };
+        remedy.to_owned()
     }
 }
 

@@ -106,17 +106,23 @@ pub fn log((scope, unit): (Scope, &UnitName), note: &Note, flapping: &mut Flappi
         _ => true,
     };
     if is_to_be_said {
-        say(scope.systemctl(), unit, note);
+        say(scope, unit, note);
     }
 }
 
 /// What a hang would come to.
-fn outlook(unit: &UnitName, comeback: &Comeback, plan: &str, is_own_will: bool, is_dry: bool) {
+fn outlook(
+    (scope, unit): (Scope, &UnitName),
+    comeback: &Comeback,
+    plan: &str,
+    is_own_will: bool,
+    is_dry: bool,
+) {
     let would = if is_dry { "would be (without --dry-run)" } else { "is" };
     match comeback {
         Comeback::Nobody(obstacle) if !comeback.may_end() => tracing::warn!(
             "IN A HANG {unit} WOULD BE LEFT ALONE: nobody would start it again ({obstacle}); {}",
-            obstacle.remedy()
+            obstacle.remedy(scope)
         ),
         _ if is_own_will => tracing::info!("if {unit} hangs, it {would} {plan}"),
         _ => tracing::warn!(
@@ -125,13 +131,14 @@ fn outlook(unit: &UnitName, comeback: &Comeback, plan: &str, is_own_will: bool, 
     }
 }
 
-fn say(systemctl: &str, unit: &UnitName, note: &Note) {
+fn say(scope: Scope, unit: &UnitName, note: &Note) {
+    let systemctl = scope.systemctl();
     match note {
         Note::NotThere => {
             tracing::warn!("{unit} does not exist; waiting for it. Is the name right?");
         }
         Note::Outlook { comeback, plan, is_own_will, is_dry } => {
-            outlook(unit, comeback, plan, *is_own_will, *is_dry);
+            outlook((scope, unit), comeback, plan, *is_own_will, *is_dry);
         }
         Note::NeverHealthy { grace, reason } => tracing::warn!(
             "{unit} HAS NOT BEEN HEALTHY ONCE IN {} AND IS LEFT ALONE until it is, since a probe that is wrong must not end \
@@ -166,7 +173,7 @@ fn say(systemctl: &str, unit: &UnitName, note: &Note) {
         Note::LeftAlone { reason, obstacle } => tracing::error!(
             "{unit} HANGS AND IS LEFT ALONE: nobody would start it again ({obstacle}); {}. Look into it, then run \
              `{systemctl} restart {unit}`. {reason}",
-            obstacle.remedy()
+            obstacle.remedy(scope)
         ),
         Note::Exhausted { reason, limit, window } => tracing::error!(
             "{unit} HANGS AND IS LEFT ALONE: it was ended {limit} times within {} already (--max-restarts). \

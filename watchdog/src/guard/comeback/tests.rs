@@ -223,12 +223,13 @@ fn every_obstacle_has_a_remedy_that_removes_it() {
         (Obstacle::Prevented(Death::Killed(6)), "--restart always"),
         (Obstacle::FailureAction("reboot".into()), "--restart always"),
         (load("loaded"), "Restart="),
-        (load("masked"), "systemctl unmask"),
+        (load("masked"), "`systemctl unmask`"),
         (load("not-found"), "mend its unit file"),
         (Obstacle::Collected, "Restart="),
         (Obstacle::Since("disabled".into()), "take that back"),
     ] {
-        assert!(obstacle.remedy().contains(expected), "{obstacle:?}: {}", obstacle.remedy());
+        let remedy = obstacle.remedy(Scope::System);
+        assert!(remedy.contains(expected), "{obstacle:?}: {remedy}");
     }
 }
 
@@ -270,4 +271,10 @@ fn a_plan_says_what_is_done_and_what_comes_after() {
     ] {
         assert_eq!(comeback.plan(&settings, &unit), expected);
     }
+}
+
+#[test]
+fn the_remedy_names_the_manager_that_the_unit_is_of() {
+    let masked = Obstacle::Unstartable("masked".to_owned());
+    assert_eq!(masked.remedy(Scope::User), "`systemctl --user unmask` it");
 }

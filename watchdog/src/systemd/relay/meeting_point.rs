@@ -5,8 +5,8 @@
 //!
 //! | directory | whose |
 //! |---|---|
-//! | `/run/sd-watchdog` | root's, where `/run` can be written |
-//! | `XDG_RUNTIME_DIR/sd-watchdog` | a user's |
+//! | `/run/sd-watchdog` | root's of the system's manager, where `/run` can be written |
+//! | `XDG_RUNTIME_DIR/sd-watchdog` | a user's, and that of a unit of root's own manager |
 //! | the first of `RUNTIME_DIRECTORY` | the unit's (`RuntimeDirectory=`); systemd removes it with all that is in it |
 //! | `/tmp` | the unit's, with `PrivateTmp=` |
 //!
@@ -25,6 +25,7 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, socket_with};
 
+use crate::systemd::scope::Scope;
 use crate::systemd::{directory, unit_name};
 
 /// What has to be known to choose one.
@@ -33,6 +34,8 @@ pub(super) struct Surroundings {
     /// [`None`] outside a service: then there is no name that is ours.
     pub unit: Option<String>,
     pub is_root: bool,
+    /// The unit is one of a user's manager, as root has one too.
+    pub is_users: bool,
     pub runtime_directory: Option<OsString>,
     pub xdg_runtime_dir: Option<OsString>,
     pub has_own_tmp: bool,
@@ -44,6 +47,7 @@ impl Surroundings {
         Self {
             unit: unit_name::own(),
             is_root: rustix::process::geteuid().is_root(),
+            is_users: Scope::own() == Scope::User,
             runtime_directory: std::env::var_os("RUNTIME_DIRECTORY"),
             xdg_runtime_dir: std::env::var_os("XDG_RUNTIME_DIR"),
             has_own_tmp: fs::read_to_string("/proc/self/mountinfo").is_ok_and(|mounts| has_own_tmp(&mounts)),
@@ -54,7 +58,7 @@ impl Surroundings {
     fn paths(&self) -> Vec<(PathBuf, bool)> {
         let Some(unit) = &self.unit else { return Vec::new() };
         let ours = match &self.xdg_runtime_dir {
-            _ if self.is_root => Some(PathBuf::from(directory::ROOTS)),
+            _ if self.is_root && !self.is_users => Some(PathBuf::from(directory::ROOTS)),
             directory => directory.as_ref().map(|directory| Path::new(directory).join("sd-watchdog")),
         };
         let runtime = self.runtime_directory.as_ref().and_then(|all| all.to_str()?.split(':').next());
@@ -199,6 +203,10 @@ mod tests {
                     ("/run/a/.a@b.service.notify", false),
                     ("/tmp/.a@b.service.notify", false),
                 ],
+            ),
+            (
+                Surroundings { runtime_directory: None, has_own_tmp: false, is_users: true, ..all.clone() },
+                &[("/run/user/0/sd-watchdog/a@b.service.notify", true)],
             ),
             (
                 Surroundings { is_root: false, ..all.clone() },
