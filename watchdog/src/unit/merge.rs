@@ -1,13 +1,13 @@
 //! Assignments in their order, and what is in effect at the end: the parsers in src/core/load-fragment.c of systemd, and
 //! what its src/core/service.c adds to them. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::lines::{Assigned, Complaint, Fault, Lines};
 use super::read::{self, Change};
 use super::specifier::Subject;
-use super::table::{self, Row, TABLE};
+use super::table::{self, Kind, Row, TABLE};
 use super::value::{Statuses, Value};
 use super::{Assignment, Load};
 use crate::systemd::dbus::Property;
@@ -144,7 +144,7 @@ pub fn complete(values: &mut Values, manager: Option<&Properties>, defaults: Def
         };
         told.push((row.section, row.name));
         let entry = values.entry(row.section, row.name);
-        entry.value = agreed(entry.value.take(), value);
+        entry.value = agreed(row.kind, entry.value.take(), value);
     }
     for row in TABLE.iter().filter(|row| !told.contains(&(row.section, row.name))) {
         let default = default(row, defaults);
@@ -157,12 +157,18 @@ pub fn complete(values: &mut Values, manager: Option<&Properties>, defaults: Def
 }
 
 /// How commands are written is the files' to say, as long as they are the same commands.
-fn agreed(files: Option<Value>, manager: Option<Value>) -> Option<Value> {
+fn agreed(kind: Kind, files: Option<Value>, manager: Option<Value>) -> Option<Value> {
     match (files, manager) {
         (Some(Value::Commands(files)), Some(Value::Commands(manager))) => {
             let is_same = files.len() == manager.len()
                 && files.iter().zip(&manager).all(|(files, manager)| files.fits(manager));
             Some(Value::Commands(if is_same { files } else { manager }))
+        }
+        // The manager has no links in this property, and an order of its own.
+        (Some(Value::List(files)), Some(Value::List(manager))) if kind == Kind::Directories => {
+            let names: BTreeSet<&str> = files.iter().filter_map(|entry| entry.split(':').next()).collect();
+            let is_same = names == manager.iter().map(String::as_str).collect();
+            Some(Value::List(if is_same { files } else { manager }))
         }
         (_, manager) => manager,
     }

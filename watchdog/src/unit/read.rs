@@ -12,6 +12,7 @@ use super::value::{self, Statuses, Value};
 use super::words::{Escapes, Rules, first};
 
 mod lists;
+mod places;
 mod property;
 mod sets;
 
@@ -139,6 +140,10 @@ pub fn read(row: Option<&Row>, old: &mut Option<Value>, text: &str, subject: Sub
         Kind::Environment => environment(taken(old), text, subject),
         Kind::Words => words(taken(old), text, Rules { quotes: true, escapes: Escapes::Kept }, subject),
         Kind::Paths => paths(taken(old), text, subject),
+        Kind::EnvironmentFiles => places::environment_files(taken(old), text, subject),
+        Kind::Binds => places::binds(taken(old), text, subject),
+        Kind::Temporary => places::temporary(taken(old), text, subject),
+        Kind::Directories => places::directories(taken(old), text, subject),
         Kind::Capabilities(bounding) => capabilities(bounding, old.as_ref(), text),
         Kind::Families => families(old.as_ref(), text),
         Kind::Dependencies => {

@@ -1,5 +1,18 @@
 //! The directives that are understood: what each can be, and as which property the manager has it
 //! (src/core/load-fragment-gperf.gperf.in, src/core/dbus-*.c of systemd). Others are lines of text, and the files' alone.
+//!
+//! Some that are understood are the files' alone, since what the manager says of them is something else:
+//!
+//! | directive | its property |
+//! |---|---|
+//! | `SystemCallFilter=` | has system calls, not the groups (`@system-service`) that are written, and which those are its build says |
+//! | `RestrictNamespaces=` | is a mask of flags |
+//! | `StandardInput=`, `StandardOutput=`, `StandardError=` | have no path: `file` |
+//! | `WorkingDirectory=` | has another sign for `-` |
+//! | `TasksMax=` | is a number where a share is written |
+//! | `PrivateTmp=`, `PrivateUsers=`, `ProtectHostname=`, `ProtectControlGroups=` | are flags, until a later version has words in another one |
+//! | `WatchdogSec=` | is what the service said last (WATCHDOG_USEC=), not what its next start has |
+//! | dependencies | has those too that systemd adds by itself |
 
 /// What a directive can be, and what an empty or an invalid value does to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +67,14 @@ pub enum Kind {
     Words,
     /// Absolute paths, as [`Words`](Self::Words), with `-` and `+` in front.
     Paths,
+    /// A path a line, with `-` in front or not: `EnvironmentFile=`
+    EnvironmentFiles,
+    /// `SOURCE:DESTINATION:OPTION`
+    Binds,
+    /// `PATH:OPTIONS`
+    Temporary,
+    /// `NAME:LINK`, below a directory of systemd's.
+    Directories,
     /// Names of capabilities, `~` for all but those.
     Capabilities(Bounding),
     /// Names of address families, `~` for all but those, `none`.
@@ -82,6 +103,10 @@ impl Kind {
             | Self::Environment
             | Self::Words
             | Self::Paths
+            | Self::EnvironmentFiles
+            | Self::Binds
+            | Self::Temporary
+            | Self::Directories
             | Self::Families
             | Self::Lines => true,
             Self::BusName
@@ -261,7 +286,6 @@ pub const TABLE: &[Row] = &[
         default: Some("0s"),
         ..row("RuntimeRandomizedExtraSec", Kind::Time, Some("RuntimeRandomizedExtraUSec"))
     },
-    // The property is what the service said last (WATCHDOG_USEC=), not what its next start has.
     Row { default: Some("0s"), ..row("WatchdogSec", Kind::Time, None) },
     same("RestartPreventExitStatus", Kind::Statuses),
     same("RestartForceExitStatus", Kind::Statuses),
@@ -279,14 +303,14 @@ pub const TABLE: &[Row] = &[
     same("User", Kind::Account),
     same("Group", Kind::Account),
     with("DynamicUser", Kind::FatalFlag, "no"),
-    row("SupplementaryGroups", Kind::Accounts, None),
+    same("SupplementaryGroups", Kind::Accounts),
     same("PAMName", Kind::Text),
     row("WorkingDirectory", Kind::WorkingDirectory, None),
     same("RootDirectory", Kind::FatalPath),
     same("RootImage", Kind::FatalPath),
     yes("IgnoreSIGPIPE"),
     same("Environment", Kind::Environment),
-    row("EnvironmentFile", Kind::Lines, None),
+    row("EnvironmentFile", Kind::EnvironmentFiles, Some("EnvironmentFiles")),
     same("PassEnvironment", Kind::Words),
     same("UnsetEnvironment", Kind::Words),
     row("StandardInput", Kind::Text, None),
@@ -313,14 +337,14 @@ pub const TABLE: &[Row] = &[
     same("ExecPaths", Kind::Paths),
     same("NoExecPaths", Kind::Paths),
     row("ExecSearchPath", Kind::Lines, None),
-    row("BindPaths", Kind::Lines, None),
-    row("BindReadOnlyPaths", Kind::Lines, None),
-    row("TemporaryFileSystem", Kind::Lines, None),
-    row("RuntimeDirectory", Kind::Words, None),
-    row("StateDirectory", Kind::Words, None),
-    row("CacheDirectory", Kind::Words, None),
-    row("LogsDirectory", Kind::Words, None),
-    row("ConfigurationDirectory", Kind::Words, None),
+    same("BindPaths", Kind::Binds),
+    same("BindReadOnlyPaths", Kind::Binds),
+    same("TemporaryFileSystem", Kind::Temporary),
+    same("RuntimeDirectory", Kind::Directories),
+    same("StateDirectory", Kind::Directories),
+    same("CacheDirectory", Kind::Directories),
+    same("LogsDirectory", Kind::Directories),
+    same("ConfigurationDirectory", Kind::Directories),
     row("PrivateTmp", Kind::FlagOr(&["connected", "disconnected"]), None),
     row("PrivateUsers", Kind::FlagOr(&["self", "identity", "full", "managed"]), None),
     row("PrivatePIDs", Kind::FlagOr(&[]), None),

@@ -109,6 +109,19 @@ fn push(bytes: &mut Vec<u8>, text: &str) -> usize {
     length
 }
 
+/// A word with each escape as what it stands for in C, and `\:` for a colon; [`None`], where one is none, or the word no text.
+pub fn unescaped(word: &str) -> Option<String> {
+    let (mut bytes, mut rest) = (Vec::new(), word);
+    while let Some((before, after)) = rest.split_once('\\') {
+        bytes.extend_from_slice(before.as_bytes());
+        let taken =
+            if after.starts_with(':') { push(&mut bytes, after) } else { unescape(after, &mut bytes)? };
+        rest = &after[taken..];
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    String::from_utf8(bytes).ok()
+}
+
 /// What stands after a backslash; how many bytes of it were taken, or [`None`] if it is nothing that C knows.
 fn unescape(text: &str, bytes: &mut Vec<u8>) -> Option<usize> {
     let plain = match text.bytes().next()? {

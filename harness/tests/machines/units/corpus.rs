@@ -16,12 +16,13 @@ const USR: &str = "/usr/local/lib/systemd/system";
 const MADE: usize = 300;
 
 /// Puts all of them into the machine's tree, and says their names.
-pub fn write(tree: &Path, seed: u64) -> Vec<String> {
+pub fn write(tree: &Path, seed: u64, version: u32) -> Vec<String> {
     // %V is none where this is missing.
     fs::create_dir_all(below(tree, "/var/tmp")).expect("a directory");
     let mut names: Vec<String> = WRITTEN
         .iter()
         .enumerate()
+        .filter(|(_, texts)| !(version <= 247 && ENDS_247.contains(&texts[0])))
         .map(|(index, texts)| {
             let name = format!("w{index:03}.service");
             put(tree, &format!("{USR}/{name}"), texts[0].as_bytes());
@@ -56,6 +57,9 @@ fn link(tree: &Path, target: &str, path: &str) {
     fs::create_dir_all(path.parent().expect("it has one")).expect("a directory");
     symlink(target, path).expect("a link");
 }
+
+/// PID 1 itself ends when it is asked for one of these, up to version 247.
+const ENDS_247: [&str; 1] = ["[Service]\nType=dbus\nExecStart=/bin/a\n"];
 
 /// The unit's own file, then drop-ins in /etc.
 const WRITTEN: &[&[&str]] = &[
@@ -228,6 +232,31 @@ const WRITTEN: &[&[&str]] = &[
     &[
         "[Service]\nExecStart=/bin/a\nReadOnlyPaths=/a -/b//c d +/e\nReadWritePaths=/x/../y '/z w'\nInaccessiblePaths=\n",
     ],
+    // Places.
+    &[
+        "[Service]\nExecStart=/bin/a\nEnvironmentFile=-/etc/default//%p\nEnvironmentFile=/b c\nEnvironmentFile=d\nEnvironmentFile=%z\n",
+    ],
+    &[
+        "[Service]\nExecStart=/bin/a\nEnvironmentFile=/a\n",
+        "[Service]\nEnvironmentFile=\nEnvironmentFile=-/b/./c\n",
+    ],
+    &[
+        "[Service]\nExecStart=/bin/a\nBindPaths=/a -/b//c:/d '/e f':/g:norbind /h:/i:rbind\nBindReadOnlyPaths=/%p\n",
+    ],
+    &["[Service]\nExecStart=/bin/a\nBindPaths=a /b: /c:/d:x /e:-/f /g /h:/i/../j\nBindPaths=/k:l\n"],
+    &["[Service]\nExecStart=/bin/a\nBindPaths=/a:/b\nBindPaths=\nBindReadOnlyPaths=/c 'd\n"],
+    &[
+        "[Service]\nExecStart=/bin/a\nTemporaryFileSystem=/var//x:ro,size=1M /y z:/w\nTemporaryFileSystem=/v:\n",
+    ],
+    &["[Service]\nExecStart=/bin/a\nRuntimeDirectory=a b//c a /d private/x ../e\nStateDirectory=%p/q x\n"],
+    &[
+        "[Service]\nExecStart=/bin/a\nCacheDirectory=z y\nLogsDirectory=l\n",
+        "[Service]\nCacheDirectory=\nLogsDirectory=k\n",
+    ],
+    &[
+        "[Service]\nExecStart=/bin/a\nSupplementaryGroups=audio 0 audio\n",
+        "[Service]\nSupplementaryGroups=video\n",
+    ],
     &["[Unit]\nStartLimitIntervalSec=5\nStartLimitBurst=x\n[Service]\nExecStart=/bin/a\nStartLimitBurst=7\n"],
     &[
         "[Unit]\nStartLimitInterval=7\nFailureAction=none\nDefaultDependencies=no\n[Service]\nExecStart=/bin/a\n",
@@ -390,6 +419,10 @@ const KEYS: &[(&str, &[&str])] = &[
     ("RestrictAddressFamilies", &["AF_UNIX AF_INET", "~AF_PACKET", "AF_NETLINK", "", "none", "~AF_INET"]),
     ("CapabilityBoundingSet", &["CAP_KILL", "~CAP_SYS_ADMIN", "CAP_CHOWN CAP_KILL", "", "~", "x"]),
     ("ReadOnlyPaths", &["/a", "-/b +/c", "", "d", "'/e f'"]),
+    ("EnvironmentFile", &["/a", "-/b//c", "", "d", "-e", "/f g", "/%p"]),
+    ("BindPaths", &["/a:/b", "/a /c:/d:norbind", "-/e", "", "f", "'/g h'", "/i:/j:rbind"]),
+    ("TemporaryFileSystem", &["/a", "/b:ro", "", "c", "/d:size=1M,mode=700 /e"]),
+    ("StateDirectory", &["a", "b c/d", "", "/e", "%p", "../f"]),
     ("FileDescriptorStoreMax", &["1", "", "x", "010"]),
     ("MemoryMax", &["1G", "", "x", "infinity", "1.5M"]),
     ("Delegate", &["yes", "no", "", "cpu"]),

@@ -19,6 +19,8 @@ pub enum Property {
     Texts(Vec<String>),
     /// `(bas)`: whether it names what is allowed, or what is not.
     Filter(bool, Vec<String>),
+    /// `a(sb)`, `a(ss)`, `a(ssbt)` and the like: of each member its values.
+    Rows(Vec<Vec<Property>>),
     /// `a(sasasttttuii)` and `a(sasbttttuii)`: of the second type the only flag is `ignore-failure`.
     Commands(Vec<CommandProperty>),
 }

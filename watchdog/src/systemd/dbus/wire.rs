@@ -297,11 +297,8 @@ impl<'a> Reader<'a> {
     pub fn value(&mut self) -> Result<Option<Property>, Malformed> {
         let signature = self.signature()?;
         Ok(Some(match signature {
-            "s" | "o" => Property::Text(self.string()?.to_owned()),
-            "b" => Property::Flag(self.flag()?),
-            "u" => Property::Unsigned(self.unsigned()?.into()),
-            "t" => Property::Unsigned(u64::from_ne_bytes(self.number()?)),
-            "i" => Property::Signed(i32::from_ne_bytes(self.number()?)),
+            "o" => self.basic('s')?,
+            "s" | "b" | "u" | "t" | "i" => self.basic(char::from(signature.as_bytes()[0]))?,
             "ay" => {
                 let end = self.array(1)?;
                 Property::Bytes(self.take(end - self.at)?.to_vec())
@@ -330,6 +327,7 @@ impl<'a> Reader<'a> {
             "a(sasbttttuii)" => Property::Commands(self.commands(|reader| {
                 Ok(if reader.flag()? { vec!["ignore-failure".to_owned()] } else { Vec::new() })
             })?),
+            other if is_table(other) => Property::Rows(self.rows(&other[2..other.len() - 1])?),
             other => {
                 let rest = self.skip(other.as_bytes(), 0)?;
                 return if rest.is_empty() { Ok(None) } else { Err(Malformed) };
@@ -345,6 +343,29 @@ impl<'a> Reader<'a> {
             strings.push(self.string()?.to_owned());
         }
         Ok(strings)
+    }
+
+    /// Structures of these members.
+    fn rows(&mut self, members: &str) -> Result<Vec<Vec<Property>>, Malformed> {
+        let mut rows = Vec::new();
+        let end = self.array(8)?;
+        while self.at < end {
+            self.align(8)?;
+            rows.push(members.chars().map(|member| self.basic(member)).collect::<Result<_, _>>()?);
+        }
+        Ok(rows)
+    }
+
+    /// Text, a flag or a number.
+    fn basic(&mut self, kind: char) -> Result<Property, Malformed> {
+        Ok(match kind {
+            's' => Property::Text(self.string()?.to_owned()),
+            'b' => Property::Flag(self.flag()?),
+            'u' => Property::Unsigned(self.unsigned()?.into()),
+            't' => Property::Unsigned(u64::from_ne_bytes(self.number()?)),
+            'i' => Property::Signed(i32::from_ne_bytes(self.number()?)),
+            _ => return Err(Malformed),
+        })
     }
 
     /// Commands, the flags of which `flags` reads; what comes after them, of the last run, is passed over.
@@ -440,6 +461,13 @@ fn after(signature: &[u8], depth: u32) -> Result<&[u8], Malformed> {
         }
         _ => alignment(signature).map(|_| rest),
     }
+}
+
+/// An array of structures of which each member is text, a flag or a number.
+fn is_table(signature: &str) -> bool {
+    let members = signature.strip_prefix("a(").and_then(|rest| rest.strip_suffix(')'));
+    members
+        .is_some_and(|members| !members.is_empty() && members.chars().all(|member| "sbuti".contains(member)))
 }
 
 #[cfg(test)]

@@ -267,6 +267,19 @@ fn a_relative_pid_file_of_a_user_is_below_the_users_runtime_directory() {
 }
 
 #[test]
+fn a_list_of_address_families_begins_behind_none_and_is_one_with_no_family_in_it() {
+    const NAME: &str = "RestrictAddressFamilies";
+    let of = |lines: &[&str]| {
+        let text: Vec<String> = lines.iter().map(|line| format!("{NAME}={line}")).collect();
+        unit(&[&text.join("\n")]).value(NAME).map(ToString::to_string)
+    };
+    assert_eq!(of(&["none", "~AF_PACKET"]).as_deref(), Some("~AF_PACKET"));
+    assert_eq!(of(&["none", "AF_UNIX", "~AF_UNIX"]).as_deref(), Some(""));
+    assert_eq!(of(&["x", "~AF_PACKET"]).as_deref(), Some(""));
+    assert_eq!(of(&["~x", "AF_PACKET"]).as_deref(), Some("~"));
+}
+
+#[test]
 fn the_manager_knows_which_socket_starts_a_unit() {
     let texts = |words: &[&str]| Property::Texts(words.iter().map(ToString::to_string).collect());
     let unit = of_manager(&["ExecStart=/bin/a"], &[("TriggeredBy", texts(&["a.socket", "a.timer"]))]);

@@ -3,6 +3,7 @@
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::collections::{HashMap, HashSet};
 
+use super::sets::BEGUN;
 use super::{Outcome, path};
 use crate::unit::specifier::{Subject, expand};
 use crate::unit::table::Kind;
@@ -94,6 +95,7 @@ pub fn settle(kind: Kind, list: &mut Vec<String>) {
             }
             *list = settled;
         }
+        Kind::Families => list.retain(|name| name != BEGUN),
         _ => {}
     }
 }

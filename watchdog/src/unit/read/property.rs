@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::places::of_rows;
 use super::plain;
 use super::sets::capability_list;
 use crate::systemd::dbus::{CommandProperty, Property};
@@ -37,8 +38,13 @@ pub fn of_property(kind: Kind, property: &Property) -> Option<Option<Value>> {
             names.sort_unstable();
             (*allows || !names.is_empty()).then(|| Value::List(tilde.into_iter().chain(names).collect()))
         }
-        (Kind::Environment | Kind::Words | Kind::Paths, Property::Texts(texts)) => {
-            (!texts.is_empty()).then(|| Value::List(texts.clone()))
+        (
+            Kind::Environment | Kind::Words | Kind::Paths | Kind::Accounts | Kind::Directories,
+            Property::Texts(texts),
+        ) => (!texts.is_empty()).then(|| Value::List(texts.clone())),
+        (_, Property::Rows(rows)) => {
+            let list = of_rows(kind, rows)?;
+            (!list.is_empty()).then_some(Value::List(list))
         }
         (Kind::Commands, Property::Commands(commands)) => (!commands.is_empty()).then(|| {
             let one = |CommandProperty { path, argv, flags }: &CommandProperty| {

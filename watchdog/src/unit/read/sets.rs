@@ -105,6 +105,9 @@ const FAMILIES: [&str; 45] = [
     "AF_MCTP",
 ];
 
+/// In a list that more may be added to; taken out at the end.
+pub(super) const BEGUN: &str = "";
+
 /// Address families, allowed or, behind `~`, denied.
 pub(super) fn families(old: Option<&Value>, text: &str) -> Outcome {
     if text == "none" {
@@ -115,11 +118,11 @@ pub(super) fn families(old: Option<&Value>, text: &str) -> Outcome {
         None => (false, text),
     };
     let mut list = old.map(Value::list).unwrap_or_default().to_vec();
-    // `none` before it leaves a list that allows.
-    let denies = if old.is_some() { list.first().is_some_and(|first| first == "~") } else { is_denied };
-    let is_fresh_denial = old.is_none_or(|old| old.list().is_empty()) && is_denied;
-    let denies = denies || is_fresh_denial;
+    // Behind nothing, or `none`, a list begins, which is one even if nothing in it is an address family.
+    let is_begun = list.iter().any(|name| name == BEGUN);
+    let denies = if is_begun { list.first().is_some_and(|first| first == "~") } else { is_denied };
     list.retain(|name| name != "~");
+    list.push(BEGUN.to_owned());
     let (mut rest, mut fault) = (names, None);
     while let Ok(Some(found)) = first(&mut rest, Rules { quotes: true, escapes: Escapes::Literal }) {
         let name = match &found.bytes[..] {

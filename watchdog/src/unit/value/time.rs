@@ -76,7 +76,9 @@ pub fn time(text: &str) -> Option<Option<Duration>> {
         };
         rest = next;
         let limit = |value: &u64| *value < u64::MAX;
-        sum = whole.checked_mul(multiplier).and_then(|part| sum.checked_add(part)).filter(limit)?;
+        // As strict as systemd: what is only just too much for the multiplier is too much.
+        let part = (whole < u64::MAX / multiplier).then(|| whole * multiplier)?;
+        sum = sum.checked_add(part).filter(limit)?;
         if let Some(fraction) = fraction {
             let mut step = multiplier / 10;
             for digit in fraction.bytes() {
@@ -142,6 +144,8 @@ mod tests {
             ("0x10", None),
             ("99999999999999999999", None),
             ("584555y", None),
+            ("584542y", None),
+            ("584541y", micros(584_541 * 31_557_600_000_000)),
         ] {
             assert_eq!(time(text), expected, "{text:?}");
         }

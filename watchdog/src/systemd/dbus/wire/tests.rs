@@ -104,7 +104,7 @@ fn values_are_read_or_passed_over_whatever_their_types() {
         (5_u16.into(), None),
         (5_i64.into(), None),
         (0.5_f64.into(), None),
-        (Value::from(vec![("a", 1_u64)]), None),
+        (Value::from(vec![("a", 1_u8)]), None),
         (Value::from((1_u8, ("x", 2_u64), Value::from("v"))), None),
         (Value::from(nested), None),
         (Value::new(Value::from(7_u32)), None),
@@ -112,6 +112,25 @@ fn values_are_read_or_passed_over_whatever_their_types() {
         (Vec::<&str>::new().into(), Some(texts(&[]))),
         (Value::from(("a.b", "words")), Some(Property::Text("words".into()))),
         (Value::from((true, vec!["AF_UNIX"])), Some(Property::Filter(true, vec!["AF_UNIX".into()]))),
+        (
+            Value::from(vec![("/a", "/b", true, 16384_u64, -1_i32)]),
+            Some(Property::Rows(vec![vec![
+                Property::Text("/a".into()),
+                Property::Text("/b".into()),
+                Property::Flag(true),
+                Property::Unsigned(16384),
+                Property::Signed(-1),
+            ]])),
+        ),
+        (Value::from(Vec::<(&str, bool)>::new()), Some(Property::Rows(vec![]))),
+        (
+            Value::from(vec![("/a", 7_u32), ("/bc", 8)]),
+            Some(Property::Rows(vec![
+                vec![Property::Text("/a".into()), Property::Unsigned(7)],
+                vec![Property::Text("/bc".into()), Property::Unsigned(8)],
+            ])),
+        ),
+        (Value::from(vec![("/a", vec![1_u8])]), None),
         (
             Value::from(vec![command(vec!["no-env-expand"])]),
             Some(Property::Commands(vec![run(&["no-env-expand"])])),

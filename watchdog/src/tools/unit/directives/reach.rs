@@ -47,20 +47,23 @@ pub fn of(facts: Facts<'_>, subject: &Subject<'_>) -> Reach {
     }
     let covers = |path: &str| program.starts_with(path);
     // `TemporaryFileSystem=/var:ro`
-    if words(facts, "TemporaryFileSystem").any(|word| covers(word.split(':').next().unwrap_or_default())) {
+    let temporary = facts.list("TemporaryFileSystem").iter();
+    if temporary.map(|entry| entry.split(':').next().unwrap_or_default()).any(covers) {
         return Reach::Away("TemporaryFileSystem");
     }
     // `BindPaths=/srv/a:/usr/bin`, `MountImages=/srv/a.raw:/usr:root:ro`
-    for name in ["BindPaths", "BindReadOnlyPaths", "MountImages"] {
-        let is_covered = |word: String| {
-            let mut parts = word.trim_start_matches(['-', '+']).split(':');
-            let source = parts.next().unwrap_or_default();
-            let destination = parts.next().filter(|part| !part.is_empty()).unwrap_or(source);
-            source != destination && covers(destination)
-        };
-        if words(facts, name).any(is_covered) {
+    let is_covered = |entry: &String| {
+        let mut parts = entry.trim_start_matches('-').split(':');
+        let (source, destination) = (parts.next(), parts.next());
+        source != destination && destination.is_some_and(covers)
+    };
+    for name in ["BindPaths", "BindReadOnlyPaths"] {
+        if facts.list(name).iter().any(is_covered) {
             return Reach::Away(name);
         }
+    }
+    if words(facts, "MountImages").any(|entry| is_covered(&entry)) {
+        return Reach::Away("MountImages");
     }
     Reach::There
 }

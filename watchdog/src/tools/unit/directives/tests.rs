@@ -195,7 +195,7 @@ const CASES: &[Case] = &[
     ("BindPaths=/srv/bin:/usr/bin", &["BindReadOnlyPaths=/usr/bin/sd-watchdog"], "", &[]),
     ("BindPaths=/usr/bin", &[], "", &[]),
     ("BindPaths=\"/srv/a b:/usr/bin\" /c", &["BindReadOnlyPaths=/usr/bin/sd-watchdog"], "", &[]),
-    ("BindReadOnlyPaths=-+/srv/bin:/usr:norbind", &["BindReadOnlyPaths=/usr/bin/sd-watchdog"], "", &[]),
+    ("BindReadOnlyPaths=-/srv/bin:/usr:norbind", &["BindReadOnlyPaths=/usr/bin/sd-watchdog"], "", &[]),
     ("MountImages=/srv/a.raw:/usr:root:ro", &["BindReadOnlyPaths=/usr/bin/sd-watchdog"], "", &[]),
     ("MountImages=/srv/a.raw:/srv/b", &[], "", &[]),
     ("MountAPIVFS=no", &[], "", &[]),
