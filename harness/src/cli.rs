@@ -67,7 +67,8 @@ pub struct Run {
     #[arg(long)]
     pub keep_on_failure: bool,
 
-    /// Write a report: FILE.json holds the results, FILE.jsonl the recording; may be repeated
+    /// Write a report: FILE.json (results), FILE.xml (JUnit), FILE.trace.json (for Perfetto) or FILE.jsonl (the recording); may be
+    /// repeated
     #[arg(long = "report", value_name = "FILE")]
     pub reports: Vec<Report>,
 }
@@ -79,7 +80,7 @@ pub struct Replay {
     #[arg(value_name = "FILE.jsonl")]
     pub recording: PathBuf,
 
-    /// Write a report: FILE.json holds the results; may be repeated
+    /// Write a report: FILE.json, FILE.xml or FILE.trace.json; may be repeated
     #[arg(long = "report", value_name = "FILE")]
     pub reports: Vec<Report>,
 }

@@ -7,7 +7,8 @@
 //! - [`story`]: what the moments of a case come to: its [`event`]s, read from entries, and what [clients saw](ask)
 //! - [`timeline`]: the events in their order, and their [`phase`]s; [`bound`]: how long those may take; [`patience`]: how long
 //!   they are waited for
-//! - [`expect`]: what is demanded; [`verdict`]: whether it was so; [`result`]: the same of a run
+//! - [`expect`]: what is demanded; [`verdict`]: whether it was so; [`result`]: the same of a run, with
+//!   [`statistics`]
 
 pub mod ask;
 pub mod asks;
@@ -24,6 +25,7 @@ pub mod phase;
 pub mod recording;
 pub mod result;
 pub mod settings;
+pub mod statistics;
 pub mod story;
 pub mod timeline;
 pub mod v1;

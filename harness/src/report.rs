@@ -9,13 +9,19 @@ use crate::record::Recorder;
 
 pub mod chart;
 pub mod json;
+pub mod junit;
 pub mod table;
+pub mod trace;
 
 /// Where a report goes; its format is its file's ending.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Report {
     /// `.json`: results.
     Json(PathBuf),
+    /// `.xml`: verdicts, as JUnit has them.
+    Junit(PathBuf),
+    /// `.trace.json`: timelines, for Perfetto.
+    Trace(PathBuf),
     /// `.jsonl`: the recording, for `hangproof replay`.
     Recording(PathBuf),
 }
@@ -26,18 +32,36 @@ impl std::str::FromStr for Report {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let path = PathBuf::from(text);
         match path.extension().and_then(std::ffi::OsStr::to_str) {
+            Some("json") if text.ends_with(".trace.json") => Ok(Self::Trace(path)),
             Some("json") => Ok(Self::Json(path)),
             Some("jsonl") => Ok(Self::Recording(path)),
-            _ => Err("a report's name ends in .json (results) or .jsonl (the recording)".into()),
+            Some("xml") => Ok(Self::Junit(path)),
+            _ => Err("a report's name ends in .json (results), .xml (JUnit), .trace.json (for Perfetto) or .jsonl (the \
+                recording)"
+                .into()),
         }
     }
 }
 
 impl Report {
+    /// What is in it; nothing for a recording, which is written as it comes.
+    fn text(&self, runs: &[RunResult]) -> std::io::Result<Vec<u8>> {
+        let mut text = match self {
+            Self::Json(_) => serde_json::to_vec_pretty(&json::Document::of(runs))?,
+            Self::Trace(_) => serde_json::to_vec(&trace::document(runs))?,
+            Self::Junit(_) => junit::document(runs).map_err(std::io::Error::other)?.into_bytes(),
+            Self::Recording(_) => Vec::new(),
+        };
+        if !text.ends_with(b"\n") {
+            text.push(b'\n');
+        }
+        Ok(text)
+    }
+
     /// Its file.
     pub fn path(&self) -> &Path {
         match self {
-            Self::Json(path) | Self::Recording(path) => path,
+            Self::Json(path) | Self::Junit(path) | Self::Trace(path) | Self::Recording(path) => path,
         }
     }
 }
@@ -57,7 +81,7 @@ pub struct ReportError {
 pub struct Reports {
     /// Where recordings go.
     pub recorder: Recorder,
-    results: Vec<PathBuf>,
+    results: Vec<Report>,
 }
 
 impl Reports {
@@ -69,7 +93,7 @@ impl Reports {
             probe(&path).map_err(|source| ReportError { path: path.clone(), source })?;
             match report {
                 Report::Recording(_) => opened.recorder.add(path.clone(), Fresh { path, file: None }),
-                Report::Json(_) => opened.results.push(path),
+                _ => opened.results.push(report.clone()),
             }
         }
         Ok(opened)
@@ -77,11 +101,10 @@ impl Reports {
 
     /// Writes the results so far, each file whole or not at all.
     pub fn write(&self, runs: &[RunResult]) -> Result<(), ReportError> {
-        for path in &self.results {
-            let fail = |source| ReportError { path: path.clone(), source };
-            let mut text =
-                serde_json::to_vec_pretty(&json::Document::of(runs)).map_err(|error| fail(error.into()))?;
-            text.push(b'\n');
+        for report in &self.results {
+            let path = report.path();
+            let fail = |source| ReportError { path: path.to_owned(), source };
+            let text = report.text(runs).map_err(fail)?;
             let written = beside(path);
             fs::write(&written, text).and_then(|()| fs::rename(&written, path)).map_err(|error| {
                 let _ = fs::remove_file(&written);

@@ -1,13 +1,13 @@
 //! What recordings mean: timelines, verdicts and their summary. Every report is made from this.
 
-use std::time::Duration;
-
 use super::bound::Bounds;
+use super::case::CaseId;
 use super::clock::Usec;
 use super::description::Description;
 use super::expect::Expectation;
 use super::phase::{Phase, Span};
 use super::settings::Settings;
+use super::statistics::Summary;
 use super::story::Story;
 use super::timeline::Timeline;
 use super::verdict::Verdict;
@@ -47,6 +47,8 @@ pub struct About {
 /// A trial, understood.
 #[derive(Clone, Debug)]
 pub struct TrialResult {
+    /// Which case.
+    pub case: CaseId,
     /// From 1.
     pub number: u32,
     /// What its random choices came from.
@@ -57,21 +59,6 @@ pub struct TrialResult {
     pub verdict: Verdict,
     /// The last lines about the unit in the journal.
     pub last_lines: Vec<String>,
-}
-
-/// A phase over a run's trials.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Summary {
-    /// The shortest.
-    pub min: Duration,
-    /// The median.
-    pub p50: Duration,
-    /// Nine of ten are not longer.
-    pub p90: Duration,
-    /// Ninety-nine of a hundred are not longer.
-    pub p99: Duration,
-    /// The longest.
-    pub max: Duration,
 }
 
 impl RunResult {
@@ -114,6 +101,11 @@ impl RunResult {
         self.trials.iter().all(|trial| trial.verdict.is_pass())
     }
 
+    /// How many trials were as expected.
+    pub fn passed(&self) -> usize {
+        self.trials.iter().filter(|trial| trial.verdict.is_pass()).count()
+    }
+
     /// `pass`, `fail`, `skip` or `unsound`.
     pub fn word(&self) -> &'static str {
         let has = |word: &str| self.trials.iter().any(|trial| trial.verdict.word() == word);
@@ -140,36 +132,12 @@ impl TrialResult {
     pub fn of(story: &Story) -> Self {
         let now = story.ended.or(story.began).unwrap_or(Usec(0));
         Self {
+            case: story.case,
             number: story.plan.trial,
             seed: story.plan.seed,
             timeline: story.timeline(now),
             verdict: story.verdict(),
             last_lines: story.last_lines(),
         }
-    }
-}
-
-impl Summary {
-    fn of(mut lengths: Vec<Duration>) -> Option<Self> {
-        lengths.sort_unstable();
-        // The nearest rank: always a length that was measured.
-        let rank =
-            |percent: usize| lengths.get((percent * lengths.len()).div_ceil(100).saturating_sub(1)).copied();
-        Some(Self { min: rank(0)?, p50: rank(50)?, p90: rank(90)?, p99: rank(99)?, max: rank(100)? })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn percentiles_are_measured_values() {
-        let ms = |values: &[u64]| values.iter().map(|&ms| Duration::from_millis(ms)).collect::<Vec<_>>();
-        let Summary { min, p50, p90, p99, max } = Summary::of(ms(&[5, 1, 3, 2, 4])).expect("five");
-        assert_eq!(ms(&[1, 3, 5, 5, 5]), [min, p50, p90, p99, max]);
-        let one = Summary::of(ms(&[7])).expect("one");
-        assert_eq!((one.min, one.p50, one.max), (ms(&[7])[0], ms(&[7])[0], ms(&[7])[0]));
-        assert_eq!(Summary::of(Vec::new()), None);
     }
 }

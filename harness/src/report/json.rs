@@ -6,19 +6,25 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::model::bound::Bounds;
+use crate::model::case::CaseId;
 use crate::model::clock::Usec;
 use crate::model::description::Description;
 use crate::model::event::{Event, Kind};
-use crate::model::result::{RunResult, Summary, TrialResult};
+use crate::model::result::{RunResult, TrialResult};
 use crate::model::settings::Settings;
+use crate::model::statistics::{Summary, at_most};
 
 /// The format of reports.
-const SCHEMA: &str = "hangproof/1";
+const SCHEMA: &str = "hangproof/2";
+
+/// Who wrote it.
+const PROGRAM: &str = concat!("hangproof ", env!("CARGO_PKG_VERSION"));
 
 /// The whole document.
 #[derive(Serialize)]
 pub struct Document<'a> {
     schema: &'static str,
+    program: &'static str,
     runs: Vec<Run<'a>>,
 }
 
@@ -31,12 +37,24 @@ struct Run<'a> {
     machine: Option<&'a Description>,
     settings: Option<&'a Settings>,
     bounds: BTreeMap<String, f64>,
+    passed: Passed,
     trials: Vec<Trial<'a>>,
     summary: BTreeMap<String, Percentiles>,
 }
 
+/// How many trials did, and what that says of all.
+#[derive(Serialize)]
+struct Passed {
+    count: usize,
+    of: usize,
+    /// At 95 %, no larger part of all trials does not.
+    others_at_most: f64,
+}
+
 #[derive(Serialize)]
 struct Trial<'a> {
+    case: CaseId,
+    number: u32,
     seed: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     fault: Option<&'a str>,
@@ -55,17 +73,18 @@ struct At<'a> {
 
 #[derive(Serialize)]
 struct Percentiles {
+    count: usize,
     min: f64,
     p50: f64,
-    p90: f64,
-    p99: f64,
+    #[serde(flatten)]
+    enough: BTreeMap<&'static str, f64>,
     max: f64,
 }
 
 impl<'a> Document<'a> {
     /// The document of some runs.
     pub fn of(runs: &'a [RunResult]) -> Self {
-        Self { schema: SCHEMA, runs: runs.iter().map(Run::of).collect() }
+        Self { schema: SCHEMA, program: PROGRAM, runs: runs.iter().map(Run::of).collect() }
     }
 }
 
@@ -92,6 +111,11 @@ impl<'a> Run<'a> {
                 .chain(expected)
                 .map(|(name, limit)| (in_ms(name), ms(limit)))
                 .collect(),
+            passed: Passed {
+                count: run.passed(),
+                of: run.trials.len(),
+                others_at_most: at_most(run.trials.len() - run.passed(), run.trials.len()),
+            },
             trials: run.trials.iter().map(|trial| Trial::of(trial, about.fault.as_deref())).collect(),
             summary: run
                 .summary()
@@ -107,6 +131,8 @@ impl<'a> Trial<'a> {
         let timeline = &trial.timeline;
         let at = |event: &'a Event| At { at_ms: event.at.ms_since(timeline.origin), kind: &event.kind };
         Self {
+            case: trial.case,
+            number: trial.number,
             seed: trial.seed,
             fault,
             verdict: trial.verdict.word(),
@@ -123,8 +149,20 @@ impl<'a> Trial<'a> {
 
 impl From<Summary> for Percentiles {
     fn from(summary: Summary) -> Self {
-        let Summary { min, p50, p90, p99, max } = summary;
-        Self { min: ms(min), p50: ms(p50), p90: ms(p90), p99: ms(p99), max: ms(max) }
+        let Summary { count, min, p50, p90, p99, max } = summary;
+        let told = |name: &'static str, value: Option<Duration>| value.map(|value| (name, ms(value)));
+        let enough = [
+            told("p50_low", p50.low),
+            told("p50_high", p50.high),
+            told("p90", p90.map(|quantile| quantile.value)),
+            told("p90_low", p90.and_then(|quantile| quantile.low)),
+            told("p90_high", p90.and_then(|quantile| quantile.high)),
+            told("p99", p99.map(|quantile| quantile.value)),
+            told("p99_low", p99.and_then(|quantile| quantile.low)),
+            told("p99_high", p99.and_then(|quantile| quantile.high)),
+        ];
+        let enough = enough.into_iter().flatten().collect();
+        Self { count, min: ms(min), p50: ms(p50.value), enough, max: ms(max) }
     }
 }
 

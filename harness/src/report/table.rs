@@ -15,6 +15,7 @@ use crate::model::expect::By;
 use crate::model::phase::{Phase, Span};
 use crate::model::result::{RunResult, TrialResult};
 use crate::model::settings::{OnHang, Settings};
+use crate::model::statistics::{Quantile, at_most};
 use crate::model::timeline::is_watchdog;
 use crate::model::verdict::Verdict;
 
@@ -162,7 +163,12 @@ fn measured(run: &RunResult) -> String {
         return String::new();
     }
     let several = run.trials.len() > 1;
-    let columns = if several { "       p50       max" } else { "  measured" };
+    let has_intervals = several && summary.iter().any(|(_, summary)| summary.p50.high.is_some());
+    let columns = match (several, has_intervals) {
+        (false, _) => "  measured",
+        (true, false) => "    n       p50       max",
+        (true, true) => "    n       p50                95 %       max",
+    };
     let mut text = format!("\n  {DIM}phase    {columns}     bound{DIM:#}\n");
     let expect = &run.about.expect;
     let is_beside = is_guarded_from_beside(run);
@@ -191,7 +197,13 @@ fn measured(run: &RunResult) -> String {
         let (limit, sum) = bound.unwrap_or_else(|| ("none".into(), String::new()));
         let _ = write!(text, "  {:<9}", phase.name());
         if several {
-            let _ = write!(text, "{:>#10}", Human(summary.p50));
+            let Quantile { value, low, high } = summary.p50;
+            let _ = write!(text, "{:>5}{:>#10}", summary.count, Human(value));
+            if has_intervals {
+                let interval =
+                    low.zip(high).map(|(low, high)| format!("{:#} – {:#}", Human(low), Human(high)));
+                let _ = write!(text, "{:>20}", interval.unwrap_or_default());
+            }
         }
         let _ = writeln!(text, "{:>#10}{limit:>10}  {DIM}{sum}{DIM:#}", Human(summary.max));
     }
@@ -200,6 +212,10 @@ fn measured(run: &RunResult) -> String {
         "Bounds are of timers; detect is granted {detect} for the work itself, other phases {others}."
     );
     let _ = writeln!(text, "  {DIM}{note}{DIM:#}");
+    if has_intervals {
+        let note = "95 %: the median of all trials is neither below nor above, each with that certainty.";
+        let _ = writeln!(text, "  {DIM}{note}{DIM:#}");
+    }
     text
 }
 
@@ -211,7 +227,8 @@ fn is_guarded_from_beside(run: &RunResult) -> bool {
 
 fn limits(bound: &Bound) -> (String, String) {
     let above = bound.above.map(|above| format!(", and more than {}", Human(above))).unwrap_or_default();
-    (Human(bound.at_most).to_string(), format!("{}{above}", bound.sum))
+    let at_most = if bound.at_most.is_zero() { "none".to_owned() } else { Human(bound.at_most).to_string() };
+    (at_most, format!("{}{above}", bound.sum))
 }
 
 fn verdict(run: &RunResult, columns: usize) -> String {
@@ -223,7 +240,13 @@ fn verdict(run: &RunResult, columns: usize) -> String {
     if run.is_pass() {
         let what = match run.trials.as_slice() {
             [TrialResult { verdict: Verdict::Pass { summary }, .. }] => summary.clone(),
-            trials => format!("{} of {} trials as expected", trials.len(), trials.len()),
+            trials => {
+                let count = trials.len();
+                let others = at_most(0, count) * 100.0;
+                format!(
+                    "{count} of {count} trials as expected, which shows that at most {others:.1} % of all are not (at 95 %)"
+                )
+            }
         };
         let _ = writeln!(text, "  {GOOD}PASS{GOOD:#}  {}", wrap(&what, 8, columns));
         return text;
