@@ -11,7 +11,7 @@ use libtest_mimic::Completion;
 use nix::sched::CloneFlags;
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 
-use crate::lab::{Backend, eventually};
+use crate::lab::{Backend, eventually, root};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
@@ -31,12 +31,15 @@ fn as_command(machine: &dyn Machine, script: &str) -> Tried {
 
 fn as_service(machine: &dyn Machine, script: &str, settings: &str) -> Tried {
     let unit = format!(
-        "[Service]\nType=oneshot\nExecStart=/bin/sh /run/script\nStandardOutput=truncate:/run/said\n\
-         StandardError=truncate:/run/said\n{settings}\n"
+        "[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=oneshot\nExecStart=/bin/sh /run/script\nStandardOutput=file:/run/said\n\
+         StandardError=file:/run/said\n{settings}\n"
     );
     machine.put("/run/script", script.as_bytes(), 0o644).expect("put");
     machine.put("/run/systemd/system/tries.service", unit.as_bytes(), 0o644).expect("put");
-    let (_, said) = as_command(machine, "systemctl daemon-reload; systemctl start tries; cat /run/said");
+    let (_, said) = as_command(
+        machine,
+        "rm -f /run/said; systemctl daemon-reload; systemctl start tries 2>/dev/null; cat /run/said",
+    );
     let argv = ["systemctl", "show", "--value", "--property=Result", "tries.service"];
     let result = machine.run(&argv, PATIENCE).expect("it ends").stdout;
     (result.trim() == "success", said)
@@ -97,6 +100,9 @@ pub fn no_remount_makes_the_hosts_programs_writable(backend: Backend) -> Complet
     let namespaces = fs::read_to_string("/proc/sys/user/max_user_namespaces").unwrap_or_default();
     if matches!(namespaces.trim(), "" | "0") {
         return Completion::ignored_with("needs user namespaces");
+    }
+    if !root().join("usr/bin/mount").exists() {
+        return Completion::ignored_with("needs /usr/bin/mount: apt-get install mount");
     }
     let machine = backend.boot();
     let elsewhere = "mkdir -p /run/usr && mount --bind /usr /run/usr && mount -o remount,bind,rw /run/usr";
