@@ -170,7 +170,9 @@ impl State {
                 Actions { message: reloading, ..Actions::default() }
             }
             (Event::ReloadDelivered, _) => {
-                self.reload.delivered(now);
+                if self.reload.delivered(now) {
+                    self.look_soon(now);
+                }
                 Actions::default()
             }
             (Event::ReloadRefused { signal, monotonic_usec }, Watching | Unguarded) => {

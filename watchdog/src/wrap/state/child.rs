@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use super::start::gap;
 use super::{Actions, Note, Phase, State};
 use crate::cli::ChildPings;
 use crate::cli::OnHang;
@@ -50,8 +49,7 @@ impl State {
             Some(WatchdogWord::Trigger) => return self.triggered_by_itself(now),
             None => {}
         }
-        let is_reloading = self.reload.lasted(now).is_some_and(|lasted| lasted < self.reload_time());
-        if said.stopping && is_reloading {
+        if said.stopping && self.may_stop_to_reload(now) {
             return self.stopping_in_reload(now);
         }
         if said.stopping {
@@ -122,12 +120,9 @@ impl State {
         })
     }
 
-    /// What is asked for a reload alone does not answer. As gently as a start is asked, which may take as long.
+    /// What is asked for a reload alone does not answer.
     pub(super) fn not_yet_reloaded(&mut self, index: usize, reason: &Reason, now: Instant) -> Actions {
-        let lasted = self.reload.lasted(now);
-        let set = &mut self.sets[index];
-        let gap = |lasted| gap(lasted, &set.timing, now - set.started).max(set.timing.retry_interval);
-        set.next = lasted.map(|lasted| now + gap(lasted));
+        self.ask_again_in_reload(index, now);
         if self.reload.waits_for(reason) {
             self.status.is_news();
         }

@@ -159,7 +159,7 @@ pub enum Note {
         /// Since it was asked.
         after: Duration,
     },
-    /// A reload has had its time, and is not over.
+    /// A reload has had its time, and is not over: it excuses nothing any longer.
     ReloadUnfinished {
         /// What it waited for.
         missing: String,

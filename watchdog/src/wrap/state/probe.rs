@@ -43,8 +43,13 @@ impl State {
             },
             (_, Outcome::Unhealthy(_)) => self.rule(index, ended, now),
         };
-        let unfinished = || may_answer.then(|| self.end_overdue_reload(now)).flatten();
-        Actions { slowed, note: actions.note.or_else(unfinished), ..actions }
+        let set = &mut self.sets[index];
+        if self.reload.is_after(set.started) {
+            // What the next one finds is of the reload.
+            set.next = set.next.map(|next| next.min(now + set.timing.retry_interval));
+        }
+        let overdue = || may_answer.then(|| self.reload_is_overdue(now)).flatten();
+        Actions { slowed, note: actions.note.or_else(overdue), ..actions }
     }
 
     fn rule(&mut self, index: usize, ended: Ended, now: Instant) -> Actions {

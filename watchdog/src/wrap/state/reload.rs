@@ -11,11 +11,12 @@
 //!
 //! A service may end what it has begun before it loads anew, and answer nobody meanwhile. For a probe that looks like a hang. It
 //! has the time that systemd itself gives a reload: as long as a start (systemd.service(5), `TimeoutStartSec=`). Until then
-//! it is pinged for, since systemd's timer for the watchdog goes on in a reload. What hangs in it is found at the end. Then
-//! the reload is over too for who answers and has not said so, as it is for systemd.
+//! it is pinged for, since systemd's timer for the watchdog goes on in a reload. What hangs in it is found at the end. For who
+//! answers by then, but has not said that it is over, nothing is excused any longer; systemd is told when it comes.
 
 use std::time::{Duration, Instant};
 
+use super::start::gap;
 use super::status::Kind;
 use super::{Actions, Note, Phase, State};
 use crate::systemd::message::{Message, WatchdogWord};
@@ -42,6 +43,8 @@ pub(super) struct Reload {
     began: Option<Instant>,
     /// That no hang is called was noted.
     is_noted: bool,
+    /// So was that its time is over.
+    is_overdue: bool,
     /// The unit's `TimeoutStartSec=`, where that is known and has an end.
     timeout_start: Option<Duration>,
 }
@@ -53,13 +56,19 @@ impl Reload {
         (self.asked, self.is_childs, self.is_withheld, self.waits_for) = (Some(now), false, true, None);
     }
 
-    /// COMMAND has got the signal: what it did before was not the reload.
-    pub(super) fn delivered(&mut self, now: Instant) {
-        if std::mem::take(&mut self.is_withheld)
-            && let Some(asked) = self.asked.replace(now)
-        {
-            self.began = self.began.map(|began| if began == asked { now } else { began });
+    /// COMMAND has got the signal: what it did before was not the reload. True if one is under way by it.
+    pub(super) fn delivered(&mut self, now: Instant) -> bool {
+        if !std::mem::take(&mut self.is_withheld) {
+            return false;
         }
+        let asked = self.asked.replace(now);
+        self.began = self.began.map(|began| if Some(began) == asked { now } else { began });
+        asked.is_some()
+    }
+
+    /// A probe that was sent then says nothing of it.
+    pub(super) fn is_after(&self, started: Instant) -> bool {
+        self.asked.is_some_and(|asked| started < asked)
     }
 
     /// COMMAND says so: what to say in RELOADING=1's `MONOTONIC_USEC`, unless it was said for it already.
@@ -76,7 +85,7 @@ impl Reload {
 
     fn begin(&mut self, answers: bool, now: Instant) {
         if answers || self.asked.is_none() {
-            (self.began, self.is_noted) = (Some(now), false);
+            (self.began, self.is_noted, self.is_overdue) = (Some(now), false, false);
         }
     }
 
@@ -151,16 +160,31 @@ impl State {
         })
     }
 
-    /// systemd waits for the end of a reload no longer than for a start (`service_dispatch_timer`), and then goes on as if
-    /// there had been none. So it is over for us.
-    pub(super) fn end_overdue_reload(&mut self, now: Instant) -> Option<Note> {
+    /// The reload's time is over, and it is not. systemd waits for it no longer than for a start (`service_dispatch_timer`), with
+    /// `TimeoutStartSec=infinity` for ever: what is missing may still come.
+    pub(super) fn reload_is_overdue(&mut self, now: Instant) -> Option<Note> {
         let lasted = self.reload.lasted(now).filter(|lasted| *lasted >= self.reload_time())?;
-        let missing = self.reload.missing();
-        self.reload.asked = None;
-        self.reload.is_childs = false;
-        self.status.is_news();
-        self.ask_no_more_for_reload();
-        Some(Note::ReloadUnfinished { missing: missing.unwrap_or_else(|| "an answer".to_owned()), lasted })
+        if std::mem::replace(&mut self.reload.is_overdue, true) {
+            return None;
+        }
+        let missing = self.reload.missing().unwrap_or_else(|| "an answer".to_owned());
+        Some(Note::ReloadUnfinished { missing, lasted })
+    }
+
+    /// Whether what COMMAND says of stopping may be of its old self: while systemd waits for the reload, as far as that is known.
+    pub(super) fn may_stop_to_reload(&self, now: Instant) -> bool {
+        let time = self.reload_time().max(self.reload.timeout_start.unwrap_or_default());
+        self.reload.lasted(now).is_some_and(|lasted| lasted < time)
+    }
+
+    /// When to ask again what has not answered in a reload: as gently as in a start, which may take as long; and without
+    /// hurry once its time is over.
+    pub(super) fn ask_again_in_reload(&mut self, index: usize, now: Instant) {
+        let (lasted, is_overdue) = (self.reload.lasted(now), self.reload.is_overdue);
+        let set = &mut self.sets[index];
+        let timing = &set.timing;
+        let after = |lasted| gap(lasted, timing, now - set.started).max(timing.retry_interval);
+        set.next = lasted.map(|lasted| now + if is_overdue { timing.interval } else { after(lasted) });
     }
 
     /// The sets that are asked for a reload alone.

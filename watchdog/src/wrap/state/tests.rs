@@ -575,7 +575,6 @@ proptest! {
             reloading = (reloading || actions.message.reloading.is_some()) && !actions.message.ready;
             if matches!(actions.note, Some(Note::ReloadUnfinished { .. })) {
                 prop_assert!(is_overdue);
-                (reloading, oracle.reloads_since, oracle.is_childs_reload) = (false, None, false);
             }
             ready |= actions.message.ready;
             over |= actions.message.watchdog == Some(WatchdogWord::Trigger) || actions.message.stopping

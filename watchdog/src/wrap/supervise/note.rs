@@ -155,8 +155,8 @@ fn say(note: &Note) {
         }
         Note::Reloaded { after } => tracing::info!("reloaded, and healthy after {}", rounded(*after)),
         Note::ReloadUnfinished { missing, lasted } => tracing::warn!(
-            "the reload is not over after {}, the time for one (--start-timeout, else TimeoutStartSec=), and is not waited \
-             for any longer: {missing} is missing",
+            "the reload is not over after {}, the time for one (--start-timeout, else TimeoutStartSec=), and excuses no hang \
+             any longer: {missing} is missing; systemd is told when it comes",
             rounded(*lasted)
         ),
         Note::BusyReloading { reason, left } => tracing::warn!(

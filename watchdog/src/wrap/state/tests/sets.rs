@@ -217,15 +217,20 @@ fn a_reload_is_over_when_every_set_has_answered_since_it_was_asked_for() {
 
 #[test]
 fn what_gates_ready_is_asked_gently_in_a_reload_and_no_longer_than_that_may_take() {
-    let mut served = Served::new(&["--start-timeout=3s", "--next", "--tcp=a:1", "--ready-only"]);
+    let mut served =
+        Served::new(&["--start-timeout=3s", "--next", "--tcp=a:1", "--interval=250ms", "--ready-only"]);
     served.run(1000, WELL);
     served.step(Event::ReloadAsked { monotonic_usec: 1 });
     let before = served.asked[1].len();
     // Each of its probes takes what a command may take.
-    served.run(20_000, |set, ms| if set == 0 { (true, 0) } else { (ms < 1000, 40) });
+    served.run(20_000, |set, ms| if set == 0 { (true, 0) } else { (ms < 1000, 10) });
     let in_reload = &served.asked[1][before..];
-    assert!(in_reload.windows(2).all(|pair| pair[1] - pair[0] >= 40 + 80), "{in_reload:?}");
-    assert!(in_reload.last().is_some_and(|last| (3900..4000).contains(last)), "{in_reload:?}");
+    assert!(in_reload.windows(2).all(|pair| pair[1] - pair[0] >= 10 + 80), "{in_reload:?}");
+    // When its time is over it is asked as seldom as ever.
+    let in_time = in_reload.iter().filter(|at| **at < 4000).count();
+    let later = in_reload.windows(2).filter(|pair| pair[0] > 4100);
+    assert!(in_time > 20 && later.clone().count() > 20, "{in_reload:?}");
+    assert!(later.into_iter().all(|pair| pair[1] - pair[0] >= 10 + 250), "{in_reload:?}");
     let (at, note) = served.notes.last().expect("a note");
     let Note::ReloadUnfinished { missing, .. } = note else { panic!("{note:?}") };
     assert!((4000..4150).contains(at) && missing == "set 2: mute", "{at} {missing}");
@@ -234,8 +239,17 @@ fn what_gates_ready_is_asked_gently_in_a_reload_and_no_longer_than_that_may_take
         .unwrap_or_else(|| panic!("the status tells: {:?}", served.said));
     assert!(at < 2100, "{at}");
     assert!(served.first("trigger").is_none());
-    let last = &served.said.iter().rfind(|(_, said)| said.contains("STATUS")).expect("a status").1;
-    assert!(!last.contains("reloading"), "{last}");
+    assert_eq!(
+        served.notes.iter().filter(|(_, note)| matches!(note, Note::ReloadUnfinished { .. })).count(),
+        1
+    );
+    // What was missing comes after all.
+    let before = served.said.len();
+    served.run(21_000, WELL);
+    assert!(served.said[before..].iter().any(|(_, said)| said.contains("READY=1")));
+    let asked = served.asked[1].len();
+    served.run(24_000, WELL);
+    assert_eq!(served.asked[1].len(), asked, "it is not asked any more");
 }
 
 #[test]
