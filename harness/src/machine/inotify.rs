@@ -12,7 +12,7 @@ use super::MachineError;
 /// What the administrator sets, and what a user namespace may have less of.
 const LIMITS: [&str; 2] = ["/proc/sys/fs/inotify/max_user_instances", "/proc/sys/user/max_inotify_instances"];
 
-/// How many a machine has in a run: PID 1 three, journalctl one (systemd 252), and two for what services want.
+/// How many a machine has in a run: PID 1 three, journalctl one (systemd 252 to 262), and two for what services want.
 const OF_MACHINE: usize = 6;
 /// How many of them one that has booted may still want.
 const LATER: usize = 3;

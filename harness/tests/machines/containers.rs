@@ -114,20 +114,41 @@ pub fn a_container_of_a_harness_that_was_killed_is_swept_by_the_next_run(_: Back
     eventually("the abandoned container and its room are gone", || of(owner) == nothing());
 }
 
+/// The id of the running container of the process `owner`.
+fn running(owner: u32) -> Option<String> {
+    let room = format!("hangproof-room-{owner}-");
+    let label = "{{.ID}} {{.Label \"org.hangproof.room\"}}";
+    let lines = docker(&["ps", "--filter", "label=org.hangproof.room", "--format", label]);
+    let line = lines.into_iter().find(|line| line.contains(&room))?;
+    line.split(' ').next().map(ToOwned::to_owned)
+}
+
 pub fn a_container_ends_by_itself_when_its_harness_is_killed(_: Backend) {
-    let mut child = started();
-    let room = format!("hangproof-room-{}-", child.id());
-    let running = || {
-        let label = "{{.Label \"org.hangproof.room\"}}";
-        docker(&["ps", "--filter", "label=org.hangproof.room", "--format", label])
-    };
-    let is_running = || running().iter().any(|line| line.contains(&room));
-    eventually("it runs", is_running);
-    kill_process(Pid::from_child(&child), Signal::KILL).expect("it still runs");
-    child.wait().expect("ends");
-    let begin = Instant::now();
-    eventually("the container has ended", || !is_running());
-    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+    // While it boots; and later, when there is something in it that does not end.
+    let stubborn = "systemd-run --quiet --unit=stubborn --property=Restart=always --property=RestartSec=0 \
+                    sh -c 'trap \"\" TERM; while :; do sleep 1; done'";
+    for script in ["", stubborn] {
+        let mut child = started();
+        let mut container = None;
+        eventually("it runs", || {
+            container = running(child.id());
+            container.is_some()
+        });
+        let container = container.expect("it runs");
+        eventually("there is in it what is to be in it", || {
+            let mut command = Command::new("docker");
+            command
+                .args(["exec", &container, "sh", "-c", script])
+                .stdout(Stdio::null())
+                .stderr(Stdio::null());
+            script.is_empty() || command.status().expect("the client runs").success()
+        });
+        kill_process(Pid::from_child(&child), Signal::KILL).expect("it still runs");
+        child.wait().expect("ends");
+        let begin = Instant::now();
+        eventually("the container has ended", || running(child.id()).is_none());
+        assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+    }
     drop(boot());
 }
 
@@ -144,6 +165,24 @@ pub fn a_container_whose_room_is_somewhere_else_is_left_alone(_: Backend) {
     drop(boot());
     assert!(docker(&["ps", "--no-trunc", "--quiet"]).contains(&id), "it still runs");
     docker(&["kill", &id]);
+}
+
+pub fn an_engine_that_shares_no_files_is_refused_with_the_reason(_: Backend) {
+    // As an engine on another computer has it: there the directory to be shared is new, and empty.
+    drop(boot());
+    let images = docker(&["images", "--format", "{{.Repository}}:{{.Tag}}"]);
+    let image = images.iter().find(|image| image.contains("hangproof")).expect("one was booted");
+    let empty = TempDir::new().expect("a directory");
+    let shared = format!("{}:/hangproof", empty.path().display());
+    let entrypoint = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docker/entrypoint");
+    let script = format!("{}:/entrypoint:ro", entrypoint.canonicalize().expect("it is there").display());
+    let mut command = Command::new("docker");
+    command.args(["run", "--rm", "--volume", "/usr:/usr:ro", "--volume", &shared, "--volume", &script]);
+    let output =
+        command.args(["--entrypoint", "sh", image, "/entrypoint"]).output().expect("the client runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("hangproof and the engine share no files: they must be on one computer"), "{said}");
 }
 
 pub fn a_client_on_the_engines_host_is_in_the_containers_network(_: Backend) {
