@@ -33,6 +33,8 @@ mod room;
 const ENTRYPOINT: &str = include_str!("../../../docker/entrypoint");
 const ENTRYPOINT_PATH: &str = "/hangproof-entrypoint";
 const BOOT_PATIENCE: Duration = Duration::from_secs(60);
+/// By its number: an image need not have names.
+const ROOT: &str = "0";
 /// Says whose a container is: the directory whose lock its owner holds.
 const OWNER: &str = "org.hangproof.room";
 
@@ -173,6 +175,8 @@ fn request(image: &Image, room: &Room) -> testcontainers::ContainerRequest<Gener
         .with_env_var("container", "docker")
         .with_env_var("NOTIFY_SOCKET", Room::NOTIFY_IN_MACHINE)
         .with_label(OWNER, room.path())
+        // PID 1 is root, whoever else an image has its own programs run as.
+        .with_user(ROOT)
         .with_cap_add("SYS_ADMIN")
         .with_security_opt("apparmor=unconfined")
         .with_cgroupns_mode(CgroupnsMode::Private)

@@ -8,6 +8,7 @@ use harness::machine::docker::DockerMachine;
 use harness::machine::{Machine, MachineError, Network};
 use harness::progress::Silent;
 use harness::run::RunError;
+use libtest_mimic::Completion;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -256,6 +257,22 @@ pub fn an_image_without_a_shell_is_refused_with_the_engines_words(_: Backend) {
     docker(&["rmi", "hangproof-test-empty:1"]);
     assert!(matches!(error, MachineError::Boot { .. }), "{error}");
     assert!(error.to_string().contains("does not start") && error.to_string().contains("/bin/sh"), "{error}");
+}
+
+pub fn an_image_whose_own_programs_are_not_roots_boots(_: Backend) -> Completion {
+    let image = std::env::var("HANGPROOF_TEST_IMAGE").unwrap_or_else(|_| "hangproof:trixie".into());
+    if !docker(&["images", "--format", "{{.Repository}}:{{.Tag}}"]).contains(&image) {
+        return Completion::ignored_with("needs an image with a /usr of its own");
+    }
+    let container = docker(&["create", &image, "true"]).remove(0);
+    docker(&["commit", "--change", "USER 65534", &container, "hangproof-test-user:1"]);
+    docker(&["rm", &container]);
+    let machine = DockerMachine::boot(Some("hangproof-test-user:1"), &Silent);
+    // The machine is gone before its image is.
+    let user = machine.and_then(|machine| machine.run(&["id", "-u"], Duration::from_secs(20)));
+    docker(&["rmi", "hangproof-test-user:1"]);
+    assert_eq!(user.expect("it boots").stdout, "0\n");
+    Completion::Completed
 }
 
 pub fn an_image_that_is_nowhere_is_named_with_the_remedy(_: Backend) {

@@ -236,6 +236,7 @@ fn of_machines() -> impl Iterator<Item = Trial> {
         containers::a_container_ends_by_itself_when_its_harness_is_killed,
         containers::a_container_whose_room_is_somewhere_else_is_left_alone,
         containers::an_engine_that_shares_no_files_is_refused_with_the_reason,
+        containers::an_image_whose_own_programs_are_not_roots_boots,
         containers::a_client_on_the_engines_host_is_in_the_containers_network,
         containers::a_long_path_to_temporary_files_is_no_hindrance,
         containers::the_engine_is_the_one_that_docker_itself_would_use,

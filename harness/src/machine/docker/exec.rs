@@ -124,6 +124,7 @@ async fn attach(
         attach_stdout: Some(true),
         attach_stderr: Some(true),
         env: Some(ENVIRONMENT.to_vec()),
+        user: Some(super::ROOT),
         cmd: Some(command.to_vec()),
         ..CreateExecOptions::default()
     };
