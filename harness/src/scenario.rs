@@ -1,22 +1,26 @@
 //! One question to a service, as a TOML file: what runs, what is done to it, what is expected.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use server::fault::Recovery;
+use toml::Spanned;
+use toml::de::DeTable;
 
+use self::section::{Mistakes, Section};
 use crate::fault::Fault;
 use crate::model::ask::TICK;
 use crate::model::case::Plan;
 use crate::model::clock::parse_span;
-use crate::model::expect::{Expectation, Outcome};
+use crate::model::expect::{By, Deed, Expectation, Outcome};
 use crate::model::settings::SPANS;
 
 pub mod builtin;
 mod keys;
 pub mod observe;
 mod position;
+mod section;
 
 pub use self::observe::Observe;
 use self::position::Position;
@@ -39,48 +43,29 @@ pub struct Scenario {
 }
 
 /// The unit and what it needs.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Service {
     /// The unit file, relative to the scenario's own.
     pub unit: PathBuf,
     /// Where in the machine, and what: `bin:NAME` for one of our programs, else a path as of `unit`.
-    #[serde(default)]
     pub files: BTreeMap<String, String>,
     /// Files that the machine's own tree must bring, and the Debian package that has each. Without them there is nothing
     /// to try: the verdict is skip.
-    #[serde(default)]
     pub requires: BTreeMap<String, String>,
-    /// Sections and directives that become a drop-in.
-    #[serde(default, rename = "override")]
-    pub overrides: BTreeMap<String, BTreeMap<String, Value>>,
+    /// Sections and directives that become a drop-in, each with its assignments: an empty one resets what the unit has.
+    pub overrides: BTreeMap<String, BTreeMap<String, Vec<String>>>,
     /// The unit of the `sd-watchdog guard` beside it. A guard ends only what it has seen healthy, so no fault is injected
     /// before that.
-    #[serde(default)]
     pub guard: Option<String>,
     /// The directory that relative paths start from; absent for a built-in scenario.
-    #[serde(skip)]
     pub base: Option<PathBuf>,
-}
-
-/// A directive's value: a list stands for as many assignments.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(untagged)]
-pub enum Value {
-    /// A string.
-    Text(String),
-    /// A number.
-    Number(i64),
-    /// A boolean, `yes` or `no` to systemd.
-    Flag(bool),
-    /// Several assignments; an empty string first resets what the unit has.
-    List(Vec<String>),
 }
 
 /// A scenario that cannot be used, with the place and the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum ScenarioError {
     /// The file cannot be read.
-    #[error("the scenario {} cannot be read: {source}. Built-in scenarios: {}", .path.display(), builtin::names())]
+    #[error("the scenario {} cannot be read: {source}{}. Built-in scenarios: {}", .path.display(), near(.path), builtin::names())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -88,29 +73,38 @@ pub enum ScenarioError {
         source: std::io::Error,
     },
     /// The file is not a scenario.
-    #[error("{file}:{at}: {message}")]
-    Invalid {
-        /// The file, as the user named it.
-        file: String,
-        /// Line and column, both from 1.
-        at: Position,
-        /// What is wrong and what would be right.
-        message: String,
-    },
+    #[error("{}", Lines(.0))]
+    Invalid(Vec<Mistake>),
 }
 
-#[derive(Deserialize)]
-struct Raw {
-    description: String,
-    service: Service,
-    observe: observe::Raw,
-    fault: Option<RawFault>,
-    expect: Expectation,
+/// What is wrong in a scenario's file.
+#[derive(Debug)]
+pub struct Mistake {
+    /// The file, as the user named it.
+    pub file: String,
+    /// Line and column, both from 1.
+    pub at: Position,
+    /// What is wrong and what would be right.
+    pub message: String,
 }
 
-#[derive(Deserialize)]
-struct RawFault {
-    inject: String,
+/// The built-in scenario that was meant, perhaps.
+fn near(path: &Path) -> String {
+    let names = builtin::SCENARIOS.map(|(name, _)| name);
+    let nearest = path.to_str().and_then(|name| keys::nearest(name, names));
+    nearest.map(|name| format!("; did you mean \"{name}\"?")).unwrap_or_default()
+}
+
+struct Lines<'a>(&'a [Mistake]);
+
+impl fmt::Display for Lines<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, Mistake { file, at, message }) in self.0.iter().enumerate() {
+            let begin = if index == 0 { "" } else { "\n" };
+            write!(f, "{begin}{file}:{at}: {message}")?;
+        }
+        Ok(())
+    }
 }
 
 impl Scenario {
@@ -157,60 +151,128 @@ impl Scenario {
     }
 
     fn parse(text: &str, name: &str, file: &str, base: Option<PathBuf>) -> Result<Self, ScenarioError> {
-        let invalid = |span: std::ops::Range<usize>, message: String| ScenarioError::Invalid {
+        let mistakes = Mistakes::default();
+        let (document, errors) = DeTable::parse_recoverable(text);
+        for error in &errors {
+            mistakes.add(error.span().unwrap_or(0..0), error.message().trim());
+        }
+        // Of what is no TOML the rest is a guess.
+        let read = if errors.is_empty() {
+            Self::read(&Section::top(document.get_ref(), &mistakes), name, base)
+        } else {
+            None
+        };
+        let mistakes = mistakes.sorted().into_iter().map(|(span, message)| Mistake {
             file: file.into(),
             at: Position::of(text, span.start),
             message,
-        };
-        if let Some((span, message)) = keys::first_unknown(text) {
-            return Err(invalid(span, message));
-        }
-        let raw: Raw = toml::from_str(text)
-            .map_err(|error| invalid(error.span().unwrap_or(0..0), error.message().trim().to_owned()))?;
-        // What serde cannot see is pointed at by looking the value up in the text.
-        let place = |value: &str| text.find(value).map_or(0..0, |start| start..start + value.len());
-        let fault = raw.fault.map(|RawFault { inject }| {
-            fault(&inject).map_err(|message| invalid(place(&format!("\"{inject}\"")), message))
         });
-        let fault = fault.transpose()?;
-        for within in [&raw.expect.recovery_within, &raw.expect.undisturbed_for].into_iter().flatten() {
-            check_within(within).map_err(|message| invalid(place(&format!("\"{within}\"")), message))?;
+        let mistakes = mistakes.collect::<Vec<_>>();
+        read.filter(|_| mistakes.is_empty()).ok_or(ScenarioError::Invalid(mistakes))
+    }
+
+    /// What is read; nothing, or anything, where there are mistakes.
+    fn read(top: &Section, name: &str, base: Option<PathBuf>) -> Option<Self> {
+        let description = top.needed_text("description").map(Spanned::into_inner);
+        let service = top.needed_section("service").and_then(|section| Service::read(&section, base));
+        let watched = top.needed_section("observe");
+        let observe = watched.as_ref().and_then(observe::read);
+        let injected = top.section("fault").map(|section| fault(&section));
+        let fault = injected.flatten();
+        let deed = match (injected, fault) {
+            (None, _) => Some(Deed::Nothing),
+            (Some(_), fault) => fault.map(deed),
+        };
+        let expect = top.needed_section("expect").and_then(|section| expectation(&section, deed));
+        if let (Some(section), Some(expect)) = (&watched, &expect) {
+            let is_slow = observe.as_ref().is_some_and(|observe| observe.interval != TICK);
+            if is_slow && expect.outcome != Outcome::Undisturbed {
+                let message = "interval goes with outcome = \"undisturbed\": a recovery is measured by a client that \
+                    asks every 10 ms";
+                section.wrong(section.place("interval"), message);
+            }
         }
-        if raw.expect.outcome != Outcome::Undisturbed && fault.is_none() {
-            let message = "without a [fault] nothing can be expected but outcome = \"undisturbed\"";
-            return Err(invalid(place("[expect]"), message.into()));
-        }
-        let observe = raw.observe.check().map_err(|wrong| invalid(place(&wrong.place), wrong.message))?;
-        if raw.expect.outcome != Outcome::Undisturbed && observe.interval != TICK {
-            let message = "interval goes with outcome = \"undisturbed\": a recovery is measured by a client that asks \
-                every 10 ms";
-            return Err(invalid(place("interval"), message.into()));
-        }
-        let service = Service { base, ..raw.service };
-        Ok(Self {
+        Some(Self {
             name: name.into(),
-            description: raw.description,
-            service,
-            observe,
+            description: description?,
+            service: service?,
+            observe: observe?,
             fault,
-            expect: raw.expect,
+            expect: expect?,
         })
     }
 }
 
-fn fault(name: &str) -> Result<Fault, String> {
-    let hint = || keys::suggest(name, Fault::all().map(Fault::name));
-    name.parse().map_err(|_| format!("there is no fault \"{name}\"{}", hint()))
+fn deed(fault: Fault) -> Deed {
+    match fault {
+        Fault::InProcess(fault) if fault.recovery() == Recovery::Exit => Deed::Ends,
+        Fault::InProcess(_) | Fault::Sigstop => Deed::Hangs,
+    }
 }
 
-fn check_within(within: &str) -> Result<(), String> {
-    if SPANS.contains(&within) || parse_span(within).is_some() {
-        return Ok(());
+fn fault(section: &Section) -> Option<Fault> {
+    let inject = section.needed_text("inject")?;
+    let fault = inject.get_ref().parse::<Fault>().ok();
+    if fault.is_none() {
+        let hint = keys::suggest(inject.get_ref(), Fault::all().map(Fault::name));
+        section.wrong(inject.span(), format!("there is no fault \"{}\"{hint}", inject.get_ref()));
     }
-    Err(format!("\"{within}\" is neither a time span (\"5s\") nor one of {}", SPANS.join(", ")))
+    fault
+}
+
+/// Reads `[expect]`. `deed` is what is done to the service, where that is known.
+fn expectation(section: &Section, deed: Option<Deed>) -> Option<Expectation> {
+    if section.needed_text("outcome").is_none() {
+        return None;
+    }
+    let outcome = section.word("outcome", &Outcome::WORDS);
+    let [recovery_within, undisturbed_for] =
+        ["recovery_within", "undisturbed_for"].map(|key| span_or_directive(section, key));
+    let (by, hang_report) = (section.word("by", &By::WORDS), section.flag("hang_report"));
+    let expect = Expectation { outcome: outcome?, by, recovery_within, undisturbed_for, hang_report };
+    for (key, message) in deed.map(|deed| expect.contradictions(deed)).unwrap_or_default() {
+        section.wrong(section.place(key), message);
+    }
+    Some(expect)
+}
+
+/// A time span, or the name of a directive that is one.
+fn span_or_directive(section: &Section, key: &str) -> Option<String> {
+    let value = section.text(key)?;
+    let text = value.get_ref();
+    if !SPANS.contains(&text.as_str()) && parse_span(text).is_none() {
+        let message = format!("\"{text}\" is neither a time span (\"5s\") nor one of {}", SPANS.join(", "));
+        section.wrong(value.span(), message);
+        return None;
+    }
+    Some(value.into_inner())
 }
 
 impl Service {
+    fn read(section: &Section, base: Option<PathBuf>) -> Option<Self> {
+        let unit = section.needed_text("unit");
+        if let Some(unit) = &unit
+            && let Some(message) = no_service(unit.get_ref())
+        {
+            section.wrong(unit.span(), message);
+        }
+        let texts =
+            |key| section.texts(key).into_iter().map(|(name, text)| (name, text.into_inner())).collect();
+        let files = section.texts("files");
+        for (target, source) in files.iter().filter(|(target, _)| !target.starts_with('/')) {
+            section.wrong(source.span(), format!("\"{target}\" is no absolute path in the machine"));
+        }
+        let read = Self {
+            unit: PathBuf::new(),
+            files: files.into_iter().map(|(target, source)| (target, source.into_inner())).collect(),
+            requires: texts("requires"),
+            overrides: section.assignments("override"),
+            guard: section.text("guard").map(Spanned::into_inner),
+            base,
+        };
+        Some(Self { unit: unit?.into_inner().into(), ..read })
+    }
+
     /// The unit's name in the machine.
     pub fn unit_name(&self) -> String {
         self.unit.file_name().unwrap_or_default().to_string_lossy().into_owned()
@@ -222,7 +284,7 @@ impl Service {
         for (section, directives) in &self.overrides {
             let _ = writeln!(text, "[{section}]");
             for (directive, value) in directives {
-                for value in value.assignments() {
+                for value in value {
                     let _ = writeln!(text, "{directive}={value}");
                 }
             }
@@ -231,15 +293,16 @@ impl Service {
     }
 }
 
-impl Value {
-    fn assignments(&self) -> Vec<String> {
-        match self {
-            Self::Text(text) => vec![text.clone()],
-            Self::Number(number) => vec![number.to_string()],
-            Self::Flag(flag) => vec![if *flag { "yes" } else { "no" }.into()],
-            Self::List(values) => values.clone(),
-        }
-    }
+/// Why a unit cannot be started as a service, by its file's name.
+fn no_service(unit: &str) -> Option<String> {
+    let name = Path::new(unit).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let Some(stem) = name.strip_suffix(".service").filter(|stem| !stem.is_empty()) else {
+        return Some(format!("\"{unit}\" is not NAME.service"));
+    };
+    let template = stem.strip_suffix('@')?;
+    Some(format!(
+        "{name} is a template, of which systemd starts instances: name the file {template}@INSTANCE.service"
+    ))
 }
 
 #[cfg(test)]
@@ -308,6 +371,66 @@ recovery_within = "WatchdogSec"
     }
 
     #[test]
+    fn every_scenario_that_ships_is_valid() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+        let mut seen = 0;
+        for directory in [root.clone(), root.join("controls")] {
+            for file in std::fs::read_dir(directory).expect("a directory") {
+                let path = file.expect("an entry").path();
+                if path.extension().is_some_and(|ending| ending == "toml") {
+                    Scenario::load(&path.to_string_lossy()).unwrap_or_else(|error| panic!("{error}"));
+                    seen += 1;
+                }
+            }
+        }
+        assert!(seen > 25, "{seen}");
+    }
+
+    #[test]
+    fn every_value_that_a_unit_file_can_hold_is_taken() {
+        let set = "{ A = 0.5, B = 0x10, C = [1, true, \"x\", 2.0], D = -3, E = 1e2 }";
+        let text =
+            GOOD.replace("{ WatchdogSec = 1, ExecStart = [\"\", \"/bin/true\"], PrivateTmp = false }", set);
+        let drop_in = parse(&text).expect("valid").service.drop_in();
+        assert_eq!(drop_in, "[Service]\nA=0.5\nB=16\nC=1\nC=yes\nC=x\nC=2\nD=-3\nE=100\n");
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once_and_each_at_its_own_place() {
+        let text = r#"
+[service]
+unit = "x@.service"
+gard = "g.service"
+override = { Service = { WatchdogSec = "soon", X = [[1]], "A B" = 1, Y = "a\nb" } }
+files = { "x" = "y", "/z" = 7 }
+[observe]
+http = "http://127.0.0.1:8080/"
+interval = "soon"
+[fault]
+inject = "mute"
+[expect]
+outcome = "failed"
+recovery_within = "soon"
+undisturbed_for = "2s"
+"#;
+        let said = parse(text).expect_err("wrong");
+        let expected = [
+            "x.toml:1:1: a scenario needs description",
+            "x.toml:3:8: x@.service is a template, of which systemd starts instances: name the file x@INSTANCE.service",
+            "x.toml:4:1: unknown key \"gard\" in [service]; did you mean \"guard\"?",
+            "x.toml:5:53: X is to be a string, a number, a boolean, or a list of them, and is of type array",
+            "x.toml:5:59: \"A B\" is no name of a unit's sections and directives",
+            "x.toml:5:74: Y is to be one line",
+            "x.toml:6:17: \"x\" is no absolute path in the machine",
+            "x.toml:6:29: /z is to be a string, and is of type integer",
+            "x.toml:9:12: interval = \"soon\" is no time span above 0; an example: \"2s\"",
+            "x.toml:14:19: \"soon\" is neither a time span (\"5s\") nor one of WatchdogSec, RestartSec, TimeoutStartSec, TimeoutStopSec, TimeoutAbortSec",
+            "x.toml:15:1: undisturbed_for goes with outcome = \"undisturbed\", and this one is \"failed\"",
+        ];
+        assert_eq!(said.lines().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
     fn errors_give_the_place_and_the_nearest_right_word() {
         for (from, to, expected) in [
             (
@@ -323,7 +446,11 @@ recovery_within = "WatchdogSec"
                 "x.toml:9:10: there is no fault \"sigstp\"; did you mean \"sigstop\"?",
             ),
             ("\"WatchdogSec\"", "\"Watchdog\"", "x.toml:13:19: \"Watchdog\" is neither a time span"),
-            ("\"restarted\"", "\"restart\"", "x.toml:11:11: unknown variant `restart`"),
+            (
+                "\"restarted\"",
+                "\"restart\"",
+                "x.toml:11:11: there is no outcome \"restart\"; did you mean \"restarted\"?",
+            ),
             ("by = \"watchdog\"", "by = \"watchdog", "x.toml:12:"),
             ("http://127.0.0.1:8080/", "127.0.0.1:8080", "is not http://ADDRESS:PORT/PATH"),
             (
@@ -337,10 +464,10 @@ recovery_within = "WatchdogSec"
                 "http = \"http://[::1]/\"\ntcp = \"[::1]:80\"\nexpect = \"x\"",
                 "x.toml:6:1: [observe] needs exactly",
             ),
-            (HTTP, "http = \"http://[::1]/\"\nsend = \"PING\"", "x.toml:6:1: send and expect go with tcp"),
+            (HTTP, "http = \"http://[::1]/\"\nsend = \"PING\"", "x.toml:8:1: send goes with tcp"),
             (HTTP, "tcp = \"127.0.0.1:6379\"", "x.toml:7:1: tcp needs expect"),
             (HTTP, "tcp = \"127.0.0.1:6379\"\nexpect = \"\"", "x.toml:7:1: tcp needs expect"),
-            (HTTP, "tcp = \"redis\"\nexpect = \"x\"", "x.toml:7:8: \"redis\" is not ADDRESS:PORT"),
+            (HTTP, "tcp = \"redis\"\nexpect = \"x\"", "x.toml:7:7: \"redis\" is not ADDRESS:PORT"),
             (
                 HTTP,
                 "tpc = \"127.0.0.1:6379\"",
@@ -358,8 +485,20 @@ recovery_within = "WatchdogSec"
                 "x.toml:8:11: timeout = \"0s\" is no time span",
             ),
             (HTTP, "http = \"http://[::1]/\"\ninterval = \"2s\"", "x.toml:8:1: interval goes with outcome"),
-            ("unit = \"x.service\"", "", "x.toml:3:1: missing field `unit`"),
-            ("[fault]\ninject = \"mute\"", "", "without a [fault]"),
+            ("unit = \"x.service\"", "", "x.toml:3:1: [service] needs unit"),
+            ("[fault]\ninject = \"mute\"", "", "x.toml:10:1: without a [fault]"),
+            (
+                "[fault]\ninject = \"mute\"",
+                "[[fault]]\ninject = \"mute\"",
+                "x.toml:8:1: fault is to be a table",
+            ),
+            ("\"x.service\"", "\"..\"", "x.toml:4:8: \"..\" is not NAME.service"),
+            (
+                "by = \"watchdog\"",
+                "hang_report = 1",
+                "x.toml:12:15: hang_report is to be true or false, and is of",
+            ),
+            ("\"restarted\"", "\"undisturbed\"", "x.toml:12:1: by tells what ends the service"),
         ] {
             let error = parse(&GOOD.replace(from, to)).expect_err(to);
             assert!(error.contains(expected), "{error:?} should contain {expected:?}");

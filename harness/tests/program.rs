@@ -64,7 +64,14 @@ fn a_wrong_scenario_exits_with_2_and_is_pointed_at() {
         let (_directory, path) = scenario(from, to);
         hangproof(&["run", &path]).assert().code(2).stdout("").stderr(contains(expected));
     }
-    let built_in = contains("cannot be read").and(contains("Built-in scenarios: classic, "));
+    let (_directory, path) = scenario("hang_report = true", "hang_reports = 1\nundisturbed_for = \"0\"");
+    let expected = contains("hangproof: ")
+        .and(contains("mine.toml:19:1: unknown key \"hang_reports\""))
+        .and(contains("mine.toml:20:1: undisturbed_for goes with"));
+    hangproof(&["run", &path]).assert().code(2).stdout("").stderr(expected);
+    let built_in = contains("cannot be read")
+        .and(contains("; did you mean \"classic\"?"))
+        .and(contains("Built-in scenarios: classic, "));
     hangproof(&["run", "clasic"]).assert().code(2).stderr(built_in);
 }
 

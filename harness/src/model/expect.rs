@@ -48,7 +48,91 @@ pub enum By {
     Exit,
 }
 
+impl Outcome {
+    /// Each as scenarios write it.
+    pub const WORDS: [(&str, Self); 3] =
+        [("restarted", Self::Restarted), ("undisturbed", Self::Undisturbed), ("failed", Self::Failed)];
+}
+
+impl By {
+    /// Each as scenarios write it.
+    pub const WORDS: [(&str, Self); 2] = [("watchdog", Self::Watchdog), ("exit", Self::Exit)];
+}
+
+/// What is done to a service, as far as it decides what can be expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// Nothing.
+    Nothing,
+    /// Its process ends.
+    Ends,
+    /// It is left as it is, but does not serve.
+    Hangs,
+}
+
 impl Expectation {
+    /// What of it could never be, or would never be looked at: the key, and what is wrong with it.
+    pub fn contradictions(&self, deed: Deed) -> Vec<(&'static str, String)> {
+        let Self { outcome, by, recovery_within, undisturbed_for, hang_report } = self;
+        let (outcome, by, hang_report) = (*outcome, *by, *hang_report);
+        let word = Outcome::WORDS.iter().find(|(_, known)| *known == outcome).map_or("", |(word, _)| word);
+        let is_zero = |span: &Option<String>| span.as_deref().and_then(parse_span) == Some(Duration::ZERO);
+        let only = |with: &str| format!("goes with outcome = \"{with}\", and this one is \"{word}\"");
+        let rules = [
+            (
+                outcome != Outcome::Undisturbed && deed == Deed::Nothing,
+                "outcome",
+                "without a [fault] nothing can be expected but outcome = \"undisturbed\"".to_owned(),
+            ),
+            (
+                outcome == Outcome::Undisturbed && deed == Deed::Ends,
+                "outcome",
+                "this fault ends the process, and with outcome = \"undisturbed\" nothing may".into(),
+            ),
+            (
+                outcome == Outcome::Undisturbed && by.is_some(),
+                "by",
+                "by tells what ends the service, and with outcome = \"undisturbed\" nothing may".into(),
+            ),
+            (
+                outcome != Outcome::Undisturbed && by == Some(By::Watchdog) && deed == Deed::Ends,
+                "by",
+                "this fault ends the process without the watchdog: by = \"exit\"".into(),
+            ),
+            (
+                outcome != Outcome::Restarted && recovery_within.is_some(),
+                "recovery_within",
+                format!("recovery_within {}", only("restarted")),
+            ),
+            (
+                outcome == Outcome::Restarted && is_zero(recovery_within),
+                "recovery_within",
+                "no service recovers within no time".into(),
+            ),
+            (
+                outcome != Outcome::Undisturbed && undisturbed_for.is_some(),
+                "undisturbed_for",
+                format!("undisturbed_for {}", only("undisturbed")),
+            ),
+            (
+                outcome == Outcome::Undisturbed && is_zero(undisturbed_for),
+                "undisturbed_for",
+                "whoever watches for no time has seen nothing".into(),
+            ),
+            (
+                hang_report == Some(true) && deed == Deed::Nothing,
+                "hang_report",
+                "without a [fault] nothing hangs, and nothing is reported".into(),
+            ),
+            (
+                hang_report == Some(true) && deed == Deed::Ends,
+                "hang_report",
+                "this fault ends the process: nothing hangs, and nothing is reported".into(),
+            ),
+        ];
+        rules.into_iter().filter(|(is_wrong, ..)| *is_wrong).map(|(_, key, what)| (key, what)).collect()
+    }
+
     /// The limit in time; `None` if there is none or the directive it names is off.
     pub fn limit(&self, settings: &Settings) -> Option<Duration> {
         let within = self.recovery_within.as_deref()?;
@@ -60,5 +144,53 @@ impl Expectation {
         let given =
             self.undisturbed_for.as_deref().and_then(|span| settings.span(span).or_else(|| parse_span(span)));
         given.or_else(|| Some(settings.span("WatchdogSec")? * 2)).unwrap_or(Duration::from_secs(5))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_those_of_recordings() {
+        let written = |word: &str| format!("\"{word}\"");
+        for (word, outcome) in Outcome::WORDS {
+            assert_eq!(serde_json::to_string(&outcome).expect("json"), written(word));
+        }
+        for (word, by) in By::WORDS {
+            assert_eq!(serde_json::to_string(&by).expect("json"), written(word));
+        }
+    }
+
+    #[test]
+    fn what_could_never_be_or_would_not_be_looked_at_is_a_contradiction() {
+        use Deed::{Ends, Hangs, Nothing};
+        let good = r#"{"outcome":"restarted","by":"watchdog","recovery_within":"5s","hang_report":true}"#;
+        for (deed, expect, wrong) in [
+            (Hangs, good, &[][..]),
+            (Hangs, r#"{"outcome":"failed","by":"watchdog","hang_report":true}"#, &[]),
+            (Hangs, r#"{"outcome":"undisturbed","undisturbed_for":"WatchdogSec","hang_report":true}"#, &[]),
+            // A guard beside it ends a service that hangs, and systemd sees an exit.
+            (Hangs, r#"{"outcome":"restarted","by":"exit","hang_report":true}"#, &[]),
+            (Ends, r#"{"outcome":"restarted","by":"exit","hang_report":false}"#, &[]),
+            (Nothing, r#"{"outcome":"undisturbed","hang_report":false}"#, &[]),
+            (Nothing, r#"{"outcome":"restarted"}"#, &["outcome"]),
+            (Ends, r#"{"outcome":"undisturbed"}"#, &["outcome"]),
+            (Nothing, r#"{"outcome":"undisturbed","hang_report":true}"#, &["hang_report"]),
+            (Ends, good, &["by", "hang_report"]),
+            (Hangs, r#"{"outcome":"restarted","recovery_within":"0s"}"#, &["recovery_within"]),
+            (Hangs, r#"{"outcome":"restarted","undisturbed_for":"5s"}"#, &["undisturbed_for"]),
+            (Hangs, r#"{"outcome":"failed","recovery_within":"5s"}"#, &["recovery_within"]),
+            (
+                Hangs,
+                r#"{"outcome":"undisturbed","by":"exit","recovery_within":"1us"}"#,
+                &["by", "recovery_within"],
+            ),
+            (Nothing, r#"{"outcome":"undisturbed","undisturbed_for":"0"}"#, &["undisturbed_for"]),
+        ] {
+            let read: Expectation = serde_json::from_str(expect).expect("an expectation");
+            let keys = read.contradictions(deed).into_iter().map(|(key, _)| key).collect::<Vec<_>>();
+            assert_eq!(keys, wrong, "{deed:?} {expect}");
+        }
     }
 }

@@ -4,8 +4,9 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use serde::Deserialize;
+use toml::Spanned;
 
+use super::section::Section;
 use crate::model::ask::TICK;
 use crate::model::clock::parse_span;
 
@@ -44,71 +45,60 @@ pub enum Question {
     },
 }
 
-/// `[observe]` as written.
-#[derive(Deserialize)]
-pub(super) struct Raw {
-    http: Option<String>,
-    tcp: Option<String>,
-    send: Option<String>,
-    expect: Option<String>,
-    interval: Option<String>,
-    timeout: Option<String>,
+/// Reads `[observe]`.
+pub(super) fn read(section: &Section) -> Option<Observe> {
+    let [interval, timeout] = ["interval", "timeout"].map(|key| span(section, key));
+    let observe = question(section)?;
+    Some(Observe {
+        interval: interval.unwrap_or(observe.interval),
+        timeout: timeout.unwrap_or(observe.timeout),
+        ..observe
+    })
 }
 
-/// What is wrong with it, and the text in the scenario to point at.
-pub(super) struct Wrong {
-    pub message: String,
-    pub place: String,
-}
-
-impl Raw {
-    pub(super) fn check(mut self) -> Result<Observe, Wrong> {
-        let spans = [("interval", self.interval.take()), ("timeout", self.timeout.take())];
-        let [interval, timeout] = spans.map(|(key, value)| value.map(|value| span(key, &value)).transpose());
-        let (interval, timeout) = (interval?, timeout?);
-        let observe = self.question()?;
-        Ok(Observe {
-            interval: interval.unwrap_or(observe.interval),
-            timeout: timeout.unwrap_or(observe.timeout),
-            ..observe
-        })
-    }
-
-    fn question(self) -> Result<Observe, Wrong> {
-        let wrong = |place: &str, message: &str| Wrong { message: message.into(), place: place.into() };
-        match self {
-            Self { http: Some(url), tcp: None, send: None, expect: None, .. } => {
-                Observe::http(&url).map_err(|message| Wrong { message, place: url })
+fn question(section: &Section) -> Option<Observe> {
+    let [http, tcp, send, expect] = ["http", "tcp", "send", "expect"].map(|key| section.text(key));
+    match (http, tcp) {
+        (Some(url), None) => {
+            for key in [send.map(|_| "send"), expect.map(|_| "expect")].into_iter().flatten() {
+                let message = format!("{key} goes with tcp; an http answer is judged by its status");
+                section.wrong(section.place(key), message);
             }
-            Self { http: Some(_), tcp: None, .. } => {
-                Err(wrong("[observe]", "send and expect go with tcp; an http answer is judged by its status"))
+            let observe = Observe::http(url.get_ref());
+            observe.map_err(|message| section.wrong(url.span(), message)).ok()
+        }
+        (None, Some(address)) => {
+            let expect = expect.map(Spanned::into_inner).filter(|expect| !expect.is_empty());
+            if expect.is_none() {
+                let message = "tcp needs expect, what a good answer contains: a stopped process's connections are \
+                    accepted too";
+                section.wrong(section.place("tcp"), message);
             }
-            Self { http: None, tcp: Some(address), send, expect, .. } => {
-                let expect = expect.filter(|expect| !expect.is_empty()).ok_or_else(|| {
-                    let message = "tcp needs expect, what a good answer contains: a stopped process's connections \
-                        are accepted too";
-                    wrong("tcp", message)
-                })?;
-                let service = address.replace("localhost", "127.0.0.1").parse().map_err(|_| {
-                    let message =
-                        format!("\"{address}\" is not ADDRESS:PORT; an example: \"127.0.0.1:6379\"");
-                    wrong(&address, &message)
-                })?;
-                let send = send.unwrap_or_default().into_bytes();
-                Ok(Observe::often(service, Question::Tcp { send, expect: expect.into_bytes() }))
+            let service = address.get_ref().replace("localhost", "127.0.0.1").parse();
+            if service.is_err() {
+                let message =
+                    format!("\"{}\" is not ADDRESS:PORT; an example: \"127.0.0.1:6379\"", address.get_ref());
+                section.wrong(address.span(), message);
             }
-            Self { http: None, tcp: None, .. } | Self { http: Some(_), tcp: Some(_), .. } => {
-                Err(wrong("[observe]", "[observe] needs exactly one of http and tcp"))
-            }
+            let send = send.map(Spanned::into_inner).unwrap_or_default().into_bytes();
+            Some(Observe::often(service.ok()?, Question::Tcp { send, expect: expect?.into_bytes() }))
+        }
+        (None, None) | (Some(_), Some(_)) => {
+            section.wrong(section.place(""), "[observe] needs exactly one of http and tcp");
+            None
         }
     }
 }
 
-fn span(key: &str, value: &str) -> Result<Duration, Wrong> {
-    parse_span(value).filter(|span| !span.is_zero()).ok_or_else(|| Wrong {
-        message: format!("{key} = \"{value}\" is no time span above 0; an example: \"2s\""),
-        place: format!("\"{value}\""),
-    })
+/// A time span above 0.
+pub(super) fn span(section: &Section, key: &str) -> Option<Duration> {
+    let value = section.text(key)?;
+    let span = parse_span(value.get_ref()).filter(|span| !span.is_zero());
+    if span.is_none() {
+        let message = format!("{key} = \"{}\" is no time span above 0; an example: \"2s\"", value.get_ref());
+        section.wrong(value.span(), message);
+    }
+    span
 }
 
 impl Observe {

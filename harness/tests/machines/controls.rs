@@ -1,7 +1,6 @@
 //! Negative controls: an instrument that cannot fail is none.
 
 use harness::model::verdict::Verdict;
-use harness::scenario::Value;
 
 use crate::lab::{Backend, kinds, scenario, set};
 
@@ -38,7 +37,7 @@ pub fn a_start_that_is_tried_for_ever_is_not_given_up(backend: Backend) {
         set(set(scenario("start-limit"), "ExecStartPre", &format!("+{once}")), "RestartSec", "300ms");
     scenario.service.overrides.insert(
         "Unit".into(),
-        [("StartLimitIntervalSec".to_owned(), Value::Number(0))].into_iter().collect(),
+        [("StartLimitIntervalSec".to_owned(), vec!["0".to_owned()])].into_iter().collect(),
     );
     let trial = backend.trial(&set(scenario, "TimeoutStartSec", "1s"));
     let reasons = reasons(&trial.verdict);

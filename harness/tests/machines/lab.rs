@@ -13,7 +13,7 @@ use harness::progress::Silent;
 use harness::record::Recorder;
 use harness::run::inputs::Inputs;
 use harness::run::{Ended, Options, Setting, run};
-use harness::scenario::{Scenario, Value};
+use harness::scenario::Scenario;
 
 /// A scenario that ships, by its path below `scenarios/`.
 pub fn scenario(name: &str) -> Scenario {
@@ -25,8 +25,8 @@ pub fn scenario(name: &str) -> Scenario {
 pub fn set(mut scenario: Scenario, directive: &str, value: &str) -> Scenario {
     let service: &mut BTreeMap<_, _> = scenario.service.overrides.entry("Service".into()).or_default();
     let value = match directive {
-        "ExecStart" => Value::List(vec![String::new(), value.into()]),
-        _ => Value::Text(value.into()),
+        "ExecStart" => vec![String::new(), value.into()],
+        _ => vec![value.into()],
     };
     service.insert(directive.into(), value);
     scenario
