@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use harness::cli::{Cli, Command};
 use harness::machine::docker;
+use harness::model::text;
 use harness::{app, doctor};
 
 fn main() -> ExitCode {
@@ -21,7 +22,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
-            anstream::eprintln!("hangproof: {error}");
+            anstream::eprintln!("hangproof: {}", text::lines(error.to_string()));
             ExitCode::from(error.exit_code())
         }
     }

@@ -4,6 +4,7 @@
 //! - [`moment`]: one fact as it arrived; [`recording`]: the moments of a file, in this version of its format or in [`v1`]
 //! - what a moment tells: [`description`] of what was booted, [`settings`] of the unit in [systemd's words](words), [`entry`] of
 //!   the journal, [`asks`] of clients
+//! - [`text`]: what others wrote, made harmless
 //! - [`story`]: what the moments of a case come to: its [`event`]s, read from entries, and what [clients saw](ask)
 //! - [`timeline`]: the events in their order, and their [`phase`]s; [`bound`]: how long those may take; [`patience`]: how long
 //!   they are waited for
@@ -27,6 +28,7 @@ pub mod result;
 pub mod settings;
 pub mod statistics;
 pub mod story;
+pub mod text;
 pub mod timeline;
 pub mod v1;
 pub mod verdict;

@@ -251,10 +251,11 @@ fn span_or_directive(section: &Section, key: &str) -> Option<String> {
 impl Service {
     fn read(section: &Section, base: Option<PathBuf>) -> Option<Self> {
         let unit = section.needed_text("unit");
-        if let Some(unit) = &unit
-            && let Some(message) = no_service(unit.get_ref())
-        {
-            section.wrong(unit.span(), message);
+        let guard = section.text("guard");
+        for unit in [&unit, &guard].into_iter().flatten() {
+            if let Some(message) = no_service(unit.get_ref()) {
+                section.wrong(unit.span(), message);
+            }
         }
         let texts =
             |key| section.texts(key).into_iter().map(|(name, text)| (name, text.into_inner())).collect();
@@ -267,7 +268,7 @@ impl Service {
             files: files.into_iter().map(|(target, source)| (target, source.into_inner())).collect(),
             requires: texts("requires"),
             overrides: section.assignments("override"),
-            guard: section.text("guard").map(Spanned::into_inner),
+            guard: guard.map(Spanned::into_inner),
             base,
         };
         Some(Self { unit: unit?.into_inner().into(), ..read })
@@ -299,6 +300,9 @@ fn no_service(unit: &str) -> Option<String> {
     let Some(stem) = name.strip_suffix(".service").filter(|stem| !stem.is_empty()) else {
         return Some(format!("\"{unit}\" is not NAME.service"));
     };
+    if let Some(wrong) = stem.chars().find(|c| !(c.is_ascii_alphanumeric() || ":-_.\\@".contains(*c))) {
+        return Some(format!("a unit's name has no {wrong:?}"));
+    }
     let template = stem.strip_suffix('@')?;
     Some(format!(
         "{name} is a template, of which systemd starts instances: name the file {template}@INSTANCE.service"
@@ -307,6 +311,8 @@ fn no_service(unit: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::observe::Question;
     use std::time::Duration;
 
@@ -393,6 +399,35 @@ recovery_within = "WatchdogSec"
             GOOD.replace("{ WatchdogSec = 1, ExecStart = [\"\", \"/bin/true\"], PrivateTmp = false }", set);
         let drop_in = parse(&text).expect("valid").service.drop_in();
         assert_eq!(drop_in, "[Service]\nA=0.5\nB=16\nC=1\nC=yes\nC=x\nC=2\nD=-3\nE=100\n");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_of_a_scenario_makes_the_reader_panic(
+            which in 0..builtin::SCENARIOS.len(),
+            edits in proptest::collection::vec((any::<prop::sample::Index>(), 0..30_usize, any::<prop::sample::Index>()), 1..6),
+        ) {
+            const PIECES: [&str; 24] = [
+                "", "\"", "\"\"\"", "[", "]", "{", "}", "=", "\n", "0", "-1", "1e999", "nan", "18446744073709551615", "infinity",
+                "500000000000y 500000000000y", "\"0us\"", "\u{1b}]0;x\u{7}", "\u{202e}漢", "\\u0000", "[[fault]]\n",
+                "[expect]\n", "undisturbed_for = \"99999999999999y\"\n", "1979-05-27",
+            ];
+            let mut text = builtin::SCENARIOS[which].1.to_owned();
+            for (at, length, piece) in edits {
+                let boundaries = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect::<Vec<_>>();
+                let begin = at.index(boundaries.len());
+                let end = boundaries[(begin + length).min(boundaries.len() - 1)];
+                text.replace_range(boundaries[begin]..end, PIECES[piece.index(PIECES.len())]);
+            }
+            match Scenario::parse(&text, "x", "x.toml", None) {
+                Ok(scenario) => {
+                    let settings = crate::model::bound::tests::settings(crate::model::settings::OnHang::Trigger);
+                    let _ = (scenario.content(), scenario.plan(1, 0), scenario.expect.limit(&settings));
+                    let _ = crate::model::clock::Usec(u64::MAX) + scenario.expect.calm(&settings);
+                }
+                Err(error) => prop_assert!(error.to_string().contains("x.toml:")),
+            }
+        }
     }
 
     #[test]
@@ -492,6 +527,7 @@ undisturbed_for = "2s"
                 "[[fault]]\ninject = \"mute\"",
                 "x.toml:8:1: fault is to be a table",
             ),
+            ("\"x.service\"", "\"a b.service\"", "x.toml:4:8: a unit's name has no ' '"),
             ("\"x.service\"", "\"..\"", "x.toml:4:8: \"..\" is not NAME.service"),
             (
                 "by = \"watchdog\"",

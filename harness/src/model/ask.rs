@@ -152,9 +152,9 @@ impl Witness {
     }
 
     /// How many asks failed, and how many there were.
-    pub fn failed_of(&self) -> (u32, u32) {
-        let count = |wanted: fn(&Answer) -> bool| -> u32 {
-            self.asks.iter().filter(|(ask, _)| wanted(&ask.answer)).map(|(_, count)| count).sum()
+    pub fn failed_of(&self) -> (u64, u64) {
+        let count = |wanted: fn(&Answer) -> bool| -> u64 {
+            self.asks.iter().filter(|(ask, _)| wanted(&ask.answer)).map(|(_, count)| u64::from(*count)).sum()
         };
         (count(|answer| *answer != Answer::Good), count(|_| true))
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::clock::Human;
+use crate::model::clock::{Human, LONGEST};
 use crate::model::phase::Phase;
 use crate::model::settings::{Guard, OnHang, Settings};
 
@@ -136,7 +136,8 @@ fn detect(settings: &Settings) -> Option<Bound> {
     if !report.is_zero() {
         sum = format!("{sum} + report {}", Human(report));
     }
-    Some(Bound { above: None, at_most: interval + timeout * failures + retry * gaps + report, sum })
+    let probes = timeout.saturating_mul(failures).saturating_add(retry.saturating_mul(gaps));
+    Some(Bound { above: None, at_most: probes.saturating_add(interval + report).min(LONGEST), sum })
 }
 
 impl Guard {

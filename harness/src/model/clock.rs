@@ -66,8 +66,11 @@ impl Sub for Usec {
     }
 }
 
+/// The longest time span: what systemd counts, and far enough below what [`Duration`] can hold that a few of them add up.
+pub const LONGEST: Duration = Duration::from_micros(u64::MAX);
+
 /// Reads a time span as systemd prints and accepts it: `5s`, `1min 30s`, `1.500s`, `250us`, a bare number of seconds.
-/// `infinity`, and what is no time span, is `None`.
+/// `infinity`, what is no time span, and what microseconds in 64 bits cannot count is `None`.
 pub fn parse_span(text: &str) -> Option<Duration> {
     let text = text.trim();
     let mut total = Duration::ZERO;
@@ -77,7 +80,8 @@ pub fn parse_span(text: &str) -> Option<Duration> {
         let number: f64 = rest[..digits].parse().ok()?;
         let after = rest[digits..].trim_start();
         let letters = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
-        total += Duration::try_from_secs_f64(number * seconds_per(&after[..letters])?).ok()?;
+        let part = Duration::try_from_secs_f64(number * seconds_per(&after[..letters])?).ok()?;
+        total = total.checked_add(part).filter(|total| *total <= LONGEST)?;
         rest = after[letters..].trim_start();
     }
     (!text.is_empty()).then_some(total)
@@ -134,6 +138,9 @@ mod tests {
             ("5", Some(5000)),
             ("0", Some(0)),
             ("infinity", None),
+            ("500000000000y 500000000000y", None),
+            ("18446744073709551614us 1s", None),
+            ("99999999999999999999999999999999", None),
             ("", None),
             ("soon", None),
             ("5 parsecs", None),

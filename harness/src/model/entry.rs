@@ -11,6 +11,7 @@ use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::clock::Usec;
+use super::text;
 
 /// One journal entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,9 +113,9 @@ impl Entry {
         serde_json::from_str(line)
     }
 
-    /// A field's first value, if it has one that can be shown.
+    /// A field's first value, if it has one that can be shown; what a terminal would obey is [escaped](text).
     pub fn text(&self, field: &str) -> Option<String> {
-        self.fields.get(field)?.first()
+        self.fields.get(field)?.first().map(text::lines)
     }
 
     /// Whether the field has this value, among others perhaps.
@@ -153,7 +154,11 @@ impl Entry {
     /// The entry as a person reads it: who, and what.
     pub fn line(&self) -> String {
         let who = self.text("SYSLOG_IDENTIFIER").or_else(|| self.text("_COMM")).unwrap_or_else(|| "?".into());
-        format!("{who}: {}", self.text("MESSAGE").unwrap_or_else(|| "(too large to show)".into()))
+        format!(
+            "{}: {}",
+            text::one_line(who),
+            self.text("MESSAGE").unwrap_or_else(|| "(too large to show)".into())
+        )
     }
 }
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::clock::{Human, Usec};
 use crate::model::entry::Entry;
+use crate::model::text::one_line;
 
 /// A fact and its moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -195,7 +196,7 @@ pub fn read(entry: &Entry, unit: &str) -> Option<Event> {
     let kind = match entry.text("MESSAGE_ID").as_deref() {
         Some(EXITED) => exited(entry)?,
         Some(DEACTIVATED) => Kind::Deactivated,
-        Some(FAILED) => Kind::Failed { result: entry.text("UNIT_RESULT")? },
+        Some(FAILED) => Kind::Failed { result: one_line(entry.text("UNIT_RESULT")?) },
         Some(RESTART_SCHEDULED) => Kind::RestartScheduled { restarts: entry.number("N_RESTARTS")? },
         Some(STOPPING) => Kind::Stopping,
         Some(STARTING) => Kind::Starting,
@@ -214,7 +215,7 @@ fn of_guard(event: &str, entry: &Entry, unit: &str) -> Option<Event> {
     if !is_ours || !entry.concerns(unit) {
         return None;
     }
-    let text = |name: &str| entry.text(name).filter(|text| !text.is_empty());
+    let text = |name: &str| entry.text(name).filter(|text| !text.is_empty()).map(one_line);
     let kind = match event {
         "deadline_widened" => Kind::DeadlineWidened {
             percent: text("HANGPROOF_PRESSURE").and_then(|percent| percent.parse().ok()),
@@ -262,7 +263,7 @@ fn signal_name(number: i32) -> String {
 fn last_status(entry: &Entry) -> Option<String> {
     let message = entry.text("MESSAGE")?;
     let status = message.split_once('(')?.1.split_once(": ")?.1;
-    Some(status.strip_suffix(")!").unwrap_or(status).to_owned())
+    Some(one_line(status.strip_suffix(")!").unwrap_or(status).to_owned()))
 }
 
 /// The receiver and the signal, which are in no field either: the first word that is a number, the last in SIG….

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use super::ask::Witness;
+use super::ask::{Answer, Ask, Streak, Witness};
 use super::case::{CaseId, Plan};
 use super::clock::Usec;
 use super::description::Description;
@@ -15,6 +15,7 @@ use super::event::{self, Event, Kind};
 use super::moment::{Because, Healed, Injected, Journal, Moment, What};
 use super::patience::{self, Patience};
 use super::settings::{Guard, Settings};
+use super::text::one_line;
 use super::timeline::Timeline;
 use super::verdict::{Verdict, judge};
 
@@ -52,9 +53,14 @@ pub struct Story {
 impl Story {
     /// Of a case of which nothing has happened yet.
     pub fn new(case: CaseId, plan: Plan) -> Self {
+        let Plan { scenario, description, unit, fault, mut expect, .. } = plan;
+        let (scenario, description, unit) = (one_line(scenario), one_line(description), one_line(unit));
+        for span in [&mut expect.recovery_within, &mut expect.undisturbed_for] {
+            *span = span.take().map(one_line);
+        }
         Self {
             case,
-            plan,
+            plan: Plan { scenario, description, unit, fault: fault.map(one_line), expect, ..plan },
             machine: None,
             settings: None,
             began: None,
@@ -72,11 +78,15 @@ impl Story {
     pub fn take(&mut self, moment: &Moment) -> Option<&Event> {
         match &moment.what {
             What::Planned(_) => {}
-            What::Booted(machine) => self.machine = Some(machine.clone()),
+            What::Booted(Description { backend, systemd, boot_ms }) => {
+                let (backend, systemd) = (one_line(backend.clone()), one_line(systemd.clone()));
+                self.machine = Some(Description { backend, systemd, boot_ms: *boot_ms });
+            }
             What::Settings(settings) => {
                 // How the service is guarded systemd does not know.
                 let guard = settings.guard.clone().or_else(|| self.settings.take()?.guard);
-                self.settings = Some(Settings { guard, ..settings.clone() });
+                let unit = one_line(settings.unit.clone());
+                self.settings = Some(Settings { unit, guard, ..settings.clone() });
             }
             What::Began => self.began = Some(moment.at),
             What::Watched => self.witness.forget_before(moment.at),
@@ -87,17 +97,21 @@ impl Story {
             What::Injected(Injected { fault, until }) => {
                 let within_usec =
                     until.and_then(|until| until.0.checked_sub(moment.at.0)).filter(|usec| *usec > 0);
-                let kind = Kind::Injected { fault: fault.clone(), within_usec };
+                let kind = Kind::Injected { fault: one_line(fault.clone()), within_usec };
                 return Some(self.happened(Event { at: moment.at, kind }));
             }
             What::Healed(Healed { .. }) => {
                 return Some(self.happened(Event { at: moment.at, kind: Kind::Healed }));
             }
             What::Journal(Journal { entry }) => return self.heard(entry),
-            What::Asks(asks) => asks.0.iter().for_each(|ask| self.witness.add(ask.clone())),
-            What::Clients(streak) => self.witness.push(streak),
-            What::Skipped(Because { reason }) => self.skipped = Some(reason.clone()),
-            What::Broke(Because { reason }) => self.broke = Some(reason.clone()),
+            What::Asks(asks) => {
+                asks.0.iter().for_each(|ask| self.witness.add(Ask { answer: harmless(&ask.answer), ..*ask }))
+            }
+            What::Clients(streak) => {
+                self.witness.push(&Streak { answer: harmless(&streak.answer), ..*streak });
+            }
+            What::Skipped(Because { reason }) => self.skipped = Some(one_line(reason.clone())),
+            What::Broke(Because { reason }) => self.broke = Some(one_line(reason.clone())),
             What::Ended => self.ended = Some(moment.at),
         }
         None
@@ -175,5 +189,12 @@ impl Story {
             Some(settings) => judge(&self.timeline(now), &self.witness, &self.plan.expect, settings),
             None => Verdict::Unsound { reasons: vec!["systemd has not told the unit's settings".into()] },
         }
+    }
+}
+
+fn harmless(answer: &Answer) -> Answer {
+    match answer {
+        Answer::Good => Answer::Good,
+        Answer::Bad(reason) => Answer::Bad(one_line(reason.clone())),
     }
 }

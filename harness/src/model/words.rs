@@ -17,7 +17,7 @@ macro_rules! words {
             fn from(word: String) -> Self {
                 match word.as_str() {
                     $($word => Self::$variant,)*
-                    _ => Self::Other(word),
+                    _ => Self::Other(crate::model::text::one_line(word)),
                 }
             }
         }

@@ -44,8 +44,12 @@ impl Scale {
         let step = self.step();
         let mut labels = vec![' '; LABEL + self.cells + LENGTH];
         let mut axis = vec!['─'; self.cells + 1];
-        let mut at = origin;
-        while at <= self.to {
+        let ticks = std::iter::successors(Some(origin), |at| {
+            let next = *at + step;
+            // At the end of time it is the same moment again.
+            (next > *at).then_some(next)
+        });
+        for at in ticks.take_while(|at| *at <= self.to) {
             let cell = (self.eighths(at) / 8).min(self.cells);
             axis[cell] = '┬';
             let label = if at == origin { "0".into() } else { Human(at - origin).to_string() };
@@ -54,7 +58,6 @@ impl Scale {
             if free {
                 labels.splice(start..start + label.chars().count(), label.chars());
             }
-            at = at + step;
         }
         let text = |cells: Vec<char>| cells.into_iter().collect::<String>().trim_end().to_owned();
         [text(labels), format!("{:LABEL$}{}", "", text(axis))]

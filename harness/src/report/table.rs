@@ -49,8 +49,10 @@ fn heading(run: &RunResult, columns: usize) -> String {
     let mut text = format!("{BOLD}{}{BOLD:#}  {}\n\n", about.scenario, about.description);
     if let Some(Description { backend, systemd, boot_ms }) = &about.machine {
         // A recording may hold anything.
-        let boot = Human(Duration::try_from_secs_f64(boot_ms / 1e3).unwrap_or_default());
-        let _ = writeln!(text, "  {DIM}machine{DIM:#}  {backend}, systemd {systemd}, ready in {boot}");
+        let boot =
+            Duration::try_from_secs_f64(boot_ms / 1e3).map(|boot| format!(", ready in {}", Human(boot)));
+        let boot = boot.unwrap_or_default();
+        let _ = writeln!(text, "  {DIM}machine{DIM:#}  {backend}, systemd {systemd}{boot}");
     }
     if let Some(settings) = &about.settings {
         let _ = writeln!(text, "  {DIM}unit{DIM:#}     {}", wrap(&unit(settings), 11, columns));

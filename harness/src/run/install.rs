@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::{COMMAND, RunError};
 use crate::machine::Machine;
 use crate::model::settings::{PROPERTIES, Settings};
+use crate::model::text;
 use crate::programs::Programs;
 use crate::scenario::{Service, builtin};
 
@@ -63,5 +64,7 @@ fn read(path: PathBuf) -> Result<Vec<u8>, RunError> {
 /// What systemd has said of a unit that it does not load; nothing if that cannot be had.
 fn said_of(machine: &dyn Machine, unit: &str) -> Vec<String> {
     let output = machine.run(&["journalctl", "--quiet", "--output=cat", &format!("--unit={unit}")], COMMAND);
-    output.map(|output| output.stdout.lines().map(ToOwned::to_owned).collect()).unwrap_or_default()
+    output
+        .map(|output| output.stdout.lines().map(|line| text::one_line(line.into())).collect())
+        .unwrap_or_default()
 }
