@@ -51,6 +51,11 @@ impl Error {
             | Self::Run(
                 RunError::Unit(..)
                 | RunError::File { .. }
+                | RunError::Target { .. }
+                | RunError::NotStarted { .. }
+                | RunError::Unmet { .. }
+                | RunError::Ignored(_)
+                | RunError::NotBuggy { .. }
                 | RunError::NotServed { .. }
                 | RunError::NotGuarded { .. }
                 | RunError::Recording(_),

@@ -12,7 +12,8 @@ use crate::machine::{Machine, MachineError, Output};
 use crate::model::clock::Usec;
 use crate::model::settings;
 
-const CLIENT: &str = "/usr/local/bin/buggy_server";
+/// Where the client of `buggy_server` is in a machine.
+pub const CLIENT: &str = "/usr/local/bin/buggy_server";
 const SIGNAL: &str = include_str!("fault/signal.sh");
 const PATIENCE: Duration = Duration::from_secs(10);
 

@@ -24,6 +24,12 @@ pub fn last_lines(unit: &str) -> Vec<String> {
     command(&[LAST_LINES], [format!("_SYSTEMD_UNIT={unit}")])
 }
 
+/// The command that prints what systemd did not understand of `unit` (`SD_MESSAGE_INVALID_CONFIGURATION`, systemd,
+/// src/systemd/sd-messages.h).
+pub fn misunderstood(unit: &str) -> Vec<String> {
+    command(&[], [format!("UNIT={unit}"), "MESSAGE_ID=c772d24e9a884cbeb9ea12625c306c01".to_owned()])
+}
+
 fn command(options: &[&str], fields: impl IntoIterator<Item = String>) -> Vec<String> {
     let fixed = ["journalctl", "--all", "--output=json", "--quiet"];
     fixed.iter().chain(options).map(|&word| word.to_owned()).chain(fields).collect()

@@ -11,6 +11,7 @@ use self::conductor::Conductor;
 use self::follower::Follower;
 use self::inputs::{Input, Inputs};
 use self::observer::Observer;
+use crate::fault::{CLIENT, Fault};
 use crate::machine::Machine;
 use crate::model::case::{CaseId, Plan};
 use crate::model::clock::Usec;
@@ -84,14 +85,25 @@ fn make_trials(
 ) -> Result<(), RunError> {
     let Setting { machine, scenario, inputs, progress, .. } = *setting;
     progress.stage(&format!("installing {}", scenario.service.unit_name()));
+    let since = Usec::now();
     let mut settings = install::install(machine, &scenario.service, setting.programs)?;
     let case = |number: u32| {
         let seed = options.seed.wrapping_add(u64::from(number - 1));
         (CaseId::of(&scenario.content(), number), scenario.plan(number, seed))
     };
+    for said in install::ignored(machine, &scenario.service, since)? {
+        progress.note(&format!("systemd says: {said}"));
+    }
     if let Some(reason) = install::missing(machine, &scenario.service)? {
         stories.push(skip(setting, recorder, case(1), reason)?);
         return Ok(());
+    }
+    if let Some(Fault::InProcess(_)) = scenario.fault {
+        let argv = ["test", "-x", CLIENT];
+        if !machine.run(&argv, COMMAND)?.status.success() {
+            let said = format!("there is no {CLIENT} in the machine");
+            return Err(conductor::not_buggy(scenario.fault, said));
+        }
     }
     let _journal = Follower::start(machine, &settings.unit, inputs)?;
     let asks = inputs.sender();
@@ -102,7 +114,7 @@ fn make_trials(
         let restart = match stories.last() {
             Some(last) => {
                 // The trials' own restarts must not add up to the unit's start limit.
-                machine.run(&["systemctl", "reset-failed", &settings.unit], COMMAND)?;
+                conductor::reset(setting, &settings.unit)?;
                 conductor::is_to_be_restarted(setting, last)?
             }
             None => false,
@@ -117,7 +129,8 @@ fn make_trials(
                 return Ok(());
             }
         }
-        let conducted = conductor.conduct(restart);
+        let has_served = stories.iter().any(|story| story.witness().was_served());
+        let conducted = conductor.conduct(restart, has_served);
         let story = conductor.end(conducted)?;
         // A guard beside the service has told its settings once.
         settings.guard = story.settings.as_ref().and_then(|settings| settings.guard.clone());

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use server::fault::Recovery;
 use toml::Spanned;
@@ -184,6 +185,8 @@ impl Scenario {
             (Some(_), fault) => fault.map(deed),
         };
         let expect = top.needed_section("expect").and_then(|section| expectation(&section, deed));
+        let ready = top.section("ready").and_then(|section| ready(&section));
+        let expect = expect.map(|expect| Expectation { ready_within: ready, ..expect });
         if let (Some(section), Some(expect)) = (&watched, &expect) {
             let is_slow = observe.as_ref().is_some_and(|observe| observe.interval != TICK);
             if is_slow && expect.outcome != Outcome::Undisturbed {
@@ -229,11 +232,28 @@ fn expectation(section: &Section, deed: Option<Deed>) -> Option<Expectation> {
     let [recovery_within, undisturbed_for] =
         ["recovery_within", "undisturbed_for"].map(|key| span_or_directive(section, key));
     let (by, hang_report) = (section.word("by", &By::WORDS), section.flag("hang_report"));
-    let expect = Expectation { outcome: outcome?, by, recovery_within, undisturbed_for, hang_report };
+    let expect = Expectation {
+        outcome: outcome?,
+        by,
+        recovery_within,
+        undisturbed_for,
+        hang_report,
+        ready_within: None,
+    };
     for (key, message) in deed.map(|deed| expect.contradictions(deed)).unwrap_or_default() {
         section.wrong(section.place(key), message);
     }
     Some(expect)
+}
+
+/// Reads `[ready]`.
+fn ready(section: &Section) -> Option<String> {
+    section.needed_text("within")?;
+    let within = span_or_directive(section, "within")?;
+    if parse_span(&within) == Some(Duration::ZERO) {
+        section.wrong(section.place("within"), "no service is ready within no time");
+    }
+    Some(within)
 }
 
 /// A time span, or the name of a directive that is one.
@@ -314,7 +334,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::observe::Question;
-    use std::time::Duration;
 
     use super::*;
 
@@ -431,6 +450,16 @@ recovery_within = "WatchdogSec"
     }
 
     #[test]
+    fn when_a_service_is_ready_has_a_limit_of_its_own() {
+        let ready = |with: &str| {
+            parse(&GOOD.replace("[fault]", &format!("{with}[fault]"))).map(|s| s.expect.ready_within)
+        };
+        assert_eq!(ready(""), Ok(None));
+        assert_eq!(ready("[ready]\nwithin = \"20s\"\n"), Ok(Some("20s".into())));
+        assert_eq!(ready("[ready]\nwithin = \"TimeoutStartSec\"\n"), Ok(Some("TimeoutStartSec".into())));
+    }
+
+    #[test]
     fn all_mistakes_are_told_at_once_and_each_at_its_own_place() {
         let text = r#"
 [service]
@@ -528,6 +557,8 @@ undisturbed_for = "2s"
                 "x.toml:8:1: fault is to be a table",
             ),
             ("\"x.service\"", "\"a b.service\"", "x.toml:4:8: a unit's name has no ' '"),
+            ("[fault]", "[ready]\nwithin = \"0\"\n[fault]", "x.toml:9:1: no service is ready within no time"),
+            ("[fault]", "[ready]\n[fault]", "x.toml:8:1: [ready] needs within"),
             ("\"x.service\"", "\"..\"", "x.toml:4:8: \"..\" is not NAME.service"),
             (
                 "by = \"watchdog\"",

@@ -24,6 +24,10 @@ pub struct Expectation {
     /// Whether `sd-watchdog` must have put a hang report into the journal before systemd acted, or none at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hang_report: Option<bool>,
+    /// Of a service that does not tell systemd when it is ready: from its start to the first good answer, at most. A time span,
+    /// or a directive of the unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_within: Option<String>,
 }
 
 /// How a trial must end.
@@ -73,7 +77,7 @@ pub enum Deed {
 impl Expectation {
     /// What of it could never be, or would never be looked at: the key, and what is wrong with it.
     pub fn contradictions(&self, deed: Deed) -> Vec<(&'static str, String)> {
-        let Self { outcome, by, recovery_within, undisturbed_for, hang_report } = self;
+        let Self { outcome, by, recovery_within, undisturbed_for, hang_report, ready_within: _ } = self;
         let (outcome, by, hang_report) = (*outcome, *by, *hang_report);
         let word = Outcome::WORDS.iter().find(|(_, known)| *known == outcome).map_or("", |(word, _)| word);
         let is_zero = |span: &Option<String>| span.as_deref().and_then(parse_span) == Some(Duration::ZERO);
@@ -135,16 +139,24 @@ impl Expectation {
 
     /// The limit in time; `None` if there is none or the directive it names is off.
     pub fn limit(&self, settings: &Settings) -> Option<Duration> {
-        let within = self.recovery_within.as_deref()?;
-        settings.span(within).or_else(|| parse_span(within))
+        span(self.recovery_within.as_deref(), settings)
+    }
+
+    /// How long after its start a service may take to serve; `None` where nothing is said of it.
+    pub fn ready(&self, settings: &Settings) -> Option<Duration> {
+        span(self.ready_within.as_deref(), settings)
     }
 
     /// How long a service must stay undisturbed.
     pub fn calm(&self, settings: &Settings) -> Duration {
-        let given =
-            self.undisturbed_for.as_deref().and_then(|span| settings.span(span).or_else(|| parse_span(span)));
+        let given = span(self.undisturbed_for.as_deref(), settings);
         given.or_else(|| Some(settings.span("WatchdogSec")? * 2)).unwrap_or(Duration::from_secs(5))
     }
+}
+
+/// A time span, or that of a directive.
+fn span(text: Option<&str>, settings: &Settings) -> Option<Duration> {
+    text.and_then(|text| settings.span(text).or_else(|| parse_span(text)))
 }
 
 #[cfg(test)]

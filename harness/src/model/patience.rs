@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::model::ask::Witness;
-use crate::model::bound::{Bound, TIMER_SLACK};
+use crate::model::ask::{TICK, Witness};
+use crate::model::bound::{ALLOWANCE, Bound, TIMER_SLACK};
 use crate::model::clock::Usec;
 use crate::model::event::Kind;
 use crate::model::expect::{Expectation, Outcome};
@@ -16,8 +16,13 @@ const MARGIN: Duration = Duration::from_secs(1);
 const UNBOUNDED_DETECT: Duration = Duration::from_secs(5);
 /// How long a phase is waited for that the unit does not bound; systemd's DefaultTimeoutStartSec.
 const UNBOUNDED_PHASE: Duration = Duration::from_secs(90);
-/// How long after READY the first good answer is waited for.
+/// How long after its start a service may take to answer where nothing is said of it.
+const FIRST_ANSWER: Duration = Duration::from_secs(5);
+/// How long after READY the first good answer is waited for, where READY means that there is one.
 const SERVED_AGAIN: Duration = Duration::from_secs(2);
+
+/// How much later than the limit an answer may be asked and known, and yet is measured.
+const LATE_ANSWER: Duration = ALLOWANCE.saturating_add(TICK);
 
 /// Whether to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +60,14 @@ pub fn after_injection(
     }
     if let Some(recovery) = phases.recovery {
         let served = witness.first_good(recovery.to).is_some() && known_until > recovery.to;
-        return if served { Patience::Settled } else { Patience::Until(recovery.to + SERVED_AGAIN) };
+        let until = recovery.to + SERVED_AGAIN;
+        // Where it does not, as long as is expected.
+        let expected = [
+            expect.ready(settings).map(|ready| recovery.to + ready + LATE_ANSWER),
+            expect.limit(settings).map(|limit| timeline.origin + limit + LATE_ANSWER),
+        ];
+        let expected = expected.into_iter().flatten().filter(|_| !settings.kind.notifies());
+        return if served { Patience::Settled } else { Patience::Until(expected.fold(until, Usec::max)) };
     }
     let bounded = |bound: &Option<Bound>| bound.as_ref().map(|bound| bound.at_most);
     match phases.detect {
@@ -76,6 +88,12 @@ pub fn after_injection(
     }
 }
 
+/// How long after its start the first good answer of a service is waited for, where one ask may take `timeout`.
+pub fn first_answer(expect: &Expectation, settings: Option<&Settings>, timeout: Duration) -> Duration {
+    let ready = settings.and_then(|settings| expect.ready(settings));
+    ready.unwrap_or_else(|| FIRST_ANSWER.max(timeout))
+}
+
 /// How long systemd must do nothing about a service that ended, before it has given it up.
 pub fn quiet(settings: &Settings) -> Duration {
     settings.span("RestartSec").unwrap_or_default() + TIMER_SLACK + MARGIN
@@ -91,7 +109,7 @@ mod tests {
     use super::*;
     use crate::model::bound::tests::settings;
     use crate::model::event::{Event, Exit};
-    use crate::model::settings::{OnHang, Restart};
+    use crate::model::settings::{OnHang, Restart, Type};
 
     const ORIGIN: Usec = Usec(10_000_000);
 
@@ -113,6 +131,7 @@ mod tests {
             recovery_within: Some(within.into()),
             undisturbed_for: None,
             hang_report: None,
+            ready_within: None,
         };
         let witness = Witness::default();
         let timeline = Timeline::new(ORIGIN, now, events, &witness);
@@ -127,6 +146,39 @@ mod tests {
             "W, its slack, and a second"
         );
         assert_eq!(wait(None, secs(1.0), Restart::Always, "30s"), Patience::Until(secs(31.0)));
+    }
+
+    #[test]
+    fn a_service_that_does_not_say_when_it_is_ready_is_waited_for_as_long_as_is_expected() {
+        let mut events =
+            vec![Event { at: ORIGIN, kind: Kind::Injected { fault: "crash".into(), within_usec: None } }];
+        for (at, kind) in [(0.1, Kind::Exited(Exit::Code(1))), (1.0, Kind::Ready)] {
+            events.push(Event { at: secs(at), kind });
+        }
+        let witness = Witness::default();
+        let timeline = Timeline::new(ORIGIN, secs(1.0), events, &witness);
+        for (kind, recovery_within, ready_within, until) in [
+            (Type::Simple, None, None, 3.0),
+            (Type::Simple, Some("20s"), None, 20.11),
+            (Type::Simple, Some("2s"), None, 3.0),
+            (Type::Simple, Some("20s"), Some("30s"), 31.11),
+            (Type::Simple, None, Some("WatchdogSec"), 6.11),
+            (Type::Notify, Some("20s"), Some("30s"), 3.0),
+        ] {
+            let settings = Settings { kind, ..settings(OnHang::Trigger) };
+            let expect = Expectation {
+                outcome: Outcome::Restarted,
+                by: None,
+                recovery_within: recovery_within.map(Into::into),
+                undisturbed_for: None,
+                hang_report: None,
+                ready_within: ready_within.map(Into::into),
+            };
+            let waits = after_injection(&timeline, &witness, &expect, &settings, secs(1.0));
+            assert_eq!(waits, Patience::Until(secs(until)), "{recovery_within:?} {ready_within:?}");
+            let first = first_answer(&expect, Some(&settings), Duration::from_secs(1));
+            assert_eq!(first, expect.ready(&settings).unwrap_or(FIRST_ANSWER));
+        }
     }
 
     #[test]

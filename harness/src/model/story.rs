@@ -55,7 +55,7 @@ impl Story {
     pub fn new(case: CaseId, plan: Plan) -> Self {
         let Plan { scenario, description, unit, fault, mut expect, .. } = plan;
         let (scenario, description, unit) = (one_line(scenario), one_line(description), one_line(unit));
-        for span in [&mut expect.recovery_within, &mut expect.undisturbed_for] {
+        for span in [&mut expect.recovery_within, &mut expect.undisturbed_for, &mut expect.ready_within] {
             *span = span.take().map(one_line);
         }
         Self {

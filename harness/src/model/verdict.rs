@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::ask::{TICK, Witness};
 use crate::model::bound::{ALLOWANCE, Bounds, SCHEDULING, WORK};
-use crate::model::clock::Human;
+use crate::model::clock::{Human, Usec};
 use crate::model::event::{Event, Kind};
 use crate::model::expect::{By, Expectation, Outcome};
 use crate::model::phase::{Phase, Span};
@@ -70,6 +70,12 @@ pub fn judge(timeline: &Timeline, witness: &Witness, expect: &Expectation, setti
     let case = Case { timeline, witness, expect, settings, bounds: timeline.bounds(settings) };
     let reasons = match expect.outcome {
         Outcome::Restarted | Outcome::Failed if !timeline.has(is_injection) => case.never_injected(),
+        // Where nobody asked there is another thing to be said.
+        Outcome::Undisturbed
+            if !witness.was_served() && (case.was_disturbed() || witness.failed_of().1 > 0) =>
+        {
+            case.never_injected()
+        }
         Outcome::Restarted => case.restarted(),
         Outcome::Undisturbed => case.undisturbed(),
         Outcome::Failed => case.failed(),
@@ -100,6 +106,10 @@ impl Case<'_> {
         checks.into_iter().flatten().collect()
     }
 
+    fn was_disturbed(&self) -> bool {
+        self.timeline.has(Kind::is_disturbance)
+    }
+
     fn never_injected(&self) -> Vec<String> {
         let undone = self.timeline.events.iter().filter(|event| {
             matches!(
@@ -108,6 +118,12 @@ impl Case<'_> {
             )
         });
         let what = undone.map(|event| event.kind.to_string()).collect::<Vec<_>>().join("; ");
+        let is_up = self.timeline.has(|kind| *kind == Kind::Ready) || !self.was_disturbed();
+        if what.is_empty() && is_up && !self.witness.was_served() {
+            let reason = self.witness.first_bad(Usec(0)).map_or("nobody asked", |(_, reason)| reason);
+            let waited = Human(self.timeline.end - self.timeline.origin);
+            return vec![format!("the service was up, but no client was served in {waited} ({reason})")];
+        }
         let what = if what.is_empty() { "systemd did not say why".into() } else { what };
         let how = if self.witness.was_served() {
             "was disturbed before anything was done to it"
@@ -255,13 +271,28 @@ impl Case<'_> {
         let Some(served) = outage.map(|outage| outage.to).or_else(|| self.witness.first_good(recovery.to))
         else {
             let reason = self.witness.first_bad(recovery.from).map_or("nobody asked", |(_, reason)| reason);
-            return Some(format!("systemd says it is ready, but no client was served again ({reason})"));
+            if self.settings.kind.notifies() {
+                return Some(format!("systemd says it is ready, but no client was served again ({reason})"));
+            }
+            let since = Human(self.timeline.end - recovery.to);
+            return Some(format!(
+                "it was started again after {}, but no client was served in the {since} since then ({reason})",
+                ms(recovery)
+            ));
         };
         let late = served - recovery.to;
         // A busy observer may ask late; what proves a gap is an ask after READY that failed, or a second of nothing.
         let refused = self.witness.first_bad(recovery.to).is_some_and(|(asked, _)| asked < served);
         let is_late = late > WORK || (refused && late > ALLOWANCE + TICK);
-        (self.settings.kind.notifies() && is_late).then(|| {
+        if !self.settings.kind.notifies() {
+            let ready = self.expect.ready(self.settings).filter(|ready| late > *ready + ALLOWANCE)?;
+            return Some(format!(
+                "clients were served only {} after it was started again, later than [ready] within, {}",
+                Human(late),
+                Human(ready)
+            ));
+        }
+        is_late.then(|| {
             format!(
                 "systemd says it was ready after {}, but clients were served only {} later",
                 ms(recovery),

@@ -59,6 +59,7 @@ fn plan(outcome: Outcome) -> Plan {
         by: (outcome == Outcome::Restarted).then_some(By::Watchdog),
         recovery_within: None,
         undisturbed_for: None,
+        ready_within: None,
         hang_report: None,
     };
     Plan {

@@ -8,7 +8,9 @@ use rand::{RngExt as _, SeedableRng};
 use super::inputs::Input;
 use super::observer::Observer;
 use super::{COMMAND, RunError, Setting};
+use crate::fault::{CLIENT, Fault};
 use crate::journal;
+use crate::machine::MachineError;
 use crate::model::asks::Asks;
 use crate::model::case::{CaseId, Plan};
 use crate::model::clock::Usec;
@@ -18,12 +20,11 @@ use crate::model::moment::{Injected, Journal, Moment, What};
 use crate::model::patience::{self, Patience};
 use crate::model::settings::Settings;
 use crate::model::story::Story;
+use crate::model::text::one_line;
 use crate::record::{Recorder, WriteError};
 
-/// How long after READY the first good answer may take before there is nothing to observe; longer where one ask may.
-const FIRST_ANSWER: Duration = Duration::from_secs(5);
-
-/// How long after that the first healthy probe of the guard beside the service may take, and how often it is looked for.
+/// How long after a good answer the first healthy probe of the guard beside the service may take, and how often it is looked
+/// for.
 const FIRST_HEALTHY: Duration = Duration::from_secs(5);
 const NEXT_LOOK: Duration = Duration::from_millis(50);
 
@@ -121,11 +122,11 @@ impl<'a> Conductor<'a> {
 
     /// Steady state, injection, recovery. A trial that is disturbed before the injection ends early, and its verdict
     /// says so.
-    pub fn conduct(&mut self, restart: bool) -> Result<(), RunError> {
+    pub fn conduct(&mut self, restart: bool, has_served: bool) -> Result<(), RunError> {
         if restart && !self.start("restart")? {
             return Ok(());
         }
-        if !self.served()? {
+        if !self.served(has_served)? {
             return Ok(());
         }
         let Some(fault) = self.setting.scenario.fault else {
@@ -137,7 +138,11 @@ impl<'a> Conductor<'a> {
             return Ok(());
         }
         self.setting.progress.stage(&format!("injecting {fault}"));
-        let injection = fault.inject(self.setting.machine, &self.story.plan.unit)?;
+        let injection = fault.inject(self.setting.machine, &self.story.plan.unit);
+        let injection = injection.map_err(|error| match (fault, error) {
+            (Fault::InProcess(_), MachineError::Command { reason, .. }) => not_buggy(Some(fault), reason),
+            (_, error) => error.into(),
+        })?;
         let until = Some(injection.until).filter(|until| *until > injection.at);
         self.tell(injection.at, What::Injected(Injected { fault: injection.fault, until }))?;
         self.setting.progress.stage(&format!("{fault} injected; waiting for the recovery"));
@@ -149,22 +154,32 @@ impl<'a> Conductor<'a> {
         let unit = self.story.plan.unit.clone();
         self.setting.progress.stage(&format!("{verb}ing {unit}"));
         let before = self.story.events().len();
-        self.setting.machine.run(&["systemctl", verb, "--no-block", &unit], COMMAND)?;
+        let output = self.setting.machine.run(&["systemctl", verb, "--no-block", &unit], COMMAND)?;
+        if !output.status.success() {
+            return Err(RunError::NotStarted { unit, said: output.stderr.trim().to_owned() });
+        }
         let deadline = Usec::now() + self.story.settings.as_ref().map_or(COMMAND, patience::start);
         let ended = |kind: &Kind| matches!(kind, Kind::Ready | Kind::StartFailed | Kind::StartLimitHit);
         let saw = |story: &Story, wanted: fn(&Kind) -> bool| {
             story.events().iter().skip(before).any(|event| wanted(&event.kind))
         };
         self.wait_until(deadline, |conductor| saw(&conductor.story, ended))?;
+        // systemd calls a unit that it skips "started".
+        if let Some(conditions) = unmet(self.setting, &unit)? {
+            return Err(RunError::Unmet { unit, conditions });
+        }
         Ok(saw(&self.story, |kind| *kind == Kind::Ready))
     }
 
     /// Waits for clients to be served, and begins the trial with the answer that showed it. Whether the service stayed
-    /// up until then.
-    fn served(&mut self) -> Result<bool, RunError> {
+    /// up until then, and served, if it `has_served` in an earlier trial.
+    fn served(&mut self, has_served: bool) -> Result<bool, RunError> {
         let now = Usec::now();
         self.tell(now, What::Watched)?;
-        let deadline = now + FIRST_ANSWER.max(self.setting.scenario.observe.timeout);
+        let Setting { scenario, .. } = self.setting;
+        let settings = self.story.settings.as_ref();
+        let limit = patience::first_answer(&scenario.expect, settings, scenario.observe.timeout);
+        let deadline = now + limit;
         let last_ready = self.story.events().iter().rev().find(|event| event.kind == Kind::Ready);
         let ready = last_ready.map_or(self.began, |event| event.at);
         let down = |kind: &Kind| kind.is_disturbance() && !matches!(kind, Kind::Starting);
@@ -180,10 +195,15 @@ impl<'a> Conductor<'a> {
             self.tell(served, What::Steady)?;
             return Ok(true);
         }
+        if has_served {
+            // Then [observe] is right, and the service is not.
+            return Ok(false);
+        }
         self.ask_for_last_lines()?;
         let seen = self.story.witness().first_bad(Usec(0)).map_or("nobody asked", |(_, reason)| reason);
         Err(RunError::NotServed {
             url: self.setting.scenario.observe.to_string(),
+            limit,
             seen: seen.to_owned(),
             log: self.story.last_lines(),
         })
@@ -276,6 +296,33 @@ pub fn is_to_be_restarted(setting: &Setting, last: &Story) -> Result<bool, RunEr
     let is_mended = last.verdict().is_pass()
         && (setting.scenario.fault.is_none() || last.plan.expect.outcome == Outcome::Restarted);
     Ok(!is_mended || shown(setting, &last.plan.unit, "ActiveState")? != "active")
+}
+
+/// Has systemd forget the starts of a unit, and that it failed.
+pub fn reset(setting: &Setting, unit: &str) -> Result<(), RunError> {
+    let argv = ["systemctl", "reset-failed", unit];
+    let output = setting.machine.run(&argv, COMMAND)?;
+    // Of a unit that ended well systemd has forgotten everything already.
+    if !output.status.success() && shown(setting, unit, "ActiveState")? != "inactive" {
+        output.successful(&argv)?;
+    }
+    Ok(())
+}
+
+/// The fault is not for this service.
+pub fn not_buggy(fault: Option<Fault>, said: String) -> RunError {
+    RunError::NotBuggy { fault: fault.map(Fault::name).unwrap_or_default().into(), client: CLIENT, said }
+}
+
+/// The conditions for which systemd skipped the unit, as the unit has them; `None` if it did not.
+fn unmet(setting: &Setting, unit: &str) -> Result<Option<String>, RunError> {
+    if shown(setting, unit, "ConditionResult")? != "no" && shown(setting, unit, "AssertResult")? != "no" {
+        return Ok(None);
+    }
+    let argv = ["systemctl", "cat", unit];
+    let text = setting.machine.run(&argv, COMMAND)?.stdout;
+    let conditions = text.lines().filter(|line| line.starts_with("Condition") || line.starts_with("Assert"));
+    Ok(Some(conditions.map(|line| one_line(line.into())).collect::<Vec<_>>().join(" or ")))
 }
 
 fn shown(setting: &Setting, unit: &str, property: &str) -> Result<String, RunError> {

@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::machine::MachineError;
+use crate::model::clock::Human;
 use crate::model::settings::UnitError;
 use crate::record::WriteError;
 
@@ -30,12 +32,58 @@ pub enum RunError {
     /// The recording could not be written.
     #[error(transparent)]
     Recording(#[from] WriteError),
+    /// A file of the scenario cannot be put where it is to be.
+    #[error("{target} cannot be put into the machine: {reason}")]
+    Target {
+        /// Where in the machine.
+        target: String,
+        /// Why not.
+        reason: String,
+    },
+    /// systemd does not even try to start the unit.
+    #[error("systemd does not start {unit}: {said}")]
+    NotStarted {
+        /// The unit.
+        unit: String,
+        /// What systemctl said.
+        said: String,
+    },
+    /// systemd has left the unit alone, for the unit says so.
+    #[error("systemd has skipped {unit}: {conditions} is not so in the machine")]
+    Unmet {
+        /// The unit.
+        unit: String,
+        /// The conditions, as the unit has them.
+        conditions: String,
+    },
+    /// systemd did not understand what the scenario has it do.
+    #[error("systemd ignores what [service] override has{}", Log(.0))]
+    Ignored(Vec<String>),
+    /// The fault is for another service.
+    #[error(
+        "{fault} is what buggy_server does to itself on command, and it did not: {said}. What needs no cooperation of the \
+        service is \"sigstop\". Where the service is buggy_server, [service] files has to have \"{client}\" = \
+        \"bin:buggy_server\""
+    )]
+    NotBuggy {
+        /// The fault's name.
+        fault: String,
+        /// Where its client has to be.
+        client: &'static str,
+        /// What went wrong.
+        said: String,
+    },
     /// The service is up and nobody can ask it.
-    #[error("the service is ready, but {url} gave no good answer within 5 s ({seen}). Is [observe] right?{log}",
-        log = Log(.log))]
+    #[error(
+        "the service is up, but {url} gave no good answer within {limit} ({seen}). Is [observe] right? A service that takes \
+        longer to serve after its start has [ready] within = \"1min\".{log}",
+        limit = Human(*.limit), log = Log(.log)
+    )]
     NotServed {
         /// What was asked.
         url: String,
+        /// For how long.
+        limit: Duration,
         /// What came instead.
         seen: String,
         /// The journal's last lines about the unit.

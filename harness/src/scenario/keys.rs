@@ -3,9 +3,10 @@
 /// The keys of a table; of the file itself where it has no name.
 pub fn known(table: &str) -> &'static [&'static str] {
     match table {
-        "" => &["description", "service", "observe", "fault", "expect"],
+        "" => &["description", "service", "observe", "ready", "fault", "expect"],
         "service" => &["unit", "files", "requires", "override", "guard"],
         "observe" => &["http", "tcp", "send", "expect", "interval", "timeout"],
+        "ready" => &["within"],
         "fault" => &["inject"],
         "expect" => &["outcome", "by", "recovery_within", "undisturbed_for", "hang_report"],
         _ => &[],

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use harness::machine::namespace::NamespaceMachine;
 use harness::machine::{Machine, MachineError};
@@ -123,4 +123,75 @@ pub fn a_service_that_ends_before_it_serves_is_reported_at_once(backend: Backend
     let (reasons, lines) = failure(backend, &set(scenario, "Restart", "no"));
     assert!(reasons.contains("exited with code 203"), "{reasons}");
     assert!(lines.contains("/no/such/program"), "{lines}");
+}
+
+/// Overrides a directive of `[Unit]`.
+fn set_unit(mut scenario: Scenario, directive: &str, value: &str) -> Scenario {
+    let section = scenario.service.overrides.entry("Unit".to_owned()).or_default();
+    section.insert(directive.into(), vec![value.into()]);
+    scenario
+}
+
+fn error_on(machine: &dyn Machine, scenario: &Scenario) -> RunError {
+    run_on(machine, scenario, 1).error.expect("it cannot be run")
+}
+
+pub fn what_systemctl_refuses_and_systemd_skips_is_told_at_once(backend: Backend) {
+    let machine = backend.boot();
+    // An empty file is a masked unit.
+    machine.put("/etc/systemd/system/masked.service", b"", 0o644).expect("put");
+    let begun = Instant::now();
+    for (directive, value, expected) in [
+        ("Requires", "absent.service", "absent.service not found"),
+        ("Requires", "masked.service", "masked.service is masked"),
+        (
+            "ConditionPathExists",
+            "/nonexistent",
+            "skipped buggy_server.service: ConditionPathExists=/nonexistent",
+        ),
+        ("AssertPathExists", "/nonexistent", "skipped buggy_server.service: AssertPathExists=/nonexistent"),
+    ] {
+        let error = error_on(machine.as_ref(), &set_unit(scenario("classic"), directive, value));
+        assert!(error.to_string().contains(expected), "{directive}={value}: {error}");
+    }
+    assert!(begun.elapsed() < Duration::from_secs(60), "not when TimeoutStartSec= was over");
+}
+
+pub fn a_directive_that_systemd_ignores_is_named_with_its_words(backend: Backend) {
+    let machine = backend.boot();
+    let mut wrong = set(set(scenario("classic"), "WatchdogSecs", "5"), "TimeoutStopSec", "soon");
+    wrong.service.overrides.insert("service".into(), [("Type".to_owned(), vec!["simple".into()])].into());
+    let error = error_on(machine.as_ref(), &wrong).to_string();
+    for said in [
+        "\n    WatchdogSecs=5: Unknown key",
+        "\n    [service]: Unknown section",
+        "\n    TimeoutStopSec=soon: Failed to",
+    ] {
+        assert!(error.contains(said), "{said}: {error}");
+    }
+    assert!(error.contains("systemd ignores what [service] override has"), "{error}");
+    // Taken, and what was said of it before is of another unit file.
+    let taken = set(scenario("undisturbed"), "TimeoutStopSec", "0.5");
+    assert!(only_trial(run_on(machine.as_ref(), &taken, 1)).verdict.is_pass());
+}
+
+pub fn a_healthy_service_that_exits_at_its_start_did_not_start(backend: Backend) {
+    let exits = set(scenario("undisturbed"), "ExecStart", "/bin/sh -c 'exit 1'");
+    let (reasons, _) = failure(backend, &set(exits, "Restart", "no"));
+    assert!(reasons.starts_with("the service did not start: exited with code 1"), "{reasons}");
+}
+
+pub fn a_fault_of_buggy_servers_own_on_another_service_is_refused(backend: Backend) {
+    let machine = backend.boot();
+    let mut other = scenario("classic");
+    other.service.files.remove("/usr/local/bin/buggy_server");
+    let error = error_on(machine.as_ref(), &other).to_string();
+    assert!(error.contains("there is no /usr/local/bin/buggy_server in the machine"), "{error}");
+    assert!(error.contains("is \"sigstop\""), "{error}");
+    if backend == Backend::Namespace {
+        other.service.files.insert("/usr/lib/x".into(), "bin:buggy_server".into());
+        let error = error_on(machine.as_ref(), &other).to_string();
+        assert!(error.contains("/usr/lib/x cannot be put into the machine"), "{error}");
+        assert!(error.contains("/usr/local are writable"), "{error}");
+    }
 }

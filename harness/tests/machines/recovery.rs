@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use harness::model::result::TrialResult;
+use harness::scenario::Scenario;
 
 use crate::lab::{Backend, kinds, scenario, set};
 
@@ -98,6 +99,47 @@ pub fn trials_follow_one_another_on_one_machine(backend: Backend) {
     }
     let seeds = result.trials.iter().map(|trial| trial.seed.wrapping_sub(result.trials[0].seed));
     assert!(seeds.eq(0..12), "each trial has the next seed");
+}
+
+/// `crash` on a service that listens so long after its start, the first one or all of them, and systemd is not told.
+fn listens_after(first: &str, later: &str) -> Scenario {
+    let listens = format!(
+        "/bin/sh -c 'if test -e /run/again; then sleep {later}; else sleep {first}; fi; exec /usr/local/bin/buggy_server'"
+    );
+    // As root: the service itself may not write there.
+    let count = "+/bin/sh -c 'test ! -e /run/once || touch /run/again; touch /run/once'";
+    let mut scenario = set(set(scenario("crash"), "ExecStart", &listens), "Type", "simple");
+    scenario.expect.recovery_within = Some("20s".into());
+    set(set(scenario, "ExecStartPre", count), "WatchdogSec", "0")
+}
+
+pub fn a_service_that_listens_seconds_after_its_start_recovers_within_what_is_expected(backend: Backend) {
+    let trial = backend.trial(&listens_after("3", "3"));
+    assert!(trial.verdict.is_pass(), "{:?}\n{:#?}", trial.verdict, trial.timeline);
+    let outage = trial.timeline.phases.outage.expect("an outage").length();
+    assert!(outage > Duration::from_secs(3), "{outage:?}");
+}
+
+pub fn when_a_service_is_ready_that_does_not_say_so_is_for_the_scenario_to_know(backend: Backend) {
+    let error = backend.try_run(&listens_after("6", "6"), 1).error.expect("it is given up").to_string();
+    assert!(error.contains("no good answer within 5 s (connection refused)"), "{error}");
+    assert!(error.contains("has [ready] within"), "{error}");
+    let mut scenario = listens_after("6", "6");
+    scenario.expect.ready_within = Some("20s".into());
+    let trial = backend.trial(&scenario);
+    assert!(trial.verdict.is_pass(), "{:?}\n{:#?}", trial.verdict, trial.timeline);
+}
+
+pub fn a_service_that_is_too_slow_after_a_restart_fails_in_every_trial(backend: Backend) {
+    let mut scenario = listens_after("0", "60");
+    scenario.expect.recovery_within = None;
+    scenario.expect.ready_within = Some("1s".into());
+    let ended = backend.try_run(&scenario, 2);
+    assert!(ended.error.is_none(), "{:?}", ended.error.map(|error| error.to_string()));
+    let trials = ended.result.expect("a result").trials;
+    let reasons = trials.iter().map(|trial| trial.verdict.reasons().join("; ")).collect::<Vec<_>>();
+    assert!(reasons[0].contains("but no client was served in the 2."), "{reasons:?}");
+    assert!(reasons[1].contains("the service was up, but no client was served in "), "{reasons:?}");
 }
 
 pub fn a_service_of_type_exec_is_measured_as_well(backend: Backend) {

@@ -36,6 +36,7 @@ impl Story {
                 recovery_within: Some("WatchdogSec".into()),
                 undisturbed_for: None,
                 hang_report: None,
+                ready_within: None,
             },
             settings: settings(OnHang::Trigger),
         };
@@ -196,6 +197,33 @@ fn ready_without_service_is_late_service() {
     assert_eq!(story.reasons(), "");
     story.expect.recovery_within = Some("2s".into());
     assert_eq!(story.reasons(), "clients were served only 2.501 s after the injection, later than 2 s");
+    // It has a limit of its own from its start on.
+    story.expect = Expectation { recovery_within: None, ready_within: Some("500ms".into()), ..story.expect };
+    let expected =
+        "clients were served only 801 ms after it was started again, later than [ready] within, 500 ms";
+    assert_eq!(story.reasons(), expected);
+    story.expect.ready_within = Some("800ms".into());
+    assert_eq!(story.reasons(), "");
+    story.asks(&[(-10, true), (10, false), (2500, false)]);
+    let expected = "it was started again after 1.7 s, but no client was served in the 900 ms since then (no answer in 1 s)";
+    assert_eq!(story.reasons(), expected);
+}
+
+#[test]
+fn a_service_that_is_up_and_serves_nobody_is_told_from_one_that_does_not_start() {
+    let mut story = Story::recovered();
+    story.events.clear();
+    story.asks(&[(-900, false), (-500, false)]);
+    assert_eq!(story.reasons(), "the service was up, but no client was served in 3.6 s (no answer in 1 s)");
+    story.events = vec![Event { at: at(-900), kind: Kind::Exited(Exit::Code(1)) }];
+    assert_eq!(story.reasons(), "the service did not start: exited with code 1");
+    // Whatever is expected of it.
+    story.expect = Expectation { outcome: Outcome::Undisturbed, by: None, ..story.expect };
+    assert_eq!(story.reasons(), "the service did not start: exited with code 1");
+    story.asks(&[]);
+    assert_eq!(story.reasons(), "the service did not start: exited with code 1");
+    story.events.clear();
+    assert_eq!(story.reasons(), "no client asked: the observer did not work");
 }
 
 #[test]
