@@ -1,7 +1,7 @@
 //! The program: what its commands do, in order.
 
 use std::fs::File;
-use std::io::{BufReader, Write};
+use std::io::{BufReader, ErrorKind, Write};
 use std::path::Path;
 
 use crate::cli::{Replay, Run};
@@ -41,13 +41,11 @@ pub fn run_scenarios(options: &Run) -> Result<bool, Error> {
         let mut ended =
             run_scenario(scenario, options, &programs, &inputs, progress.as_ref(), &mut reports.recorder);
         if let Some(result) = ended.result.take() {
-            if !runs.is_empty() {
-                anstream::println!();
-            }
-            print(&result);
+            let printed = print(&result, runs.is_empty());
             runs.push(result);
             // After every run: a later one may break.
             reports.write(&runs)?;
+            printed?;
         }
         if let Some(error) = ended.error {
             // A program that the terminal interrupted together with us fails in a way of its own.
@@ -116,10 +114,7 @@ pub fn replay(options: &Replay) -> Result<bool, Error> {
     }
     Reports::open(&options.reports)?.write(&runs)?;
     for (index, run) in runs.iter().enumerate() {
-        if index > 0 {
-            anstream::println!();
-        }
-        print(run);
+        print(run, index == 0)?;
     }
     if recording.cut > 0 {
         let trials = if recording.cut == 1 { "trial was" } else { "trials were" };
@@ -128,11 +123,17 @@ pub fn replay(options: &Replay) -> Result<bool, Error> {
     Ok(runs.iter().all(RunResult::is_pass))
 }
 
-fn print(run: &RunResult) {
+fn print(run: &RunResult, is_first: bool) -> Result<(), Error> {
     let columns =
         terminal_size::terminal_size().map_or(100, |(width, _)| usize::from(width.0)).clamp(60, 110);
-    // A reader that has gone away (`| head`) is no error of ours.
-    let _ = anstream::stdout().write_all(table::render(run, columns).as_bytes());
+    let gap = if is_first { "" } else { "\n" };
+    let mut stdout = anstream::stdout();
+    let printed = write!(stdout, "{gap}{}", table::render(run, columns)).and_then(|()| stdout.flush());
+    match printed {
+        // A reader that has gone away (`| head`) is no error of ours.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Error::Output(error)),
+        _ => Ok(()),
+    }
 }
 
 fn keep(machine: &dyn Machine, scenario: &Scenario, progress: &dyn Progress) {

@@ -18,6 +18,9 @@ pub enum Error {
     /// A report cannot be written.
     #[error(transparent)]
     Report(#[from] ReportError),
+    /// What there is to say cannot be printed.
+    #[error("standard output cannot be written to: {0}")]
+    Output(std::io::Error),
     /// A recording cannot be replayed.
     #[error("{} cannot be replayed: {source}", .path.display())]
     Replay {
@@ -47,6 +50,7 @@ impl Error {
             Self::Scenario(_)
             | Self::Program(_)
             | Self::Report(_)
+            | Self::Output(_)
             | Self::Replay { .. }
             | Self::Run(
                 RunError::Unit(..)

@@ -1,5 +1,6 @@
 //! `hangproof`: prove that a service recovers from a hang.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -22,7 +23,8 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
-            anstream::eprintln!("hangproof: {}", text::lines(error.to_string()));
+            // The exit code says it too.
+            let _ = writeln!(anstream::stderr(), "hangproof: {}", text::lines(error.to_string()));
             ExitCode::from(error.exit_code())
         }
     }

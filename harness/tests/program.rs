@@ -135,6 +135,20 @@ fn a_replay_needs_no_machine_and_exits_as_the_verdict_says() {
 }
 
 #[test]
+fn what_cannot_be_printed_exits_with_2_and_a_reader_that_has_gone_is_no_error() {
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("a full device");
+    let mut replay = std::process::Command::new(env!("CARGO_BIN_EXE_hangproof"));
+    let output = replay.args(["replay", &recording("trigger")]).stdout(full).output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("standard output cannot be written to: No space left"), "{said}");
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let gone = replay.stdout(writer).status().expect("it runs");
+    assert!(gone.success(), "{gone}");
+}
+
+#[test]
 fn a_replay_writes_the_report_of_the_run_it_replays() {
     let directory = TempDir::new().expect("a directory");
     let report = directory.path().join("r.json");

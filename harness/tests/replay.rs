@@ -164,6 +164,35 @@ fn what_a_service_logs_and_a_recording_claims_is_text_to_the_terminal() {
     }
 }
 
+#[test]
+fn texts_wrap_at_words_and_fit_the_terminal() {
+    for name in [
+        "crash",
+        "crash-trials",
+        "hang-report",
+        "no-watchdog",
+        "start-fails",
+        "trigger",
+        "undisturbed",
+        "withhold",
+    ] {
+        let recording = Recording::read(text(name).as_bytes()).expect("a recording");
+        for run in RunResult::all_of(&recording.stories) {
+            let shown = |columns| anstream::adapter::strip_str(&table::render(&run, columns)).to_string();
+            let (narrow, wide) = (shown(60), shown(1000));
+            let words = wide.split_whitespace().collect::<std::collections::HashSet<_>>();
+            for line in narrow.lines() {
+                assert!(line.chars().count() <= 60, "{name}: {line}");
+                // The chart is to another scale.
+                let is_text = |word: &&str| word.chars().any(|c| c.is_ascii_alphabetic());
+                for word in line.split_whitespace().filter(is_text) {
+                    assert!(words.contains(word), "{name}: {word} in {line}");
+                }
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
     #[test]

@@ -31,7 +31,7 @@ pub fn render(run: &RunResult, columns: usize) -> String {
     match run.trials.as_slice() {
         [trial] => text += &timeline(run, trial, columns),
         trials => {
-            text += &rows(trials);
+            text += &rows(trials, columns);
             if let Some(shown) = telling(trials) {
                 let which = if shown.verdict.is_pass() { "the slowest" } else { "which failed" };
                 let _ =
@@ -40,19 +40,21 @@ pub fn render(run: &RunResult, columns: usize) -> String {
             }
         }
     }
-    text += &measured(run);
+    text += &measured(run, columns);
     text + &verdict(run, columns)
 }
 
 fn heading(run: &RunResult, columns: usize) -> String {
     let about = &run.about;
-    let mut text = format!("{BOLD}{}{BOLD:#}  {}\n\n", about.scenario, about.description);
+    let about_what = wrap(&about.description, textwrap::core::display_width(&about.scenario) + 2, columns);
+    let mut text = format!("{BOLD}{}{BOLD:#}  {about_what}\n\n", about.scenario);
     if let Some(Description { backend, systemd, boot_ms }) = &about.machine {
         // A recording may hold anything.
         let boot =
             Duration::try_from_secs_f64(boot_ms / 1e3).map(|boot| format!(", ready in {}", Human(boot)));
         let boot = boot.unwrap_or_default();
-        let _ = writeln!(text, "  {DIM}machine{DIM:#}  {backend}, systemd {systemd}{boot}");
+        let machine = wrap(&format!("{backend}, systemd {systemd}{boot}"), 11, columns);
+        let _ = writeln!(text, "  {DIM}machine{DIM:#}  {machine}");
     }
     if let Some(settings) = &about.settings {
         let _ = writeln!(text, "  {DIM}unit{DIM:#}     {}", wrap(&unit(settings), 11, columns));
@@ -83,8 +85,9 @@ fn unit(settings: &Settings) -> String {
 
 /// Breaks a text that starts at column `indent` into lines that continue there.
 fn wrap(text: &str, indent: usize, columns: usize) -> String {
-    let width = columns.saturating_sub(indent).max(20);
-    textwrap::wrap(text, width).join(&format!("\n{:indent$}", ""))
+    let width = columns.saturating_sub(indent).max(12);
+    let whole_words = textwrap::Options::new(width).word_splitter(textwrap::WordSplitter::NoHyphenation);
+    textwrap::wrap(text, whole_words).join(&format!("\n{:indent$}", ""))
 }
 
 /// The trial that tells most: the first that failed, else the slowest.
@@ -93,16 +96,23 @@ fn telling(trials: &[TrialResult]) -> Option<&TrialResult> {
     trials.iter().find(|trial| !trial.verdict.is_pass()).or_else(|| trials.iter().max_by_key(recovery))
 }
 
-fn rows(trials: &[TrialResult]) -> String {
-    let mut text = format!("\n  {DIM}trial  {:>20}", "seed");
-    for phase in Phase::ALL {
+/// What a table with all phases and the seed takes.
+const WIDEST_ROW: usize = 95;
+
+fn rows(trials: &[TrialResult], columns: usize) -> String {
+    let is_wide = columns >= WIDEST_ROW;
+    let phases =
+        if is_wide { Phase::ALL.to_vec() } else { vec![Phase::Detect, Phase::Recovery, Phase::Outage] };
+    let seed = |seed: &str| if is_wide { format!("  {seed:>20}") } else { String::new() };
+    let mut text = format!("\n  {DIM}trial{}", seed("seed"));
+    for phase in &phases {
         let _ = write!(text, "{:>10}", phase.name());
     }
     let _ = writeln!(text, "{DIM:#}");
     for trial in trials {
-        let _ = write!(text, "  {:>5}  {:>20}", trial.number, trial.seed);
-        for phase in Phase::ALL {
-            let span = trial.timeline.phases.get(phase);
+        let _ = write!(text, "  {:>5}{}", trial.number, seed(&trial.seed.to_string()));
+        for phase in &phases {
+            let span = trial.timeline.phases.get(*phase);
             let length = span.map_or("–".into(), |span| format!("{:#}", Human(span.length())));
             let _ = write!(text, "{length:>10}");
         }
@@ -151,15 +161,15 @@ fn timeline(run: &RunResult, trial: &TrialResult, columns: usize) -> String {
             "\n  {DIM}last lines of {} in the journal{DIM:#}",
             run.about.settings.as_ref().map_or("the unit", |settings| settings.unit.as_str())
         );
-        for line in &trial.last_lines {
-            let _ = writeln!(text, "    {}", line.replace('\n', "\n    "));
+        for line in trial.last_lines.iter().flat_map(|line| line.split('\n')) {
+            let _ = writeln!(text, "    {}", wrap(line, 6, columns));
         }
     }
     text
 }
 
 /// Bound against measured; over several trials, the longest of each phase and the median.
-fn measured(run: &RunResult) -> String {
+fn measured(run: &RunResult, width: usize) -> String {
     let summary = run.summary();
     if summary.is_empty() {
         return String::new();
@@ -207,16 +217,17 @@ fn measured(run: &RunResult) -> String {
                 let _ = write!(text, "{:>20}", interval.unwrap_or_default());
             }
         }
+        let sum = wrap(&sum, if several { 43 } else { 33 }, width);
         let _ = writeln!(text, "{:>#10}{limit:>10}  {DIM}{sum}{DIM:#}", Human(summary.max));
     }
     let (detect, others) = (Human(SCHEDULING), Human(WORK));
     let note = format!(
         "Bounds are of timers; detect is granted {detect} for the work itself, other phases {others}."
     );
-    let _ = writeln!(text, "  {DIM}{note}{DIM:#}");
+    let _ = writeln!(text, "  {DIM}{}{DIM:#}", wrap(&note, 2, width));
     if has_intervals {
         let note = "95 %: the median of all trials is neither below nor above, each with that certainty.";
-        let _ = writeln!(text, "  {DIM}{note}{DIM:#}");
+        let _ = writeln!(text, "  {DIM}{}{DIM:#}", wrap(note, 2, width));
     }
     text
 }

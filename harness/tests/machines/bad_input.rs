@@ -105,6 +105,17 @@ pub fn the_evidence_of_a_failure_is_kept_when_asked_for(_: Backend) {
     assert!(fs::read_to_string(kept.join("processes.txt")).expect("ps").contains("buggy_server"));
 }
 
+pub fn a_recording_on_a_full_disk_ends_the_run(_: Backend) {
+    let directory = TempDir::new().expect("a directory");
+    std::os::unix::fs::symlink("/dev/full", directory.path().join("r.jsonl")).expect("linked");
+    let root = root();
+    let output =
+        program(&["run", "crash", "--report", "r.jsonl", "--root", &root.to_string_lossy()], &directory);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("the recording r.jsonl cannot be written: No space left"), "{said}");
+}
+
 pub fn a_machine_that_dies_in_a_run_breaks_the_run(_: Backend) {
     let mut machine = NamespaceMachine::boot(&root()).expect("a machine boots");
     machine.put("/etc/motd", b"hello", 0o644).expect("a living machine takes a file");

@@ -157,6 +157,7 @@ fn run() {
         leftovers::no_process_outlives_a_harness_that_is_killed_and_the_next_run_sweeps_its_cgroup,
         bad_input::the_evidence_of_a_failure_is_kept_when_asked_for,
         bad_input::a_machine_that_dies_in_a_run_breaks_the_run,
+        bad_input::a_recording_on_a_full_disk_ends_the_run,
         guard::a_service_that_is_not_wrapped_comes_back_as_its_own_restart_says,
         guard::a_unit_that_does_not_exist_yet_is_waited_for,
         guard::a_stopped_process_dies_of_the_watchdogs_signal,
