@@ -4,19 +4,21 @@ use std::fs::File;
 use std::io::{BufReader, ErrorKind, Write};
 use std::path::Path;
 
-use crate::cli::{Replay, Run};
+use crate::cli::{List, Replay, Run};
 use crate::error::Error;
+use crate::fault::Fault;
 use crate::interrupt;
 use crate::machine::{self, Machine};
 use crate::model::recording::Recording;
 use crate::model::result::RunResult;
+use crate::model::text::one_line;
 use crate::programs::Programs;
 use crate::progress::{self, Progress};
 use crate::record::Recorder;
 use crate::report::{Report, ReportError, Reports, table};
 use crate::run::inputs::{Input, Inputs};
 use crate::run::{Options, RunError, Setting, evidence, run};
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, builtin};
 
 const CLASSIC: &str = "classic";
 
@@ -24,7 +26,7 @@ const CLASSIC: &str = "classic";
 pub fn run_scenarios(options: &Run) -> Result<bool, Error> {
     let names =
         if options.scenarios.is_empty() { &[CLASSIC.to_owned()] } else { options.scenarios.as_slice() };
-    let scenarios = names.iter().map(|name| Scenario::load(name)).collect::<Result<Vec<_>, _>>()?;
+    let scenarios = Scenario::load_all(names.iter().map(String::as_str))?;
     let mut reports = Reports::open(&options.reports)?;
     let progress = progress::on_stderr();
     // Before there is a machine, and before signals are taken from the user: a build may be interrupted as ever.
@@ -101,6 +103,21 @@ fn run_scenario(
     Ended { result: ended.result, error }
 }
 
+/// Prints scenarios and their questions; always well.
+pub fn list(options: &List) -> Result<bool, Error> {
+    let scenarios = if options.scenarios.is_empty() {
+        Scenario::load_all(builtin::SCENARIOS.map(|(name, _)| name))?
+    } else {
+        Scenario::load_all(options.scenarios.iter().map(String::as_str))?
+    };
+    let questions = scenarios.iter().map(|scenario| {
+        let fault = scenario.fault.map_or("no fault", Fault::name);
+        (one_line(scenario.name.clone()), format!("{} [{fault}]", one_line(scenario.description.clone())))
+    });
+    say(&table::list(&questions.collect::<Vec<_>>(), columns()))?;
+    Ok(true)
+}
+
 /// Understands a recording; whether every verdict is pass.
 pub fn replay(options: &Replay) -> Result<bool, Error> {
     let path = &options.recording;
@@ -124,12 +141,17 @@ pub fn replay(options: &Replay) -> Result<bool, Error> {
 }
 
 fn print(run: &RunResult, is_first: bool) -> Result<(), Error> {
-    let columns =
-        terminal_size::terminal_size().map_or(100, |(width, _)| usize::from(width.0)).clamp(60, 110);
     let gap = if is_first { "" } else { "\n" };
+    say(&format!("{gap}{}", table::render(run, columns())))
+}
+
+fn columns() -> usize {
+    terminal_size::terminal_size().map_or(100, |(width, _)| usize::from(width.0)).clamp(60, 110)
+}
+
+fn say(text: &str) -> Result<(), Error> {
     let mut stdout = anstream::stdout();
-    let printed = write!(stdout, "{gap}{}", table::render(run, columns)).and_then(|()| stdout.flush());
-    match printed {
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         // A reader that has gone away (`| head`) is no error of ours.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Error::Output(error)),
         _ => Ok(()),

@@ -28,6 +28,8 @@ pub enum Command {
     Run(Run),
     /// Timelines, verdicts and reports from a recording, without a machine
     Replay(Replay),
+    /// The built-in scenarios, or those of files and folders, each with its question
+    List(List),
     /// What this host can run, and what to do about what it cannot
     Doctor,
 }
@@ -35,7 +37,7 @@ pub enum Command {
 /// The options of `run`.
 #[derive(Debug, Clone, Args)]
 pub struct Run {
-    /// Scenario files, or built-in scenarios by name [default: classic]
+    /// Scenario files, folders of them, or built-in scenarios by name [default: classic]
     #[arg(value_name = "SCENARIO")]
     pub scenarios: Vec<String>,
 
@@ -73,6 +75,14 @@ pub struct Run {
     pub reports: Vec<Report>,
 }
 
+/// The options of `list`.
+#[derive(Debug, Clone, Args)]
+pub struct List {
+    /// Scenario files, folders of them, or built-in scenarios by name [default: the built-in ones]
+    #[arg(value_name = "SCENARIO")]
+    pub scenarios: Vec<String>,
+}
+
 /// The options of `replay`.
 #[derive(Debug, Clone, Args)]
 pub struct Replay {
@@ -94,9 +104,9 @@ Examples:
 Built-in scenarios: classic, accept-stall, crash, deadlock, spin, start-limit,
 undisturbed, withhold
 
-Exits with 0 when every verdict is pass or skip; 1: one is fail; 2: the command line, a
-scenario or its unit is wrong; 3: no machine can be booted here; 4: the machine
-broke; 130: interrupted.";
+Exits with 0 when every verdict is pass or skip; 1: one is fail; 2: the command
+line, a scenario or its unit is wrong; 3: no machine can be booted here; 4: the
+machine broke; 130: interrupted.";
 
 #[cfg(test)]
 mod tests {

@@ -17,6 +17,7 @@ fn main() -> ExitCode {
         None => app::run_scenarios(&cli.run),
         Some(Command::Run(options)) => app::run_scenarios(&options),
         Some(Command::Replay(options)) => app::replay(&options),
+        Some(Command::List(options)) => app::list(&options),
         Some(Command::Doctor) => return doctor::examine(),
     };
     match verdict {

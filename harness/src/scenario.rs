@@ -122,6 +122,22 @@ impl Scenario {
         Self::parse(&text, &name, name_or_path, Some(base))
     }
 
+    /// Reads all that are meant: a file, a built-in one, or in the order of their names those of a folder (not of folders in it).
+    /// Mistakes of several files are told together.
+    pub fn load_all<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Vec<Self>, ScenarioError> {
+        let (mut scenarios, mut wrong) = (Vec::new(), Vec::new());
+        for name in names {
+            for file in files_of(name)? {
+                match Self::load(&file) {
+                    Ok(scenario) => scenarios.push(scenario),
+                    Err(ScenarioError::Invalid(mistakes)) => wrong.extend(mistakes),
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        if wrong.is_empty() { Ok(scenarios) } else { Err(ScenarioError::Invalid(wrong)) }
+    }
+
     /// What a case of it is.
     pub fn plan(&self, trial: u32, seed: u64) -> Plan {
         let interval = self.observe.interval;
@@ -206,6 +222,26 @@ impl Scenario {
     }
 }
 
+/// The scenarios of a folder; of anything else itself.
+fn files_of(name: &str) -> Result<Vec<String>, ScenarioError> {
+    let path = Path::new(name);
+    if builtin::text(name).is_some() || !path.is_dir() {
+        return Ok(vec![name.to_owned()]);
+    }
+    let unreadable = |source| ScenarioError::Unreadable { path: path.into(), source };
+    let entries = std::fs::read_dir(path).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
+    let paths = entries.map_err(unreadable)?.into_iter().map(|entry| entry.path());
+    let is_scenario =
+        |path: &PathBuf| path.extension().is_some_and(|ending| ending == "toml") && path.is_file();
+    let mut files =
+        paths.filter(is_scenario).map(|path| path.to_string_lossy().into_owned()).collect::<Vec<_>>();
+    files.sort();
+    if files.is_empty() {
+        return Err(unreadable(std::io::Error::other("there is no scenario (NAME.toml) in this folder")));
+    }
+    Ok(files)
+}
+
 fn deed(fault: Fault) -> Deed {
     match fault {
         Fault::InProcess(fault) if fault.recovery() == Recovery::Exit => Deed::Ends,
@@ -225,9 +261,7 @@ fn fault(section: &Section) -> Option<Fault> {
 
 /// Reads `[expect]`. `deed` is what is done to the service, where that is known.
 fn expectation(section: &Section, deed: Option<Deed>) -> Option<Expectation> {
-    if section.needed_text("outcome").is_none() {
-        return None;
-    }
+    section.needed_text("outcome")?;
     let outcome = section.word("outcome", &Outcome::WORDS);
     let [recovery_within, undisturbed_for] =
         ["recovery_within", "undisturbed_for"].map(|key| span_or_directive(section, key));

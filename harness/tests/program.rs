@@ -76,6 +76,24 @@ fn a_wrong_scenario_exits_with_2_and_is_pointed_at() {
 }
 
 #[test]
+fn scenarios_are_listed_with_their_questions_and_a_folder_stands_for_those_in_it() {
+    let built_in = contains("classic").and(contains("The server goes mute")).and(contains("[no fault]"));
+    hangproof(&["list"]).assert().success().stdout(built_in);
+    let ships = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/controls");
+    let controls = contains("blind-pings").and(contains("no-watchdog")).and(contains("classic").not());
+    hangproof(&["list", &ships.to_string_lossy()]).assert().success().stdout(controls);
+    let (directory, path) = scenario("\"mute\"", "\"mut\"");
+    fs::copy(path, directory.path().join("other.toml")).expect("copied");
+    let folder = directory.path().to_string_lossy();
+    let both =
+        contains("mine.toml:13:10: there is no fault").and(contains("other.toml:13:10: there is no fault"));
+    hangproof(&["run", &folder]).assert().code(2).stderr(both);
+    let empty = TempDir::new().expect("a directory");
+    let nothing = contains("there is no scenario (NAME.toml) in this folder");
+    hangproof(&["run", &empty.path().to_string_lossy()]).assert().code(2).stderr(nothing);
+}
+
+#[test]
 fn a_host_without_systemd_exits_with_3_and_the_remedy() {
     let empty = TempDir::new().expect("a directory");
     let root = empty.path().to_string_lossy();

@@ -105,7 +105,9 @@ impl Story {
             }
             What::Journal(Journal { entry }) => return self.heard(entry),
             What::Asks(asks) => {
-                asks.0.iter().for_each(|ask| self.witness.add(Ask { answer: harmless(&ask.answer), ..*ask }))
+                for ask in &asks.0 {
+                    self.witness.add(Ask { answer: harmless(&ask.answer), ..*ask });
+                }
             }
             What::Clients(streak) => {
                 self.witness.push(&Streak { answer: harmless(&streak.answer), ..*streak });

@@ -83,6 +83,19 @@ fn unit(settings: &Settings) -> String {
     format!("{}, WatchdogSec {watchdog}, {guard}, Restart={}", settings.unit, settings.restart)
 }
 
+/// Names and what is to be said of each, in two columns.
+pub fn list(entries: &[(String, String)], columns: usize) -> String {
+    let widest =
+        entries.iter().map(|(name, _)| textwrap::core::display_width(name)).max().unwrap_or_default();
+    let indent = widest.min(30) + 2;
+    let mut text = String::new();
+    for (name, what) in entries {
+        let gap = indent.saturating_sub(textwrap::core::display_width(name)).max(1);
+        let _ = writeln!(text, "{BOLD}{name}{BOLD:#}{:gap$}{}", "", wrap(what, indent, columns));
+    }
+    text
+}
+
 /// Breaks a text that starts at column `indent` into lines that continue there.
 fn wrap(text: &str, indent: usize, columns: usize) -> String {
     let width = columns.saturating_sub(indent).max(12);

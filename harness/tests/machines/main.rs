@@ -118,19 +118,12 @@ fn run() {
         recovery::a_service_that_may_not_start_again_is_given_up,
         recovery::trials_follow_one_another_on_one_machine,
         recovery::a_service_of_type_exec_is_measured_as_well,
-        recovery::a_service_that_listens_seconds_after_its_start_recovers_within_what_is_expected,
-        recovery::when_a_service_is_ready_that_does_not_say_so_is_for_the_scenario_to_know,
-        recovery::a_service_that_is_too_slow_after_a_restart_fails_in_every_trial,
         controls::a_healthy_service_is_left_alone,
         controls::without_the_watchdog_a_hang_goes_unnoticed_and_the_verdict_says_why,
         controls::pings_without_probes_hide_a_hang_and_the_verdict_says_why,
         controls::a_start_that_is_tried_for_ever_is_not_given_up,
         bad_input::a_command_that_does_not_exist_is_reported_at_once,
         bad_input::a_service_that_ends_before_it_serves_is_reported_at_once,
-        bad_input::what_systemctl_refuses_and_systemd_skips_is_told_at_once,
-        bad_input::a_directive_that_systemd_ignores_is_named_with_its_words,
-        bad_input::a_healthy_service_that_exits_at_its_start_did_not_start,
-        bad_input::a_fault_of_buggy_servers_own_on_another_service_is_refused,
         bad_input::a_port_already_taken_is_reported_with_the_servers_own_words,
         bad_input::a_service_that_never_becomes_healthy_is_reported_with_the_probes_reason,
         bad_input::a_unit_without_exec_start_is_refused_with_systemds_words,
@@ -210,7 +203,11 @@ fn run() {
     ];
     let namespace = everywhere.iter().chain(&in_namespaces).map(|test| (Backend::Namespace, test));
     let docker = everywhere.iter().chain(&in_containers).map(|test| (Backend::Docker, test));
-    let tests = namespace.chain(docker).map(|(backend, &test)| trial(backend, test)).chain(of_machines());
+    let tests = namespace
+        .chain(docker)
+        .map(|(backend, &test)| trial(backend, test))
+        .chain(of_machines())
+        .chain(of_demands());
     let tests = tests.chain(of_scenarios()).chain(of_packages()).chain(of_wrapped_packages());
     libtest_mimic::run(&arguments(), in_order(tests.collect())).exit();
 }
@@ -251,6 +248,22 @@ fn of_machines() -> impl Iterator<Item = Trial> {
     ];
     let namespace = everywhere.into_iter().chain(in_namespaces).map(|test| trial(Backend::Namespace, test));
     namespace.chain(everywhere.into_iter().chain(in_containers).map(|test| trial(Backend::Docker, test)))
+}
+
+/// Of what a scenario says of readiness, and of what it has wrong.
+fn of_demands() -> impl Iterator<Item = Trial> {
+    let everywhere = tests![
+        recovery::a_service_that_listens_seconds_after_its_start_recovers_within_what_is_expected,
+        recovery::when_a_service_is_ready_that_does_not_say_so_is_for_the_scenario_to_know,
+        recovery::a_service_that_is_too_slow_after_a_restart_fails_in_every_trial,
+        bad_input::what_systemctl_refuses_and_systemd_skips_is_told_at_once,
+        bad_input::a_directive_that_systemd_ignores_is_named_with_its_words,
+        bad_input::a_healthy_service_that_exits_at_its_start_did_not_start,
+        bad_input::a_fault_of_buggy_servers_own_on_another_service_is_refused,
+    ];
+    [Backend::Namespace, Backend::Docker]
+        .into_iter()
+        .flat_map(move |backend| everywhere.map(|test| trial(backend, test)))
 }
 
 /// As they are to be run.
