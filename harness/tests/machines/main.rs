@@ -126,8 +126,6 @@ fn run() {
         bad_input::a_service_that_ends_before_it_serves_is_reported_at_once,
         bad_input::a_port_already_taken_is_reported_with_the_servers_own_words,
         bad_input::a_service_that_never_becomes_healthy_is_reported_with_the_probes_reason,
-        bad_input::a_unit_without_exec_start_is_refused_with_systemds_words,
-        bad_input::an_address_that_nobody_serves_is_named,
         install_script::the_installed_unit_recovers_from_a_hang_and_is_uninstalled_to_the_last_file,
         peers::what_a_machine_does_not_bring_is_skipped_with_the_package_to_install,
         peers::options_with_spaces_in_them_are_understood,
@@ -148,9 +146,6 @@ fn run() {
         leftovers::nothing_is_left_after_ctrl_c,
         leftovers::nothing_is_left_after_sigterm,
         leftovers::no_process_outlives_a_harness_that_is_killed_and_the_next_run_sweeps_its_cgroup,
-        bad_input::the_evidence_of_a_failure_is_kept_when_asked_for,
-        bad_input::a_machine_that_dies_in_a_run_breaks_the_run,
-        bad_input::a_recording_on_a_full_disk_ends_the_run,
         guard::a_service_that_is_not_wrapped_comes_back_as_its_own_restart_says,
         guard::a_unit_that_does_not_exist_yet_is_waited_for,
         guard::a_stopped_process_dies_of_the_watchdogs_signal,
@@ -260,10 +255,16 @@ fn of_demands() -> impl Iterator<Item = Trial> {
         bad_input::a_directive_that_systemd_ignores_is_named_with_its_words,
         bad_input::a_healthy_service_that_exits_at_its_start_did_not_start,
         bad_input::a_fault_of_buggy_servers_own_on_another_service_is_refused,
+        bad_input::a_unit_without_exec_start_is_refused_with_systemds_words,
+        bad_input::an_address_that_nobody_serves_is_named,
     ];
-    [Backend::Namespace, Backend::Docker]
-        .into_iter()
-        .flat_map(move |backend| everywhere.map(|test| trial(backend, test)))
+    let in_namespaces = tests![
+        bad_input::the_evidence_of_a_failure_is_kept_when_asked_for,
+        bad_input::a_machine_that_dies_in_a_run_breaks_the_run,
+        bad_input::a_recording_on_a_full_disk_ends_the_run,
+    ];
+    let namespace = everywhere.into_iter().chain(in_namespaces).map(|test| trial(Backend::Namespace, test));
+    namespace.chain(everywhere.map(|test| trial(Backend::Docker, test)))
 }
 
 /// As they are to be run.
