@@ -86,6 +86,13 @@ pub fn with_programs(backend: Backend) -> Box<dyn Machine> {
     machine
 }
 
+/// That of the machine's systemd: 252 of "252.39-1~deb12u2".
+pub fn version(machine: &dyn Machine) -> u32 {
+    let own = &machine.description().systemd;
+    let major = own.split(|char: char| !char.is_ascii_digit()).next().and_then(|major| major.parse().ok());
+    major.expect("a number")
+}
+
 /// Runs on this machine.
 pub fn run_on(machine: &dyn Machine, scenario: &Scenario, trials: u32) -> Ended {
     let (inputs, options) = (Inputs::default(), Options { trials, seed: rand::random() });

@@ -7,7 +7,7 @@ use harness::machine::Machine;
 use harness::scenario::Scenario;
 use libtest_mimic::Completion;
 
-use crate::lab::{Backend, eventually, only_trial, run_on, scenario, set};
+use crate::lab::{self, Backend, eventually, only_trial, run_on, scenario, set};
 
 const UNIT: &str = "buggy_server.service";
 const WATCHED: &str = "/usr/local/bin/sd-watchdog --http http://127.0.0.1:8080/healthz";
@@ -28,12 +28,10 @@ impl Ward {
     /// A machine with systemd of this version or later; or why the test is to be ignored.
     fn open(backend: Backend, version: u32, what: &str) -> Result<Self, Completion> {
         let mut machine = backend.boot();
-        let own = machine.description().systemd.clone();
-        let major =
-            own.split(|char: char| !char.is_ascii_digit()).next().and_then(|major| major.parse().ok());
-        if major.is_some_and(|major: u32| major >= version) {
+        if lab::version(machine.as_ref()) >= version {
             return Ok(Self(machine));
         }
+        let own = machine.description().systemd.clone();
         machine.close().expect("closes");
         Err(Completion::ignored_with(format!("{what} needs systemd {version}, and this is {own}")))
     }

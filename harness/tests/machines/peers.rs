@@ -201,7 +201,7 @@ pub fn a_service_that_logs_nowhere_has_its_hang_report_in_the_journal(backend: B
     let entries = found.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
     let entries = entries.collect::<Vec<_>>();
     let events: Vec<_> = entries.iter().filter_map(|entry| entry["HANGPROOF_EVENT"].as_str()).collect();
-    assert!(events.starts_with(&["hang_report", "hang_report_process"]), "{found}");
+    assert!(events.starts_with(&["settings", "hang_report", "hang_report_process"]), "{found}");
     assert_eq!(events.len(), entries.len(), "its log went where the service's goes: {found}");
     machine.close().expect("closes");
 }

@@ -15,7 +15,7 @@ use watchdog::unit::value;
 use watchdog::unit::words::{UNQUOTED, first};
 use watchdog::unit::{Load, Manager, Scope, Tree, Unit, UnitName, Value};
 
-use crate::lab::{Backend, programs, root};
+use crate::lab::{Backend, programs, root, version};
 
 mod analyze;
 mod corpus;
@@ -126,13 +126,6 @@ fn unexplained(differences: &str, version: u32) -> String {
         }
     }
     left
-}
-
-/// That of the machine's systemd.
-fn version(machine: &NamespaceMachine) -> u32 {
-    let own = &machine.description().systemd;
-    let major = own.split(|char: char| !char.is_ascii_digit()).next().and_then(|major| major.parse().ok());
-    major.expect("a number")
 }
 
 /// What `sd-watchdog unit --drop-in` prints, with a manager.
