@@ -308,6 +308,7 @@ pub const TABLE: &[Row] = &[
     row("WorkingDirectory", Kind::WorkingDirectory, None),
     same("RootDirectory", Kind::FatalPath),
     same("RootImage", Kind::FatalPath),
+    same("RootMStack", Kind::FatalPath),
     yes("IgnoreSIGPIPE"),
     same("Environment", Kind::Environment),
     row("EnvironmentFile", Kind::EnvironmentFiles, Some("EnvironmentFiles")),

@@ -81,9 +81,10 @@ pub fn is_noexec(facts: Facts<'_>, subject: &Subject<'_>) -> bool {
     longest("NoExecPaths") > longest("ExecPaths")
 }
 
-/// `RootDirectory=` or `RootImage=`
+/// `RootDirectory=`, `RootImage=` or, from systemd 260 on, `RootMStack=`.
 pub fn root(facts: Facts<'_>) -> Option<&str> {
-    root_directory(facts).or_else(|| facts.text_or_written("RootImage"))
+    root_directory(facts)
+        .or_else(|| ["RootImage", "RootMStack"].into_iter().find_map(|name| facts.text_or_written(name)))
 }
 
 /// Another one than the system's.

@@ -194,6 +194,7 @@ pub const TABLE: &[Row] = &[
         &[
             "RootDirectory",
             "RootImage",
+            "RootMStack",
             "TemporaryFileSystem",
             "BindPaths",
             "BindReadOnlyPaths",
@@ -280,7 +281,10 @@ pub const TABLE: &[Row] = &[
     ),
     row(
         &["MountAPIVFS"],
-        &[(Named, "`no` with `RootDirectory=` or `RootImage=`: `sd-watchdog` needs `/proc` in there")],
+        &[(
+            Named,
+            "`no` with `RootDirectory=`, `RootImage=` or `RootMStack=`: `sd-watchdog` needs `/proc` in there",
+        )],
     ),
     row(&["RestrictFileSystems"], &[(Named, "stays; `sd-watchdog` reads `/proc` and the control group")]),
     row(&["PrivatePIDs"], &[(Named, "stays; `sd-watchdog` is process 1 in it, not the service")]),
@@ -468,7 +472,6 @@ pub const TABLE: &[Row] = &[
                 "RootImagePolicy",
                 "MountImagePolicy",
                 "ExtensionImagePolicy",
-                "RootMStack",
                 "BindLogSockets",
                 "ProtectProc",
                 "ProcSubset",

@@ -188,6 +188,8 @@ const CASES: &[Case] = &[
     ("RootDirectory=/srv/a", &["BindReadOnlyPaths=/usr/bin/sd-watchdog"], "", &[]),
     ("RootDirectory=/srv/%H", &["BindReadOnlyPaths=/usr/bin/sd-watchdog"], "", &[]),
     ("RootImage=/srv/%H", &["BindReadOnlyPaths=/usr/bin/sd-watchdog"], "", &[]),
+    ("RootMStack=/srv/a.mstack", &["BindReadOnlyPaths=/usr/bin/sd-watchdog"], "", &[]),
+    ("RootMStack=/srv/a.mstack\nMountAPIVFS=no", &["BindReadOnlyPaths=/usr/bin/sd-watchdog"], "", &["MountAPIVFS"]),
     ("RootDirectory=/", &[], "", &[]),
     ("ExecStart=\nExecStart=+/bin/a\nTemporaryFileSystem=/usr/bin\nInaccessiblePaths=/usr/bin\nNoExecPaths=/", &[], "", &[]),
     ("TemporaryFileSystem=/usr/bin:ro", &["BindReadOnlyPaths=/usr/bin/sd-watchdog"], "", &[]),
