@@ -98,7 +98,7 @@ pub fn a_unit_is_read_as_systemd_reads_it(_: Backend) {
 
 /// Where an older systemd reads otherwise: up to which version, what of which unit, by a word of its name or texts. We read as the
 /// newer ones do.
-const DIFFERS: [(u32, &str, &str); 5] = [
+const DIFFERS: [(u32, &str, &str); 11] = [
     // It does not know these specifiers.
     (247, "", "%d %y %Y"),
     // It names what a link leads to.
@@ -107,8 +107,15 @@ const DIFFERS: [(u32, &str, &str); 5] = [
     (247, "Names", "t-a@z"),
     // It leaves single dots in paths of programs.
     (247, "Exec", "/./"),
-    // It does not know this word.
+    // It does not know these words.
     (247, "RestrictAddressFamilies", "none"),
+    (252, "Type", "notify-reload"),
+    (252, "NotifyAccess", "notify-reload"),
+    (253, "FailureAction", "soft-reboot"),
+    (256, "RestartMode", "debug"),
+    (260, "FileDescriptorStorePreserve", "on-success"),
+    // Credentials do not make the service one of Type=exec yet.
+    (256, "", "Credential"),
 ];
 
 /// What [`DIFFERS`] does not explain. A difference is a line, with the unit's texts in the next.

@@ -190,8 +190,10 @@ fn default(row: &Row, defaults: Defaults) -> Option<Value> {
 fn derive(values: &mut Values, told: &[(&str, &str)]) {
     let is_told = |name: &str| told.contains(&("Service", name));
     if !is_told("Type") && values.value("Type").is_none() {
+        let has_credentials = table::CREDENTIALS.iter().any(|name| values.value(name).is_some());
         let kind = match (values.value("BusName"), values.value("ExecStart")) {
             (Some(_), _) => "dbus",
+            (None, _) if has_credentials => "exec",
             (None, Some(_)) => "simple",
             (None, None) => "oneshot",
         };

@@ -105,7 +105,7 @@ fn look_up(letter: u8, subject: Subject<'_>) -> Result<Option<Vec<u8>>, BadSpeci
         b'h' => of_system("/root"),
         b'T' => of_system("/tmp"),
         b'V' => of_system("/var/tmp"),
-        // D: since version 257; c, r, R: until 257.
+        // D: since version 256. c, r, R: deprecated, and known to 262 all the same.
         b'a' | b'A' | b'b' | b'B' | b'c' | b'D' | b'H' | b'l' | b'm' | b'M' | b'o' | b'q' | b'r' | b'R'
         | b's' | b'v' | b'w' | b'W' => Ok(None),
         _ => Err(bad),

@@ -181,10 +181,27 @@ pub fn targets<'n>(section: &'n str, name: &'n str) -> Vec<(&'n str, &'n str)> {
     }
 }
 
+/// With one of these, and no `Type=` nor `BusName=`, a service is of `Type=exec`, from systemd 257 on (systemd.service(5)).
+pub const CREDENTIALS: [&str; 5] = [
+    "LoadCredential",
+    "LoadCredentialEncrypted",
+    "SetCredential",
+    "SetCredentialEncrypted",
+    "ImportCredential",
+];
+
 /// What follows from these where it is not set itself: `service_add_extras` in systemd's src/core/service.c.
 pub fn derived_from(name: &str) -> &'static [&'static str] {
     match name {
-        "Type" => &["BusName", "ExecStart"],
+        "Type" => &[
+            "BusName",
+            "ExecStart",
+            CREDENTIALS[0],
+            CREDENTIALS[1],
+            CREDENTIALS[2],
+            CREDENTIALS[3],
+            CREDENTIALS[4],
+        ],
         "NotifyAccess" => &["Type", "WatchdogSec", "FileDescriptorStoreMax"],
         "TimeoutStartSec" => &["Type", "TimeoutSec"],
         "TimeoutStopSec" => &["TimeoutSec"],
@@ -263,7 +280,7 @@ pub const TABLE: &[Row] = &[
     row("Sockets", Kind::Dependencies, None),
     same("OOMPolicy", Kind::Word(&["continue", "stop", "kill"])),
     with("FileDescriptorStoreMax", Kind::Number, "0"),
-    with("FileDescriptorStorePreserve", Kind::FlagOr(&["restart"]), "restart"),
+    with("FileDescriptorStorePreserve", Kind::FlagOr(&["restart", "on-success"]), "restart"),
     row("ExecCondition", Kind::Commands, Some("ExecConditionEx")),
     row("ExecStartPre", Kind::Commands, Some("ExecStartPreEx")),
     row("ExecStart", Kind::Commands, Some("ExecStartEx")),

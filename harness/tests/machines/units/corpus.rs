@@ -257,6 +257,40 @@ const WRITTEN: &[&[&str]] = &[
         "[Service]\nExecStart=/bin/a\nSupplementaryGroups=audio 0 audio\n",
         "[Service]\nSupplementaryGroups=video\n",
     ],
+    // What came after 247: a manager that does not know it says nothing of it.
+    &[
+        "[Service]\nExecStart=/bin/a\nRestartMode=direct\nExitType=cgroup\nRestartSteps=3\nRestartMaxDelaySec=1min\nReloadSignal=USR1\n",
+        "[Service]\nRestartRandomizedDelaySec=5\nRuntimeRandomizedExtraSec=2\nFileDescriptorStorePreserve=yes\n",
+    ],
+    &[
+        "[Service]\nExecStart=/bin/a\nRestartMode=debug\nExitType=cgroup\nRestartSteps=2\nReloadSignal=INT\nFileDescriptorStorePreserve=no\n",
+        "[Service]\nRestartMode=x\nRestartMode=\nExitType=\nRestartSteps=x\nRestartSteps=\nReloadSignal=\nFileDescriptorStorePreserve=\n",
+    ],
+    &[
+        "[Service]\nExecStart=/bin/a\nRestartMaxDelaySec=\nRestartRandomizedDelaySec=x\nRuntimeRandomizedExtraSec=\n",
+    ],
+    &["[Service]\nExecStart=/bin/a\nType=notify-reload\n"],
+    &["[Service]\nExecStart=/bin/a\nFileDescriptorStorePreserve=on-success\n"],
+    &["[Service]\nExecStart=/bin/a\nLoadCredential=a:/b\n"],
+    &["[Service]\nExecStart=/bin/a\nLoadCredentialEncrypted=a:/b\n", "[Service]\nBusName=a.b\n"],
+    &["[Service]\nExecStart=/bin/a\nSetCredential=a:b\n", "[Service]\nSetCredential=\n"],
+    &["[Service]\nExecStart=/bin/a\nSetCredentialEncrypted=a:Zm9v\n"],
+    &["[Service]\nExecStart=/bin/a\nImportCredential=a\n"],
+    &["[Service]\nExecStop=/bin/a\nRemainAfterExit=yes\nSetCredential=a:b\n"],
+    &["[Service]\nExecStart=/bin/a\nExecCondition=/bin/b\nExecReload=/bin/c\nExecReloadPost=-/bin/d 'e f'\n"],
+    &["[Service]\nExecStart=/bin/a\nRootImage=/a//b.raw\nRootMStack=/c/./d.mstack\n"],
+    &["[Service]\nExecStart=/bin/a\nRootMStack=/c.mstack\n", "[Service]\nRootMStack=\n"],
+    &[
+        "[Service]\nExecStart=/bin/a\nExecPaths=/a -/b//c\nNoExecPaths=/ +/d e\n",
+        "[Service]\nExecPaths=\nExecPaths=/f\n",
+    ],
+    &[
+        "[Service]\nExecStart=/bin/a\nProtectProc=invisible\nProtectProc=x\nProcSubset=pid\nProcSubset=\nPrivateIPC=yes\n",
+    ],
+    &[
+        "[Service]\nExecStart=/bin/a\nIPCNamespacePath=/a//b\nNetworkNamespacePath=c\nLogNamespace=%p\nDevicePolicy=strict\n",
+    ],
+    &["[Unit]\nFailureAction=soft-reboot\nStartLimitAction=reboot-immediate\n[Service]\nExecStart=/bin/a\n"],
     &["[Unit]\nStartLimitIntervalSec=5\nStartLimitBurst=x\n[Service]\nExecStart=/bin/a\nStartLimitBurst=7\n"],
     &[
         "[Unit]\nStartLimitInterval=7\nFailureAction=none\nDefaultDependencies=no\n[Service]\nExecStart=/bin/a\n",

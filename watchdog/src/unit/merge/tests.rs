@@ -43,6 +43,8 @@ fn an_empty_or_invalid_word_does_not_count_unless_it_takes_back() {
     check("KillMode", &["KillMode=process", "KillMode=all"], "process (0:2)");
     check("KillSignal", &["KillSignal=SIGQUIT", "KillSignal=", "KillSignal=sigint"], "SIGQUIT (0:2)");
     check("WatchdogSec", &["WatchdogSec=30", "WatchdogSec=", "WatchdogSec=%i"], "30s (0:2)");
+    check("FileDescriptorStorePreserve", &["FileDescriptorStorePreserve=on-success"], "on-success (0:2)");
+    check("RootMStack", &["RootMStack=/a//b.mstack", "RootMStack="], "-");
     check("TimeoutStartSec", &["TimeoutStartSec=0"], "infinity (0:2)");
     check("TimeoutStopSec", &["TimeoutSec=5", "TimeoutStopSec=7"], "7s (1:2)");
     check("TimeoutStartSec", &["TimeoutStartSec=1", "TimeoutSec=5"], "5s (1:2)");
@@ -118,6 +120,10 @@ fn what_is_not_set_follows_from_what_is() {
         ("ExecStart=/bin/a", "Type", "simple"),
         ("ExecStart=/bin/a\nBusName=a.b", "Type", "dbus"),
         ("ExecStop=/bin/a", "Type", "oneshot"),
+        ("ExecStart=/bin/a\nLoadCredential=a:/b", "Type", "exec"),
+        ("ExecStart=/bin/a\nImportCredential=a", "Type", "exec"),
+        ("ExecStart=/bin/a\nSetCredentialEncrypted=a:b\nSetCredentialEncrypted=", "Type", "simple"),
+        ("ExecStart=/bin/a\nBusName=a.b\nSetCredential=a:b", "Type", "dbus"),
         ("ExecStop=/bin/a", "TimeoutStartSec", "infinity"),
         ("ExecStart=/bin/a", "TimeoutStartSec", "90s"),
         ("ExecStart=/bin/a", "NotifyAccess", "none"),
@@ -152,6 +158,7 @@ fn of_a_file_that_systemd_stops_to_read_only_the_beginning_counts() {
         ("ExecStart=/bin/a\nSupplementaryGroups=a b:c", "line 3: SupplementaryGroups=: "),
         ("", "it has no ExecStart=, ExecStop= or SuccessAction="),
         ("ExecStop=/bin/a\nType=simple", "it has no ExecStart=, which only"),
+        ("ExecStop=/bin/a\nRemainAfterExit=yes\nSetCredential=a:b", "it has no ExecStart=, which only"),
         ("ExecStart=/bin/a\nExecStart=/bin/b", "it has more than one ExecStart="),
         ("ExecStart=/bin/a\nType=oneshot\nRestart=always", "Type=oneshot cannot have this Restart="),
         ("ExecStart=/bin/a\nType=dbus", "Type=dbus needs BusName="),
