@@ -143,7 +143,10 @@ pub fn read(row: Option<&Row>, old: &mut Option<Value>, text: &str, subject: Sub
         Kind::EnvironmentFiles => places::environment_files(taken(old), text, subject),
         Kind::Binds => places::binds(taken(old), text, subject),
         Kind::Temporary => places::temporary(taken(old), text, subject),
-        Kind::Directories => places::directories(taken(old), text, subject),
+        Kind::Directories => {
+            let has_links = row.name != "ConfigurationDirectory";
+            places::directories(taken(old), text, subject, has_links)
+        }
         Kind::Capabilities(bounding) => capabilities(bounding, old.as_ref(), text),
         Kind::Families => families(old.as_ref(), text),
         Kind::Dependencies => {

@@ -275,6 +275,12 @@ const WRITTEN: &[&[&str]] = &[
     &["[Service]\nExecStart=/bin/a\nLoadCredentialEncrypted=a:/b\n", "[Service]\nBusName=a.b\n"],
     &["[Service]\nExecStart=/bin/a\nSetCredential=a:b\n", "[Service]\nSetCredential=\n"],
     &["[Service]\nExecStart=/bin/a\nSetCredentialEncrypted=a:Zm9v\n"],
+    &[
+        "[Service]\nExecStart=/bin/a\nStateDirectory=a:b c:/d e:../f g:h//i '' j\nCacheDirectory=a:b c:d/./e 'f:g h'\n",
+    ],
+    &[
+        "[Service]\nExecStart=/bin/a\nStateDirectory=a:b:ro c:d:e f::ro g::h i: :j k:l:ro:m\nConfigurationDirectory=a:b c::ro d:\n",
+    ],
     &["[Service]\nExecStart=/bin/a\nImportCredential=a\n"],
     &["[Service]\nExecStop=/bin/a\nRemainAfterExit=yes\nSetCredential=a:b\n"],
     &["[Service]\nExecStart=/bin/a\nExecCondition=/bin/b\nExecReload=/bin/c\nExecReloadPost=-/bin/d 'e f'\n"],

@@ -118,8 +118,16 @@ pub(super) fn temporary(mut list: Vec<String>, text: &str, subject: Subject<'_>)
     Outcome { fault, ..Outcome::added(list) }
 }
 
-/// `NAME[:LINK]`, below the directory for that kind. Behind an empty word, or an escape that is none, nothing is read.
-pub(super) fn directories(mut list: Vec<String>, text: &str, subject: Subject<'_>) -> Outcome {
+/// `NAME[:[LINK][:ro]]`, below the directory for that kind, with a link where that kind `has_links`. Behind an empty word, or an
+/// escape that is none, nothing is read.
+///
+/// Links came with systemd 250, `ro` with 257 (NEWS).
+pub(super) fn directories(
+    mut list: Vec<String>,
+    text: &str,
+    subject: Subject<'_>,
+    has_links: bool,
+) -> Outcome {
     let rules = Rules { quotes: true, escapes: Escapes::Kept };
     let mut is_over = false;
     let fault = each(text, rules, subject, |each| {
@@ -132,22 +140,37 @@ pub(super) fn directories(mut list: Vec<String>, text: &str, subject: Subject<'_
             is_over = true;
             return Err(format!("{:?} is no name of a directory", each.text));
         };
-        let name = supposed.split(':').next().unwrap_or_default();
-        // Checked as if it were below the root.
-        let path = match path(&format!("/{name}")) {
-            Ok(path) if !name.is_empty() && !name.starts_with('/') => path,
-            _ => return Err(format!("{name:?} is no relative path")),
-        };
-        if path == "/private" || path.starts_with("/private/") {
+        let mut parts = supposed.split(':');
+        let mut part = || parts.next().unwrap_or_default();
+        let (name, link, option) = (part(), part(), part());
+        let path = relative(name)?;
+        if path == "private" || path.starts_with("private/") {
             return Err(format!("{name:?} is below private, which is systemd's"));
         }
-        let entry = if text == supposed { text.replacen(name, &path[1..], 1) } else { text };
+        if !link.is_empty() {
+            relative(link)?;
+            if !has_links {
+                return Err(format!("{name:?} can have no link here"));
+            }
+        }
+        if !matches!(option, "" | "ro") {
+            return Err(format!("{option:?} is not ro"));
+        }
+        let entry = if text == supposed { text.replacen(name, &path, 1) } else { text };
         if !list.contains(&entry) {
             list.push(entry);
         }
         Ok(())
     });
     Outcome { fault, ..Outcome::added(list) }
+}
+
+/// A path that is none from the root, checked as if it were.
+fn relative(text: &str) -> Result<String, String> {
+    match path(&format!("/{text}")) {
+        Ok(path) if !text.is_empty() && !text.starts_with('/') => Ok(path[1..].to_owned()),
+        _ => Err(format!("{text:?} is no relative path")),
+    }
 }
 
 /// Simplified, where it is known whole.
@@ -198,6 +221,8 @@ mod tests {
 
     #[test]
     fn places_are_read_as_systemd_reads_them() {
+        let linked: Reader = |list, text, subject| directories(list, text, subject, true);
+        let unlinked: Reader = |list, text, subject| directories(list, text, subject, false);
         let name = UnitName::new("a").expect("a name");
         let subject = Subject { name: &name, scope: Scope::System, fragment: None };
         for (reader, text, expected, is_faulty) in [
@@ -219,10 +244,13 @@ mod tests {
             (binds, "/a:/b: norbind", &["/a:/b:norbind"], false),
             (binds, "/a 'b /c", &["/a:/a"], true),
             (temporary, "/var//x:ro,size=1M /y z:/w", &["/var/x:ro,size=1M", "/y"], true),
-            (directories, "a b//c a /d private/x private ../e f:g", &["a", "b/c", "f:g"], true),
-            (directories, "\\u00e4 $$ \\x41\\\\ 'a b'", &["ä", "$$", "A\\", "a b"], false),
-            (directories, "a '' b", &["a"], true),
-            (directories, "a \\; b", &["a"], true),
+            (linked, "a b//c a /d private/x private ../e f:g", &["a", "b/c", "f:g"], true),
+            (linked, "\\u00e4 $$ \\x41\\\\ 'a b'", &["ä", "$$", "A\\", "a b"], false),
+            (linked, "a '' b", &["a"], true),
+            (linked, "a \\; b", &["a"], true),
+            (linked, "a:b:ro c::ro d: e:f:ro:x", &["a:b:ro", "c::ro", "d:", "e:f:ro:x"], false),
+            (linked, "a:/b c:../d e:f:g h::i :j k", &["k"], true),
+            (unlinked, "a:b c::ro d:", &["c::ro", "d:"], true),
         ] {
             // What was said before stays, whatever this is.
             let outcome = reader(vec!["/old".to_owned()], text, subject);
