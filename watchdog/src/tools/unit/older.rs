@@ -1,9 +1,10 @@
-//! Drop-ins of ours that a unit has already, in the place of which the printed one goes. Pure.
+//! Drop-ins that a unit has already, in the place of which the printed one goes: those of ours, and any of its name. Pure.
 
 use std::path::{Path, PathBuf};
 
 use super::directives::Named;
 use super::template::FILE;
+use super::wrapped;
 use crate::unit::{Assigned, Unit, UnitFile};
 
 /// Where they are.
@@ -11,9 +12,11 @@ use crate::unit::{Assigned, Unit, UnitFile};
 pub struct Older(Vec<PathBuf>);
 
 impl Older {
-    /// A unit's. Its own file is none, whatever stands in it.
+    /// A unit's. Its own file is none, whatever stands in it. One that has the printed one's name is one, whoever wrote it: it is
+    /// overwritten, or hidden (see [`Unit::with`]).
     pub fn of(unit: &Unit) -> Self {
-        Self(unit.drop_ins().iter().filter(|file| is_ours(file)).map(|file| file.path.clone()).collect())
+        let is_replaced = |file: &&UnitFile| has_printed_name(&file.path) || is_ours(file);
+        Self(unit.drop_ins().iter().filter(is_replaced).map(|file| file.path.clone()).collect())
     }
 
     /// The unit as it is without them.
@@ -23,7 +26,7 @@ impl Older {
 
     /// Those that have another name than the printed one: beside that they would still count.
     pub fn of_other_names(&self) -> Vec<PathBuf> {
-        self.0.iter().filter(|path| path.file_name() != Some(FILE.as_ref())).cloned().collect()
+        self.0.iter().filter(|path| !has_printed_name(path)).cloned().collect()
     }
 
     /// What they say in `before` and the drop-in `text` does not: somebody may have added it. Of options that are given anew
@@ -34,10 +37,14 @@ impl Older {
         let what =
             |assigned: &Assigned| (assigned.section.clone(), assigned.key.clone(), assigned.value.clone());
         let is_there = |old: &&Assigned| new.iter().any(|new| what(new) == what(old));
-        let is_given =
-            |old: &Assigned| old.key == "ExecStart" || is_watchdog_given && old.key == "WatchdogSec";
         let mut lost = Vec::new();
         for path in &self.0 {
+            let alone = before.without(|file| file.path != *path);
+            let is_wrapped = matches!(alone.commands("ExecStart"), [command] if wrapped::is_ours(command));
+            let is_given = |old: &Assigned| match old.key.as_str() {
+                "ExecStart" => is_wrapped,
+                key => is_watchdog_given && key == "WatchdogSec",
+            };
             let old = before.assigned(path).iter().filter(|old| !is_there(old) && !is_given(old));
             lost.extend(old.map(|old| Named {
                 directive: old.key.clone(),
@@ -50,6 +57,10 @@ impl Older {
         }
         lost
     }
+}
+
+fn has_printed_name(path: &Path) -> bool {
+    path.file_name() == Some(FILE.as_ref())
 }
 
 /// Its first line says it.

@@ -291,12 +291,39 @@ fn what_somebody_added_to_the_drop_in_is_named_and_a_units_own_file_is_none() {
         "{lines:#?}"
     );
     assert_eq!(named(&[HTTP, "--drop-in=a", "--watchdog-sec=3s"]).len(), 2);
-    // The words in another line, or in the unit's own file, say nothing.
-    let copied = format!("# See above.\n{first}");
-    for files in [&[("/a.service", source), (OTHER, &copied)][..], &[("/a.service", &first)]] {
-        let printed = print_of_files(&["--tcp=127.0.0.1:1", "--drop-in=a"], files).expect("printed");
-        assert!(printed.contains("\n# - ExecStart="), "its options count as somebody's: {printed}");
+    // The words in the unit's own file say nothing.
+    let printed =
+        print_of_files(&["--tcp=127.0.0.1:1", "--drop-in=a"], &[("/a.service", &first)]).expect("printed");
+    assert!(printed.contains("\n# - ExecStart="), "its options count as somebody's: {printed}");
+}
+
+/// A marker of Ansible's in front, the first line gone, no comment left: it is overwritten all the same.
+#[test]
+fn what_has_the_printed_name_is_taken_off_and_what_it_loses_is_named_whoever_wrote_it() {
+    const OURS: &str = "/etc/systemd/system/a.service.d/zz-watchdog.conf";
+    let source = "[Service]\nExecStart=/usr/bin/x\nPIDFile=/run/a.pid\nRestart=on-success\n";
+    let print = |arguments: &[&str], there: &str| {
+        let arguments = [&["--drop-in=a"], arguments].concat();
+        print_of_files(&arguments, &[("/a.service", source), (OURS, there)]).expect("printed")
+    };
+    let first = print_of_files(&[HTTP, "--drop-in=a"], &[("/a.service", source)]).expect("printed");
+    let lines: Vec<&str> = first.lines().collect();
+    let marked = format!("# Ansible managed\n{first}");
+    let beheaded = lines[1..].join("\n");
+    let stripped = directives(&first).join("\n");
+    for there in [&marked, &beheaded, &stripped] {
+        assert_eq!(print(&[HTTP], there), first, "{there}");
     }
+    let printed = print(&["--tcp=127.0.0.1:1"], &format!("{marked}\n[Service]\nLimitNOFILE=9\n"));
+    let named = |printed: &str| {
+        let named = printed.lines().filter(|line| line.contains(OURS) && line.starts_with("# - "));
+        named.map(|line| line.split(' ').nth(2).unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(named(&printed), ["LimitNOFILE=9"], "{printed}");
+    // Somebody's own, of that name.
+    let printed = print(&[HTTP], "[Service]\nExecStart=\nExecStart=/bin/theirs\nPIDFile=/run/b.pid\n");
+    assert_eq!(named(&printed), ["ExecStart=/bin/theirs", "PIDFile=/run/b.pid"], "{printed}");
+    assert_eq!(directives(&printed), directives(&first));
 }
 
 /// `systemctl edit` writes `override.conf`, which was read behind 50-watchdog.conf: the start of a service that was not wrapped
