@@ -9,6 +9,7 @@ use super::facts::Facts;
 use super::{GUARD, guard, refused, signals, table};
 
 mod addresses;
+mod calls;
 mod hang;
 mod sandbox;
 mod start;

@@ -1,6 +1,6 @@
 //! What is held against `sd-watchdog` as well, which does other things than the service.
 
-use super::{List, Named, addresses};
+use super::{List, Named, addresses, calls};
 use crate::tools::unit::directives::decide::Subject;
 use crate::tools::unit::directives::{GUARD, guard};
 use crate::tools::unit::directives::{reach, translate};
@@ -17,7 +17,7 @@ const HIDING: [&str; 12] =
 
 pub fn add(list: &mut List<'_>, subject: &Subject<'_>) {
     wider(list, subject);
-    system_calls(list);
+    calls::add(list);
     if subject.probes_internet() {
         network(list, subject);
     }
@@ -99,88 +99,6 @@ fn wider(list: &mut List<'_>, subject: &Subject<'_>) {
     }
     if translate::needs_kill(subject, list.facts) {
         list.add("CapabilityBoundingSet", "the service has CAP_KILL too, which sd-watchdog needs", REMEDY);
-    }
-}
-
-/// What a program calls that starts another one and asks it over the network. `prlimit64` is in @default.
-const NEEDED_GROUPS: [&str; 9] = [
-    "@system-service",
-    "@default",
-    "@basic-io",
-    "@file-system",
-    "@io-event",
-    "@ipc",
-    "@network-io",
-    "@process",
-    "@signal",
-];
-/// The same one by one, as strace(1) shows it of `sd-watchdog` in front of a service, and what is older or newer than that.
-const NEEDED_CALLS: [&str; 40] = [
-    "bind",
-    "clone",
-    "clone3",
-    "close_range",
-    "connect",
-    "epoll_create1",
-    "epoll_ctl",
-    "epoll_pwait",
-    "epoll_wait",
-    "eventfd2",
-    "execve",
-    "futex",
-    "getdents64",
-    "getpeername",
-    "getrandom",
-    "getsockopt",
-    "kill",
-    "newfstatat",
-    "openat",
-    "pidfd_open",
-    "pidfd_send_signal",
-    "pipe2",
-    "poll",
-    "ppoll",
-    "prctl",
-    "pread64",
-    "prlimit64",
-    "readlink",
-    "recvfrom",
-    "recvmsg",
-    "sendmsg",
-    "sendto",
-    "setsid",
-    "setsockopt",
-    "signalfd4",
-    "socket",
-    "socketpair",
-    "statx",
-    "timerfd_create",
-    "waitid",
-];
-
-fn system_calls(list: &mut List<'_>) {
-    let lines = list.facts.list("SystemCallFilter");
-    // systemd.exec(5): the first says whether it is a list of what is allowed.
-    let allows = lines.first().is_some_and(|line| !line.starts_with('~'));
-    let words = |denies: bool| {
-        let lines = lines.iter().filter(move |line| line.starts_with('~') == denies);
-        let words = lines.flat_map(|line| line.trim_start_matches('~').split_whitespace());
-        words.map(|word| word.split(':').next().unwrap_or(word))
-    };
-    let denied: Vec<&str> =
-        words(true).filter(|word| NEEDED_GROUPS.contains(word) || NEEDED_CALLS.contains(word)).collect();
-    if allows && !words(false).any(|word| word == "@system-service") {
-        list.add(
-            "SystemCallFilter",
-            "sd-watchdog calls what the service may not need, and may be ended for it",
-            "add @system-service, or use: sd-watchdog guard UNIT",
-        );
-    } else if !denied.is_empty() {
-        list.add(
-            "SystemCallFilter",
-            format!("sd-watchdog needs {}, and may be ended for it", denied.join(" and ")),
-            "take that out, or use: sd-watchdog guard UNIT",
-        );
     }
 }
 
