@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
+use nix::libc::SIGHUP;
+
 use super::facts::Facts;
 use super::named::{self, Named};
 use super::reach::{self, Reach};
@@ -144,7 +146,7 @@ pub fn decide(subject: &Subject<'_>) -> Result<Decision, UnitError> {
         decision.wrapper.child_pings = ChildPings::Require;
         decision.add("--child-pings", "require");
     }
-    let stop_signals = signals::that_stop(facts);
+    let stop_signals = signals::that_stop(facts, subject.wrapper.reload_signal.as_deref());
     for signal in &stop_signals {
         let is_given = decision.wrapper.stop_signal.iter().any(|given| number(given) == Some(*signal));
         if !is_given {
@@ -153,7 +155,8 @@ pub fn decide(subject: &Subject<'_>) -> Result<Decision, UnitError> {
             decision.wrapper.stop_signal.push(name);
         }
     }
-    if let Some(signal) = signals::that_reloads(facts)
+    // SIGHUP is one anyway.
+    if let Some(signal) = signals::that_reloads(facts, &stop_signals).filter(|signal| *signal != SIGHUP)
         && !subject.is_typed("--reload-signal")
         && !decision.wrapper.stop_signal.iter().any(|given| number(given) == Some(signal))
     {

@@ -124,12 +124,16 @@ fn kill(arguments: &[String]) -> Option<(i32, &[String])> {
     Some((signal, rest))
 }
 
-/// What stops the unit besides SIGTERM, of what a process sees.
-pub fn that_stop(facts: Facts<'_>) -> Vec<i32> {
+/// What stops the unit besides SIGTERM, of what a process sees. A signal that has it reload as well, by the unit or as it is
+/// `typed`, is none for `ExecStop=`'s sake: a reload would be the end, and of a stop by `ExecStop=` systemd knows.
+pub fn that_stop(facts: Facts<'_>, typed: Option<&str>) -> Vec<i32> {
     let set = ["KillSignal", "RestartKillSignal"].iter().filter_map(|name| facts.0.value(name)?.signal());
+    let reloads = sent_in_reload(facts);
+    let is_reload =
+        |number: &i32| reloads.contains(number) || typed.and_then(signals::number) == Some(*number);
     let by_commands = MainPid::of(facts.0.commands("ExecStop")).signals;
     let mut numbers: Vec<i32> = Vec::new();
-    for number in set.chain(by_commands) {
+    for number in set.chain(by_commands.into_iter().filter(|number| !is_reload(number))) {
         let is_seen = ![SIGTERM, SIGKILL, SIGSTOP, SIGCONT, SIGCHLD].contains(&number);
         if is_seen && !numbers.contains(&number) {
             numbers.push(number);
@@ -138,14 +142,24 @@ pub fn that_stop(facts: Facts<'_>) -> Vec<i32> {
     numbers
 }
 
-/// What has it reload, if it is not SIGHUP, which is a reload anyway.
-pub fn that_reloads(facts: Facts<'_>) -> Option<i32> {
+/// What systemd has the service sent in a reload.
+pub fn sent_in_reload(facts: Facts<'_>) -> Vec<i32> {
+    let by_systemd = facts.0.value("ReloadSignal").filter(|_| facts.kind() == "notify-reload");
+    let by_commands =
+        ["ExecReload", "ExecReloadPost"].map(|name| MainPid::of(facts.0.commands(name)).signals);
+    by_systemd.and_then(Value::signal).into_iter().chain(by_commands.into_iter().flatten()).collect()
+}
+
+/// What has it reload, and is announced to systemd: that of `notify-reload`; of those in `ExecReload=` SIGHUP, which is one unless it
+/// is said, or else the last. None of those that `stop`.
+pub fn that_reloads(facts: Facts<'_>, stop: &[i32]) -> Option<i32> {
+    let does_not_stop = |signal: &i32| !stop.contains(signal);
     if facts.kind() == "notify-reload" {
-        let signal = facts.0.value("ReloadSignal").and_then(Value::signal);
-        return signal.filter(|signal| *signal != SIGHUP);
+        return facts.0.value("ReloadSignal").and_then(Value::signal).filter(does_not_stop);
     }
-    let signals = that_may_reload(facts);
-    signals.last().copied().filter(|_| !signals.contains(&SIGHUP))
+    let mut signals = that_may_reload(facts);
+    signals.retain(does_not_stop);
+    if signals.contains(&SIGHUP) { Some(SIGHUP) } else { signals.last().copied() }
 }
 
 /// The signals of `ExecReload=` that do not end a process, in their order.

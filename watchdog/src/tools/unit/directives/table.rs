@@ -148,13 +148,13 @@ pub const TABLE: &[Row] = &[
         &[
             (
                 Translated,
-                "stay; `kill -SIG $MAINPID` reaches the service, and SIG is `--reload-signal` or `--stop-signal`. `ExecStop=`: \
-                 probes go on meanwhile; before a trigger systemd is asked whether it is stopping the unit",
+                "stay; `kill -SIG $MAINPID` reaches the service, and SIG is `--reload-signal` or `--stop-signal`; in both it is the \
+                 former. `ExecStop=`: probes go on meanwhile; before a trigger systemd is asked whether it is stopping the unit",
             ),
             (
                 Named,
-                "`$MAINPID` for anything else: it is the process of `sd-watchdog`. Several signals in `ExecReload=`: the last is the \
-                 reload",
+                "`$MAINPID` for anything else: it is the process of `sd-watchdog`. Several signals in `ExecReload=`: SIGHUP, or \
+                 without it the last, is the reload. One that is `KillSignal=` or `RestartKillSignal=` as well: a reload would be the end",
             ),
         ],
     ),

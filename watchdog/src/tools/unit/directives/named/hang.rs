@@ -6,7 +6,7 @@ use super::List;
 use crate::service::signals;
 use crate::tools::unit::directives::decide::Subject;
 use crate::tools::unit::directives::signals::{
-    MainPid, have_to_be_passed_on, that_may_reload, that_reloads, that_stop,
+    MainPid, have_to_be_passed_on, sent_in_reload, that_may_reload, that_reloads, that_stop,
 };
 use crate::tools::unit::directives::translate;
 use crate::unit::Value;
@@ -88,36 +88,36 @@ fn main_pid(list: &mut List<'_>, subject: &Subject<'_>) {
             );
         }
     }
-    let (name, reloads) = match facts.kind() {
-        "notify-reload" => {
-            ("ReloadSignal", facts.0.value("ReloadSignal").and_then(Value::signal).into_iter().collect())
-        }
-        _ => ("ExecReload", MainPid::of(facts.0.commands("ExecReload")).signals),
-    };
-    let stops = that_stop(facts);
-    if let Some(signal) = reloads.iter().find(|signal| stops.contains(signal)) {
+    let stops = that_stop(facts, subject.wrapper.reload_signal.as_deref());
+    let name = if facts.kind() == "notify-reload" { "ReloadSignal" } else { "ExecReload" };
+    if let Some(signal) = sent_in_reload(facts).iter().find(|signal| stops.contains(signal)) {
+        let signal = signals::name(*signal);
         list.add(
             name,
-            format!("{} is a stop as well: no reload is announced to systemd by it", signals::name(*signal)),
+            format!(
+                "{signal} stops the unit as well, so that a reload is the end of it: at {signal} sd-watchdog says STOPPING=1 and \
+                 pings no more, and what has not ended after TimeoutStopSec= is killed"
+            ),
             "have one of them use another signal",
         );
     }
-    several_reloads(list, subject);
+    several_reloads(list, subject, &stops);
 }
 
 /// One of them is known to us.
-fn several_reloads(list: &mut List<'_>, subject: &Subject<'_>) {
-    let signals = that_may_reload(list.facts);
-    let Some(known) = that_reloads(list.facts) else { return };
-    let others: Vec<&i32> = signals.iter().filter(|signal| **signal != known).collect();
-    let is_by_commands = list.facts.kind() != "notify-reload";
-    if let Some(other) = others.first().filter(|_| is_by_commands && !subject.is_typed("--reload-signal")) {
+fn several_reloads(list: &mut List<'_>, subject: &Subject<'_>, stops: &[i32]) {
+    if list.facts.kind() == "notify-reload" || subject.is_typed("--reload-signal") {
+        return;
+    }
+    let Some(known) = that_reloads(list.facts, stops) else { return };
+    let is_another = |signal: &i32| *signal != known && !stops.contains(signal);
+    if let Some(other) = that_may_reload(list.facts).into_iter().find(is_another) {
         list.add(
             "ExecReload",
             format!(
                 "only {} is announced as a reload; {} is passed on as any signal is",
                 signals::name(known),
-                signals::name(**other)
+                signals::name(other)
             ),
             "if the reload is by another one, name it with --reload-signal",
         );
