@@ -22,7 +22,7 @@ use harness::model::moment::{Journal, Moment, What};
 use harness::model::recording::Recording;
 use harness::model::result::RunResult;
 use harness::progress::Silent;
-use harness::record::Recorder;
+use harness::record::{Recorder, Sink as _};
 
 const BOOTS: usize = 30;
 const AT_ONCE: usize = 10;

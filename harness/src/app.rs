@@ -2,22 +2,27 @@
 
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Write};
+use std::panic::resume_unwind;
 use std::path::Path;
+use std::sync::Mutex;
+use std::thread;
 
 use crate::cli::{List, Replay, Run};
 use crate::error::Error;
 use crate::fault::Fault;
 use crate::interrupt;
+use crate::jobs::{Counted, Numbers};
 use crate::machine::{self, Machine};
 use crate::model::recording::Recording;
 use crate::model::result::RunResult;
+use crate::model::story::Story;
 use crate::model::text::one_line;
 use crate::programs::Programs;
 use crate::progress::{self, Progress};
-use crate::record::Recorder;
+use crate::record::{Recorder, Shared, Sink};
 use crate::report::{Report, ReportError, Reports, table};
-use crate::run::inputs::{Input, Inputs};
-use crate::run::{Options, RunError, Setting, evidence, run};
+use crate::run::inputs::Interrupts;
+use crate::run::{RunError, Setting, Worked, evidence, work};
 use crate::scenario::{Scenario, builtin};
 
 const CLASSIC: &str = "classic";
@@ -31,17 +36,15 @@ pub fn run_scenarios(options: &Run) -> Result<bool, Error> {
     let progress = progress::on_stderr();
     // Before there is a machine, and before signals are taken from the user: a build may be interrupted as ever.
     let programs = Programs::of(&scenarios, options.programs.as_deref(), progress.as_ref())?;
-    let inputs = Inputs::default();
-    let interrupted = inputs.sender();
-    interrupt::listen(move || {
-        interrupted.send(Input::Interrupted);
-    })
-    .map_err(Error::Signals)?;
+    let interrupts = Interrupts::default();
+    let heard = interrupts.clone();
+    interrupt::listen(move || heard.interrupt()).map_err(Error::Signals)?;
 
     let mut runs = Vec::new();
     for scenario in &scenarios {
-        let mut ended =
-            run_scenario(scenario, options, &programs, &inputs, progress.as_ref(), &mut reports.recorder);
+        let house =
+            House { options, programs: &programs, interrupts: &interrupts, progress: progress.as_ref() };
+        let mut ended = house.run(scenario, &mut reports.recorder);
         if let Some(result) = ended.result.take() {
             let printed = print(&result, runs.is_empty());
             runs.push(result);
@@ -51,7 +54,7 @@ pub fn run_scenarios(options: &Run) -> Result<bool, Error> {
         }
         if let Some(error) = ended.error {
             // A program that the terminal interrupted together with us fails in a way of its own.
-            return Err(if inputs.interrupted() { RunError::Interrupted.into() } else { error });
+            return Err(if interrupts.is_set() { RunError::Interrupted.into() } else { error });
         }
     }
     Ok(runs.iter().all(RunResult::is_pass))
@@ -63,44 +66,104 @@ struct Ended {
     error: Option<Error>,
 }
 
-fn run_scenario(
-    scenario: &Scenario,
-    options: &Run,
-    programs: &Programs,
-    inputs: &Inputs,
-    progress: &dyn Progress,
-    recorder: &mut Recorder,
-) -> Ended {
-    if inputs.interrupted() {
-        return Ended { result: None, error: Some(RunError::Interrupted.into()) };
-    }
-    let booted = machine::boot(options.machine, &options.root, options.image.as_deref(), progress);
-    let mut machine = match booted {
-        Ok(machine) => machine,
-        Err(error) => {
-            progress.done();
-            return Ended { result: None, error: Some(error.into()) };
+/// What every scenario of this call is run with.
+struct House<'a> {
+    options: &'a Run,
+    programs: &'a Programs,
+    interrupts: &'a Interrupts,
+    progress: &'a dyn Progress,
+}
+
+impl House<'_> {
+    /// Makes the trials of a scenario, on as many machines as `--jobs` says.
+    fn run(&self, scenario: &Scenario, recorder: &mut Recorder) -> Ended {
+        let trials = self.options.trials;
+        let (machines, note) = self.options.jobs.machines(trials);
+        if let Some(note) = note {
+            self.progress.note(&note);
         }
-    };
-    let seed = options.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
-    let wanted = Options { trials: options.trials, seed };
-    let setting = Setting { machine: machine.as_ref(), scenario, programs, inputs, progress };
-    let ended = run(&setting, &wanted, recorder);
-    let passed = ended.error.is_none() && ended.result.as_ref().is_some_and(RunResult::is_pass);
-    if options.keep_on_failure && !passed {
-        keep(machine.as_ref(), scenario, progress);
-    }
-    let closed = machine.close();
-    progress.done();
-    let error = match (ended.error, closed) {
-        (Some(error), Err(left)) => {
-            anstream::eprintln!("hangproof: {left}");
-            Some(error.into())
+        let seed = self.options.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
+        let numbers = Numbers::up_to(trials);
+        let worked = if machines == 1 {
+            vec![self.on_machine(scenario, seed, &numbers, recorder, self.progress)]
+        } else {
+            let (recorder, counted) = (Mutex::new(recorder), Counted(self.progress));
+            let (seed, numbers, counted) = (seed, &numbers, &counted);
+            let work = || self.on_machine(scenario, seed, numbers, &mut Shared::new(&recorder), counted);
+            thread::scope(|scope| {
+                let workers = (0..machines).map(|_| scope.spawn(work)).collect::<Vec<_>>();
+                workers
+                    .into_iter()
+                    .map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic)))
+                    .collect()
+            })
+        };
+        self.progress.done();
+        let mut stories = Vec::new();
+        let mut error = None;
+        for (mut made, failed) in worked {
+            stories.append(&mut made);
+            error = error.or(failed);
         }
-        (Some(error), Ok(())) => Some(error.into()),
-        (None, closed) => closed.err().map(Error::from),
-    };
-    Ended { result: ended.result, error }
+        stories.sort_by_key(|story: &Story| story.plan.trial);
+        Ended { result: RunResult::of(&stories), error }
+    }
+
+    /// Boots a machine, and makes trials on it while there are any.
+    fn on_machine(
+        &self,
+        scenario: &Scenario,
+        seed: u64,
+        numbers: &Numbers,
+        sink: &mut dyn Sink,
+        progress: &dyn Progress,
+    ) -> (Vec<Story>, Option<Error>) {
+        let options = self.options;
+        if self.interrupts.is_set() {
+            return (Vec::new(), Some(RunError::Interrupted.into()));
+        }
+        let booted = machine::boot(options.machine, &options.root, options.image.as_deref(), progress);
+        let mut machine = match booted {
+            Ok(machine) => machine,
+            Err(error) => {
+                numbers.end();
+                return (Vec::new(), Some(error.into()));
+            }
+        };
+        let inputs = self.interrupts.inputs();
+        let setting = Setting {
+            machine: machine.as_ref(),
+            scenario,
+            programs: self.programs,
+            inputs: &inputs,
+            progress,
+        };
+        let mut next = || {
+            let number = numbers.next();
+            if let Some(number) = number.filter(|_| options.trials > 1) {
+                self.progress.stage(&format!("{} trial {number} of {}", scenario.name, options.trials));
+            }
+            number
+        };
+        let Worked { stories, error } = work(&setting, seed, &mut next, sink);
+        let passed = error.is_none() && stories.iter().all(|story| story.verdict().is_pass());
+        if error.is_some() {
+            numbers.end();
+        }
+        if options.keep_on_failure && !passed {
+            keep(machine.as_ref(), scenario, progress);
+        }
+        let closed = machine.close();
+        let error = match (error, closed) {
+            (Some(error), Err(left)) => {
+                anstream::eprintln!("hangproof: {left}");
+                Some(error.into())
+            }
+            (Some(error), Ok(())) => Some(error.into()),
+            (None, closed) => closed.err().map(Error::from),
+        };
+        (stories, error)
+    }
 }
 
 /// Prints scenarios and their questions; always well.

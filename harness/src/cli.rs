@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::jobs::Jobs;
 use crate::machine::Choice;
 use crate::report::Report;
 
@@ -41,9 +42,13 @@ pub struct Run {
     #[arg(value_name = "SCENARIO")]
     pub scenarios: Vec<String>,
 
-    /// Trials of each scenario, one after another on one machine
+    /// Trials of each scenario; those of one machine follow one another
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub trials: u32,
+
+    /// How many machines make trials at once: a number, or auto, which is what this host carries
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub jobs: Jobs,
 
     /// The seed of the first trial; the next ones count on from it [default: drawn]
     #[arg(long, value_name = "N")]

@@ -22,7 +22,8 @@
 //! - [`machine`]: a booted systemd that we own; [`machine::namespace`]: in bare namespaces; [`machine::docker`]: in a
 //!   container; [`doctor`]: which of them this host can boot
 //! - [`programs`]: what goes into it; [`fault`]: what is done to the service
-//! - [`run`]: a run, from boot to the last trial, with its observer; [`interrupt`]: how it is stopped
+//! - [`run`]: a run, from boot to the last trial, with its observer; [`jobs`]: several at once;
+//!   [`interrupt`]: how it is stopped
 //! - [`journal`]: what systemd says; [`record`]: all that was heard
 //! - [`model`]: what it means
 //! - [`report`], [`progress`]: what a person sees
@@ -40,6 +41,8 @@ pub mod error;
 pub mod fault;
 #[cfg(feature = "run")]
 pub mod interrupt;
+#[cfg(feature = "run")]
+pub mod jobs;
 #[cfg(feature = "run")]
 pub mod journal;
 #[cfg(feature = "run")]

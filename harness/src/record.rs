@@ -1,12 +1,14 @@
-//! Recorders: what writes moments down, each at once.
+//! Who takes moments in, besides the story; above all the recorder, which writes them down.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
 use crate::model::asks::Asks;
-use crate::model::clock::Usec;
+use crate::model::case::CaseId;
 use crate::model::moment::{Moment, What};
 use crate::model::recording::Format;
 
@@ -14,13 +16,42 @@ use crate::model::recording::Format;
 const BATCH: usize = 100;
 const LONGEST_WAIT: std::time::Duration = std::time::Duration::from_secs(1);
 
+/// Takes moments in, as they come.
+pub trait Sink {
+    /// Takes a moment in.
+    fn take(&mut self, moment: &Moment) -> Result<(), WriteError>;
+
+    /// Nothing that was taken in is kept back any longer.
+    fn flush(&mut self) -> Result<(), WriteError>;
+}
+
 /// Writes moments to any number of files.
 #[derive(Default)]
 pub struct Recorder {
-    files: Vec<(PathBuf, Box<dyn Write>)>,
+    files: Vec<(PathBuf, Box<dyn Write + Send>)>,
     has_format: bool,
-    /// Asks that are not written yet, all of one case.
-    asks: Option<Moment>,
+    /// Asks that are not written yet.
+    asks: BTreeMap<CaseId, Moment>,
+}
+
+/// One that several conductors tell their moments.
+pub struct Shared<'a>(&'a Mutex<&'a mut Recorder>);
+
+impl<'a> Shared<'a> {
+    /// An end of it.
+    pub fn new(recorder: &'a Mutex<&'a mut Recorder>) -> Self {
+        Self(recorder)
+    }
+}
+
+impl Sink for Shared<'_> {
+    fn take(&mut self, moment: &Moment) -> Result<(), WriteError> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take(moment)
+    }
+
+    fn flush(&mut self) -> Result<(), WriteError> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).flush()
+    }
 }
 
 /// A recording could not be written.
@@ -35,52 +66,23 @@ pub struct WriteError {
 
 impl Recorder {
     /// Adds a file.
-    pub fn add(&mut self, path: PathBuf, file: impl Write + 'static) {
+    pub fn add(&mut self, path: PathBuf, file: impl Write + Send + 'static) {
         self.files.push((path, Box::new(file)));
     }
 
-    /// Writes a moment. Clients' asks are written several at a time, and all of them before anything else but entries.
-    pub fn take(&mut self, moment: &Moment) -> Result<(), WriteError> {
-        if self.files.is_empty() {
-            return Ok(());
-        }
-        match &moment.what {
-            What::Asks(Asks(asks)) => {
-                match &mut self.asks {
-                    Some(Moment { case, what: What::Asks(Asks(waiting)), .. }) if *case == moment.case => {
-                        waiting.extend(asks.iter().cloned());
-                    }
-                    _ => {
-                        self.flush()?;
-                        self.asks = Some(moment.clone());
-                    }
-                }
-                if self.is_due(moment.at) { self.flush() } else { Ok(()) }
-            }
-            What::Journal(_) => {
-                if self.is_due(moment.at) {
-                    self.flush()?;
-                }
-                self.write(moment)
-            }
-            _ => {
-                self.flush()?;
-                self.write(moment)
-            }
-        }
-    }
-
-    fn is_due(&self, now: Usec) -> bool {
-        let Some(Moment { at, what: What::Asks(Asks(waiting)), .. }) = &self.asks else { return false };
-        waiting.len() >= BATCH || now - *at >= LONGEST_WAIT
-    }
-
-    /// Writes what waits.
-    pub fn flush(&mut self) -> Result<(), WriteError> {
-        match self.asks.take() {
+    /// Writes the asks of a case that wait.
+    fn write_asks(&mut self, case: CaseId) -> Result<(), WriteError> {
+        match self.asks.remove(&case) {
             Some(asks) => self.write(&asks),
             None => Ok(()),
         }
+    }
+
+    fn is_due(&self, Moment { at: now, case, .. }: &Moment) -> bool {
+        let Some(Moment { at, what: What::Asks(Asks(waiting)), .. }) = self.asks.get(case) else {
+            return false;
+        };
+        waiting.len() >= BATCH || *now - *at >= LONGEST_WAIT
     }
 
     fn write(&mut self, moment: &Moment) -> Result<(), WriteError> {
@@ -100,6 +102,36 @@ impl Recorder {
             written.map_err(|source| WriteError { path: path.clone(), source })?;
         }
         Ok(())
+    }
+}
+
+impl Sink for Recorder {
+    /// Clients' asks are written several at a time, and all of a case's before anything else of it but entries.
+    fn take(&mut self, moment: &Moment) -> Result<(), WriteError> {
+        if self.files.is_empty() {
+            return Ok(());
+        }
+        match &moment.what {
+            What::Asks(Asks(asks)) => {
+                match self.asks.get_mut(&moment.case) {
+                    Some(Moment { what: What::Asks(Asks(waiting)), .. }) => {
+                        waiting.extend(asks.iter().cloned());
+                    }
+                    _ => drop(self.asks.insert(moment.case, moment.clone())),
+                }
+                if self.is_due(moment) { self.write_asks(moment.case) } else { Ok(()) }
+            }
+            What::Journal(_) if !self.is_due(moment) => self.write(moment),
+            _ => {
+                self.write_asks(moment.case)?;
+                self.write(moment)
+            }
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), WriteError> {
+        let waiting = self.asks.keys().copied().collect::<Vec<_>>();
+        waiting.into_iter().try_for_each(|case| self.write_asks(case))
     }
 }
 

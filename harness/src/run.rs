@@ -20,7 +20,7 @@ use crate::model::result::RunResult;
 use crate::model::story::Story;
 use crate::programs::Programs;
 use crate::progress::Progress;
-use crate::record::Recorder;
+use crate::record::Sink;
 use crate::scenario::Scenario;
 
 mod conductor;
@@ -66,36 +66,58 @@ pub struct Setting<'a> {
     pub progress: &'a dyn Progress,
 }
 
-/// Makes the trials of a scenario.
-pub fn run(setting: &Setting, options: &Options, recorder: &mut Recorder) -> Ended {
+/// Makes the trials of a scenario, one after another.
+pub fn run(setting: &Setting, options: &Options, sink: &mut dyn Sink) -> Ended {
+    let mut numbers = 1..=options.trials;
+    let Worked { stories, error } = work(setting, options.seed, &mut || numbers.next(), sink);
+    Ended { result: RunResult::of(&stories), error }
+}
+
+/// What one machine has come to.
+pub struct Worked {
+    /// Of the trials that were made on it.
+    pub stories: Vec<Story>,
+    /// What ended it early.
+    pub error: Option<RunError>,
+}
+
+/// Makes trials of a scenario on one machine, while there is a `next`: its number, from 1.
+pub fn work(
+    setting: &Setting,
+    seed: u64,
+    next: &mut dyn FnMut() -> Option<u32>,
+    sink: &mut dyn Sink,
+) -> Worked {
     let mut stories = Vec::new();
-    let error = make_trials(setting, options, recorder, &mut stories).err().map(|error| match error {
+    let error = make_trials(setting, seed, next, sink, &mut stories).err().map(|error| match error {
         RunError::Interrupted | RunError::Recording(_) => error,
         // Whatever a dying machine answers, that it died is what matters.
         error => setting.machine.obituary().map_or(error, RunError::Journal),
     });
-    Ended { result: RunResult::of(&stories), error }
+    Worked { stories, error }
 }
 
 fn make_trials(
     setting: &Setting,
-    options: &Options,
-    recorder: &mut Recorder,
+    seed: u64,
+    next: &mut dyn FnMut() -> Option<u32>,
+    sink: &mut dyn Sink,
     stories: &mut Vec<Story>,
 ) -> Result<(), RunError> {
     let Setting { machine, scenario, inputs, progress, .. } = *setting;
+    let Some(first) = next() else { return Ok(()) };
     progress.stage(&format!("installing {}", scenario.service.unit_name()));
     let since = Usec::now();
     let mut settings = install::install(machine, &scenario.service, setting.programs)?;
     let case = |number: u32| {
-        let seed = options.seed.wrapping_add(u64::from(number - 1));
+        let seed = seed.wrapping_add(u64::from(number - 1));
         (CaseId::of(&scenario.content(), number), scenario.plan(number, seed))
     };
     for said in install::ignored(machine, &scenario.service, since)? {
         progress.note(&format!("systemd says: {said}"));
     }
     if let Some(reason) = install::missing(machine, &scenario.service)? {
-        stories.push(skip(setting, recorder, case(1), reason)?);
+        stories.push(skip(setting, sink, case(first), reason)?);
         return Ok(());
     }
     if let Some(Fault::InProcess(_)) = scenario.fault {
@@ -110,7 +132,8 @@ fn make_trials(
     let observer = Observer::start(&machine.network(), &scenario.observe, move |ask| {
         asks.send(Input::Ask(ask));
     })?;
-    for number in 1..=options.trials {
+    let mut number = first;
+    loop {
         let restart = match stories.last() {
             Some(last) => {
                 // The trials' own restarts must not add up to the unit's start limit.
@@ -119,8 +142,8 @@ fn make_trials(
             }
             None => false,
         };
-        let mut conductor = Conductor::begin(setting, &observer, recorder, case(number), settings.clone())?;
-        if number == 1 {
+        let mut conductor = Conductor::begin(setting, &observer, sink, case(number), settings.clone())?;
+        if stories.is_empty() {
             let started = conductor.start("start")?;
             settings = install::settings(machine, &settings.unit)?;
             conductor.told(settings.clone())?;
@@ -135,14 +158,17 @@ fn make_trials(
         // A guard beside the service has told its settings once.
         settings.guard = story.settings.as_ref().and_then(|settings| settings.guard.clone());
         stories.push(story);
+        match next() {
+            Some(following) => number = following,
+            None => return Ok(()),
+        }
     }
-    Ok(())
 }
 
 /// There is nothing to try.
 fn skip(
     setting: &Setting,
-    recorder: &mut Recorder,
+    sink: &mut dyn Sink,
     (case, plan): (CaseId, Plan),
     reason: String,
 ) -> Result<Story, RunError> {
@@ -154,7 +180,7 @@ fn skip(
         What::Skipped(Because { reason }),
     ] {
         let moment = Moment { at, case, what };
-        recorder.take(&moment)?;
+        sink.take(&moment)?;
         story.take(&moment);
     }
     Ok(story)

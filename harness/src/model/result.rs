@@ -88,12 +88,23 @@ impl RunResult {
         Some(Self { about, bounds, trials, skipped })
     }
 
-    /// Understands the stories of several: a run's trials follow one another, and count up.
+    /// Understands the stories of several runs, in whatever order their trials were made: of a scenario no run has two trials of one
+    /// number.
     pub fn all_of(stories: &[Story]) -> Vec<Self> {
-        let runs = stories.chunk_by(|earlier, later| {
-            earlier.plan.scenario == later.plan.scenario && earlier.plan.trial < later.plan.trial
-        });
-        runs.filter_map(Self::of).collect()
+        let mut runs: Vec<Vec<Story>> = Vec::new();
+        for story in stories {
+            let (scenario, trial) = (&story.plan.scenario, story.plan.trial);
+            let last = runs.iter_mut().rev().find(|run| run[0].plan.scenario == *scenario);
+            match last.filter(|run| run.iter().all(|made| made.plan.trial != trial)) {
+                Some(run) => run.push(story.clone()),
+                None => runs.push(vec![story.clone()]),
+            }
+        }
+        let of_run = |mut run: Vec<Story>| {
+            run.sort_by_key(|story| story.plan.trial);
+            Self::of(&run)
+        };
+        runs.into_iter().filter_map(of_run).collect()
     }
 
     /// Whether every trial was as expected.
@@ -139,5 +150,37 @@ impl TrialResult {
             verdict: story.verdict(),
             last_lines: story.last_lines(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::case::Plan;
+
+    fn story(scenario: &str, trial: u32) -> Story {
+        let plan = Plan {
+            scenario: scenario.into(),
+            description: String::new(),
+            unit: "x.service".into(),
+            trial,
+            seed: 1,
+            fault: None,
+            expect: serde_json::from_str(r#"{"outcome":"undisturbed"}"#).expect("an expectation"),
+            ask_interval_usec: None,
+        };
+        Story::new(CaseId::of(scenario, trial), plan)
+    }
+
+    #[test]
+    fn a_run_has_each_trial_once_in_whatever_order_they_were_made() {
+        let stories = [("a", 2), ("a", 1), ("b", 1), ("a", 4), ("a", 3), ("a", 1), ("a", 2)];
+        let stories = stories.map(|(scenario, trial)| story(scenario, trial));
+        let runs = RunResult::all_of(&stories);
+        let trials = runs.iter().map(|run| {
+            let numbers = run.trials.iter().map(|trial| trial.number).collect::<Vec<_>>();
+            (run.about.scenario.as_str(), numbers)
+        });
+        assert_eq!(trials.collect::<Vec<_>>(), [("a", vec![1, 2, 3, 4]), ("b", vec![1]), ("a", vec![1, 2])]);
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::Recorder;
+use super::{Recorder, Sink};
 use crate::model::ask::{Answer, Ask};
 use crate::model::asks::Asks;
 use crate::model::bound::tests::settings;

@@ -21,18 +21,18 @@ use crate::model::patience::{self, Patience};
 use crate::model::settings::Settings;
 use crate::model::story::Story;
 use crate::model::text::one_line;
-use crate::record::{Recorder, WriteError};
+use crate::record::{Sink, WriteError};
 
 /// How long after a good answer the first healthy probe of the guard beside the service may take, and how often it is looked
 /// for.
 const FIRST_HEALTHY: Duration = Duration::from_secs(5);
 const NEXT_LOOK: Duration = Duration::from_millis(50);
 
-/// Makes a case, and tells it to its story and to the recorder.
+/// Makes a case, and tells it to its story and to a sink.
 pub struct Conductor<'a> {
     setting: &'a Setting<'a>,
     observer: &'a Observer,
-    recorder: &'a mut Recorder,
+    sink: &'a mut dyn Sink,
     story: Story,
     began: Usec,
 }
@@ -53,12 +53,12 @@ impl<'a> Conductor<'a> {
     pub fn begin(
         setting: &'a Setting<'a>,
         observer: &'a Observer,
-        recorder: &'a mut Recorder,
+        sink: &'a mut dyn Sink,
         (case, plan): (CaseId, Plan),
         settings: Settings,
     ) -> Result<Self, RunError> {
         let mut conductor =
-            Self { setting, observer, recorder, story: Story::new(case, plan.clone()), began: Usec::now() };
+            Self { setting, observer, sink, story: Story::new(case, plan.clone()), began: Usec::now() };
         for what in [
             What::Planned(Box::new(plan)),
             What::Booted(setting.machine.description().clone()),
@@ -72,7 +72,7 @@ impl<'a> Conductor<'a> {
 
     /// Ends the trial and hands its story over; one that could not be conducted to its end stays open in the recording.
     pub fn end(mut self, conducted: Result<(), RunError>) -> Result<Story, RunError> {
-        self.recorder.flush()?;
+        self.sink.flush()?;
         conducted?;
         if !self.story.verdict_at(Usec::now()).is_pass() {
             self.ask_for_last_lines()?;
@@ -84,7 +84,7 @@ impl<'a> Conductor<'a> {
     fn tell(&mut self, at: Usec, what: What) -> Result<Taken, WriteError> {
         let moment = Moment { at, case: self.story.case, what };
         // First of all it is written down.
-        self.recorder.take(&moment)?;
+        self.sink.take(&moment)?;
         let event = self.story.take(&moment);
         if let (Some(event), What::Journal(_)) = (event, &moment.what) {
             self.setting.progress.event(&event.kind.to_string());

@@ -1,9 +1,9 @@
 //! The one channel in which everything arrives that happens during a run.
 
 use std::cell::RefCell;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::room::Permit;
 use crate::model::ask::Ask;
@@ -49,11 +49,39 @@ impl Sender {
     }
 }
 
+/// Tells everybody who waits for inputs that the user wants to stop.
+#[derive(Clone, Default)]
+pub struct Interrupts {
+    is_set: Arc<AtomicBool>,
+    listeners: Arc<Mutex<Vec<Sender>>>,
+}
+
+impl Interrupts {
+    /// The user wants to stop.
+    pub fn interrupt(&self) {
+        self.is_set.store(true, Ordering::SeqCst);
+        for listener in self.listeners.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            listener.send(Input::Interrupted);
+        }
+    }
+
+    /// Whether the user does.
+    pub fn is_set(&self) -> bool {
+        self.is_set.load(Ordering::SeqCst)
+    }
+
+    /// Inputs that hear of it.
+    pub fn inputs(&self) -> Inputs {
+        let (channel, receiver) = channel();
+        let sender = Sender { channel, is_interrupted: Arc::clone(&self.is_set) };
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(sender.clone());
+        Inputs { sender, receiver, held: RefCell::default() }
+    }
+}
+
 impl Default for Inputs {
     fn default() -> Self {
-        let (channel, receiver) = channel();
-        let sender = Sender { channel, is_interrupted: Arc::default() };
-        Self { sender, receiver, held: RefCell::default() }
+        Interrupts::default().inputs()
     }
 }
 

@@ -248,6 +248,7 @@ fn of_machines() -> impl Iterator<Item = Trial> {
 /// Of what a scenario says of readiness, and of what it has wrong.
 fn of_demands() -> impl Iterator<Item = Trial> {
     let everywhere = tests![
+        recovery::trials_are_made_on_several_machines_at_once,
         recovery::a_service_that_listens_seconds_after_its_start_recovers_within_what_is_expected,
         recovery::when_a_service_is_ready_that_does_not_say_so_is_for_the_scenario_to_know,
         recovery::a_service_that_is_too_slow_after_a_restart_fails_in_every_trial,

@@ -1,11 +1,12 @@
 //! A hang is detected, ended and recovered from, as soon as the bounds say.
 
+use std::process::Command;
 use std::time::Duration;
 
 use harness::model::result::TrialResult;
 use harness::scenario::Scenario;
 
-use crate::lab::{Backend, kinds, scenario, set};
+use crate::lab::{Backend, hangproof, kinds, programs, root, scenario, set};
 
 /// What systemd does about a hang, in order, whatever the fault.
 const RECOVERY: [&str; 6] = ["exited", "failed", "restart_scheduled", "starting", "ready", "first_good"];
@@ -102,6 +103,34 @@ pub fn trials_follow_one_another_on_one_machine(backend: Backend) {
 }
 
 /// `crash` on a service that listens so long after its start, the first one or all of them, and systemd is not told.
+pub fn trials_are_made_on_several_machines_at_once(_: Backend) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let recording = directory.path().join("r.jsonl");
+    let report = |name: &str| directory.path().join(name);
+    let jobs = ["run", "crash", "--trials", "6", "--jobs", "3", "--seed", "7", "--machine", "namespace"];
+    let programs = programs().path("buggy_server");
+    let mut run = Command::new(hangproof());
+    run.args(jobs).arg("--root").arg(root()).arg("--programs").arg(programs.parent().expect("a directory"));
+    run.arg("--report").arg(&recording).arg("--report").arg(report("live.json"));
+    let output = run.output().expect("it runs");
+    assert!(
+        output.status.success(),
+        "{}\n{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let mut replay = Command::new(hangproof());
+    replay.arg("replay").arg(&recording).arg("--report").arg(report("replayed.json"));
+    assert!(replay.output().expect("it runs").status.success());
+    let read = |name: &str| std::fs::read_to_string(report(name)).expect("a report");
+    assert_eq!(read("live.json"), read("replayed.json"), "whatever the order in which they were made");
+    let document: serde_json::Value = serde_json::from_str(&read("live.json")).expect("JSON");
+    let trials = document["runs"][0]["trials"].as_array().expect("trials");
+    let told =
+        |key: &str| trials.iter().map(|trial| trial[key].as_u64().expect("a number")).collect::<Vec<_>>();
+    assert_eq!((told("number"), told("seed")), ((1..=6).collect(), (7..=12).collect()));
+}
+
 fn listens_after(first: &str, later: &str) -> Scenario {
     let listens = format!(
         "/bin/sh -c 'if test -e /run/again; then sleep {later}; else sleep {first}; fi; exec /usr/local/bin/buggy_server'"
