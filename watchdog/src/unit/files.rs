@@ -18,6 +18,8 @@ use super::{Load, Made, Scope, Unit, UnitFile};
 
 /// Of one file, in bytes; systemd would read more. No unit of this size was written by anybody.
 const LONGEST: u64 = 64 << 20;
+/// Of links that lead on to each other: path_resolution(7).
+const MOST_LINKS: usize = 40;
 /// The sections of a service's file.
 const SECTIONS: [&str; 3] = ["Unit", "Service", "Install"];
 
@@ -82,7 +84,10 @@ impl Root {
 
     /// Does not wait for who writes into a FIFO.
     fn open(&self, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
-        let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        // With O_PATH openat2(2) takes no more than it needs.
+        let besides =
+            if flags.contains(OFlags::PATH) { OFlags::empty() } else { OFlags::NONBLOCK | OFlags::NOCTTY };
+        let flags = flags | OFlags::CLOEXEC | besides;
         Ok(match &self.0 {
             None => open(path, flags, Mode::empty())?,
             Some(root) => openat2(root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT)?,
@@ -91,7 +96,13 @@ impl Root {
 
     /// A file's bytes; nothing of what stands for a mask.
     fn bytes(&self, path: &Path) -> Result<Vec<u8>, FilesError> {
-        let file = self.open(path, OFlags::RDONLY).map_err(unreadable(path))?;
+        let file = match self.open(path, OFlags::RDONLY) {
+            // In a tree that does not run there is nothing in /dev; systemd goes by the link.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_mask(path) => {
+                return Ok(Vec::new());
+            }
+            file => file.map_err(unreadable(path))?,
+        };
         let status = fstat(&file).map_err(|error| unreadable(path)(error.into()))?;
         match FileType::from_raw_mode(status.st_mode) {
             FileType::CharacterDevice | FileType::BlockDevice => return Ok(Vec::new()),
@@ -105,6 +116,17 @@ impl Root {
             return Err(FilesError::TooLong { path: path.to_owned() });
         }
         Ok(bytes)
+    }
+
+    /// A link that leads to `/dev/null`, by its text or by that of another.
+    fn is_mask(&self, path: &Path) -> bool {
+        let target = |path: &PathBuf| {
+            let link = self.open(path, OFlags::PATH | OFlags::NOFOLLOW).ok()?;
+            let target = readlinkat(link, "", Vec::new()).ok()?;
+            Some(normal(&path.parent()?.join(OsStr::from_bytes(target.as_bytes()))))
+        };
+        let mut links = std::iter::successors(Some(path.to_owned()), target).take(MOST_LINKS);
+        links.any(|path| path == Path::new("/dev/null"))
     }
 
     /// The names in a directory, and what they are; none where there is no directory.
@@ -367,4 +389,56 @@ pub(crate) fn defaults(root: &Root, scope: Scope) -> Result<Defaults, FilesError
         }
     }
     Ok(defaults)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// As an image is unpacked: what is in /dev is mounted when it runs.
+    #[test]
+    fn a_mask_in_a_tree_is_one_though_nothing_is_in_its_dev() {
+        let tree = tempfile::tempdir().expect("a directory");
+        let units = tree.path().join("etc/systemd/system");
+        std::fs::create_dir_all(units.join("plain.service.d")).expect("a directory");
+        std::fs::create_dir_all(tree.path().join("usr/share")).expect("a directory");
+        std::fs::write(units.join("plain.service"), "[Service]\nExecStart=/bin/a\n").expect("a file");
+        symlink("/dev/null", tree.path().join("usr/share/mask")).expect("a link");
+        for (name, target) in [
+            ("mask.service", "/dev/null"),
+            ("relative.service", "../../../dev/null"),
+            ("chain.service", "/usr/share/mask"),
+            ("nowhere.service", "/usr/share/away"),
+            ("plain.service.d/a.conf", "/dev/null"),
+        ] {
+            symlink(target, units.join(name)).expect("a link");
+        }
+        for (name, expected) in [
+            ("mask", Load::Masked),
+            ("relative", Load::Masked),
+            ("chain", Load::Masked),
+            ("nowhere", Load::NotFound),
+            ("plain", Load::Loaded),
+        ] {
+            let name = UnitName::new(name).expect("a name");
+            let unit = Unit::of_tree(tree.path(), Scope::System, &name).expect("it can be read");
+            assert_eq!(unit.load, expected, "{name}");
+        }
+    }
+    #[test]
+    fn a_directory_of_the_unit_path_is_known_by_whatever_path_leads_to_it() {
+        let tree = tempfile::tempdir().expect("a directory");
+        std::fs::create_dir_all(tree.path().join("opt/units")).expect("a directory");
+        std::fs::create_dir_all(tree.path().join("etc/systemd/system")).expect("a directory");
+        std::fs::create_dir_all(tree.path().join("usr/lib/systemd")).expect("a directory");
+        symlink("/opt/units", tree.path().join("usr/lib/systemd/system")).expect("a link");
+        std::fs::write(tree.path().join("opt/units/a.service"), "[Service]\nExecStart=/bin/a\n")
+            .expect("a file");
+        symlink("/opt/units/a.service", tree.path().join("etc/systemd/system/b.service")).expect("a link");
+        let name = UnitName::new("b").expect("a name");
+        let unit = Unit::of_tree(tree.path(), Scope::System, &name).expect("it can be read");
+        assert_eq!(unit.name.as_str(), "a.service", "b is a link to a file elsewhere: {unit:?}");
+    }
 }
