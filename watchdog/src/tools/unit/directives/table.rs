@@ -312,8 +312,12 @@ pub const TABLE: &[Row] = &[
             "LimitNOFILE",
         ],
         &[
-            (Kept, "`sd-watchdog` counts too: two processes, some MiB, a dozen descriptors"),
-            (Named, "`TasksMax=` below 16, `MemoryMax=` or `MemoryHigh=` below 32 MiB"),
+            (Kept, "`sd-watchdog` counts too: two processes, some MiB, some 16 descriptors"),
+            (
+                Named,
+                "`TasksMax=`, or `LimitNPROC=` of a user other than root, below 16; `MemoryMax=`, `MemoryHigh=` or `LimitAS=` below \
+                 32 MiB; `LimitNOFILE=` below 24",
+            ),
         ],
     ),
     // What is refused.

@@ -4,12 +4,13 @@ use super::{List, Named, addresses, calls};
 use crate::tools::unit::directives::decide::Subject;
 use crate::tools::unit::directives::{GUARD, guard};
 use crate::tools::unit::directives::{reach, translate};
-use crate::unit::value::flag;
+use crate::unit::value::{self, flag};
 use crate::unit::{Scope, Value};
 
-/// What `sd-watchdog` needs at least.
+/// What `sd-watchdog` needs at least. With fewer descriptors than 16 it does not start; the rest is for probes and the hang report.
 const TASKS: u64 = 16;
 const MEMORY: u64 = 32 << 20;
+const DESCRIPTORS: u64 = 24;
 
 /// syslog(3): levels that leave out what is told, as turns for the better.
 const HIDING: [&str; 12] =
@@ -69,7 +70,7 @@ pub fn add(list: &mut List<'_>, subject: &Subject<'_>) {
         );
     }
     terminal(list);
-    limits(list);
+    limits(list, subject);
 }
 
 const POLICY: &str = "have the policy let sd-watchdog start the service, or use: sd-watchdog guard UNIT";
@@ -175,7 +176,7 @@ fn terminal(list: &mut List<'_>) {
     }
 }
 
-fn limits(list: &mut List<'_>) {
+fn limits(list: &mut List<'_>, subject: &Subject<'_>) {
     if list.facts.written("Service", "LimitCPU").is_some_and(|limit| limit != "infinity") {
         list.add(
             "LimitCPU",
@@ -183,12 +184,40 @@ fn limits(list: &mut List<'_>) {
             "limit CPU by CPUQuota=",
         );
     }
-    for (name, least) in [("TasksMax", TASKS), ("MemoryMax", MEMORY), ("MemoryHigh", MEMORY)] {
-        if matches!(list.facts.0.value(name), Some(Value::Number(Some(limit))) if *limit < least) {
+    // getrlimit(2): root's processes are not counted. Of a range the first is what holds.
+    let of_process = |name, parse: fn(&str) -> Option<u64>| {
+        list.facts.written("Service", name).and_then(|limit| parse(limit.split(':').next()?))
+    };
+    let of_user = of_process("LimitNPROC", value::number).filter(|_| !list.facts.is_of_root(subject.flags()));
+    let of_group = |name| match list.facts.0.value(name) {
+        Some(Value::Number(limit)) => *limit,
+        _ => None,
+    };
+    let counted = [
+        ("TasksMax", of_group("TasksMax"), TASKS),
+        ("LimitNPROC", of_user, TASKS),
+        ("MemoryMax", of_group("MemoryMax"), MEMORY),
+        ("MemoryHigh", of_group("MemoryHigh"), MEMORY),
+    ];
+    let held = [
+        ("LimitNOFILE", of_process("LimitNOFILE", value::number), DESCRIPTORS, "24"),
+        ("LimitAS", of_process("LimitAS", value::size), MEMORY, "32M"),
+    ];
+    for (name, limit, least) in counted {
+        if limit.is_some_and(|limit| limit < least) {
             list.add(
                 name,
                 "counts sd-watchdog too: two processes, some threads and some MiB",
                 "raise it by 8 tasks, or 16 MiB",
+            );
+        }
+    }
+    for (name, limit, least, shown) in held {
+        if limit.is_some_and(|limit| limit < least) {
+            list.add(
+                name,
+                "holds for sd-watchdog by itself too, which may not be able to start with it, or to probe",
+                format!("raise it to {shown}"),
             );
         }
     }
