@@ -187,7 +187,10 @@ pub const TABLE: &[Row] = &[
                 Translated,
                 "stays; what probes, systemd and the hang report need is added, or taken off a `~` list",
             ),
-            (Named, "what is added: the service may use it too"),
+            (
+                Named,
+                "what is added: the service may use it too. Beside `--exec`: it holds for that command too",
+            ),
         ],
     ),
     row(
@@ -206,12 +209,16 @@ pub const TABLE: &[Row] = &[
                 Translated,
                 "stay; where `sd-watchdog` is not to be seen behind them, it is bound there (`BindReadOnlyPaths=`)",
             ),
+            (Named, "`RootDirectory=`, `RootImage=` beside `--exec`: the command must be in there"),
             (Refused, "`RootDirectory=` with the prefix `+`, behind which nothing is bound"),
         ],
     ),
     row(
         &["NoExecPaths", "ExecPaths"],
-        &[(Translated, "stay; `sd-watchdog` is added to `ExecPaths=` where it could not be executed")],
+        &[
+            (Translated, "stay; `sd-watchdog` is added to `ExecPaths=` where it could not be executed"),
+            (Named, "beside `--exec`: they hold for that command too"),
+        ],
     ),
     // What is named.
     row(
@@ -272,7 +279,7 @@ pub const TABLE: &[Row] = &[
         &[(
             Named,
             "stay, and hold for the probes, which come from within the unit. `IPAddressDeny=` is held against `IPAddressAllow=` and \
-             where they go",
+             where they go; what the command of `--exec` does nobody knows",
         )],
     ),
     row(
@@ -350,6 +357,7 @@ pub const TABLE: &[Row] = &[
         &["InaccessiblePaths", "ProtectHome"],
         &[
             (Kept, "the service sees what it saw"),
+            (Named, "`InaccessiblePaths=` beside `--exec`: it holds for that command too"),
             (Refused, "where they hide `sd-watchdog` itself: put it elsewhere"),
         ],
     ),

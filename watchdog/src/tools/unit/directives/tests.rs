@@ -491,6 +491,36 @@ fn a_program_in_a_home_directory_or_in_tmp_is_seen_where_it_can_be_and_refused_w
 }
 
 #[test]
+fn what_holds_for_the_command_of_a_probe_is_named_once() {
+    let exec = &["--exec", "pg_isready -q"][..];
+    for (service, options, expected) in [
+        (
+            "IPAddressDeny=any",
+            exec,
+            "IPAddressDeny=any (/a.service:3): holds for the command of --exec too, which runs within the unit; ",
+        ),
+        (
+            "RestrictAddressFamilies=AF_UNIX AF_NETLINK\nNoExecPaths=/\nRootDirectory=/srv/a",
+            exec,
+            "RestrictAddressFamilies=AF_UNIX AF_NETLINK (/a.service:3): holds for the command of --exec too, which runs within the unit, \
+             as does NoExecPaths=, as does RootDirectory=; ",
+        ),
+        ("InaccessiblePaths=/srv", &["--unix", "/run/x"], ""),
+        ("ProtectHome=yes", exec, ""),
+    ] {
+        let decision = decided_of(&format!("ExecStart=/bin/a\n{service}"), PROGRAM, options, None);
+        let named: Vec<String> =
+            decision.expect("it can be wrapped").named.iter().map(ToString::to_string).collect();
+        let of_command: Vec<&String> = named.iter().filter(|named| named.contains("--exec")).collect();
+        match of_command[..] {
+            [] => assert_eq!(expected, "", "{service}: {named:#?}"),
+            [one] => assert!(!expected.is_empty() && one.starts_with(expected), "{service}: {one}"),
+            _ => panic!("{named:#?}"),
+        }
+    }
+}
+
+#[test]
 fn what_was_typed_is_not_said_again() {
     let typed = |service: &str, options: &[&str]| {
         let decision = decided_of(&format!("ExecStart=/bin/a\n{service}"), PROGRAM, options, None);

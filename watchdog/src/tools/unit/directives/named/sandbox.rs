@@ -18,6 +18,9 @@ const HIDING: [&str; 12] =
 
 pub fn add(list: &mut List<'_>, subject: &Subject<'_>) {
     wider(list, subject);
+    if subject.is_typed("--exec") {
+        of_command(list);
+    }
     calls::add(list);
     if subject.probes_internet() {
         network(list, subject);
@@ -101,6 +104,26 @@ fn wider(list: &mut List<'_>, subject: &Subject<'_>) {
     if translate::needs_kill(subject, list.facts) {
         list.add("CapabilityBoundingSet", "the service has CAP_KILL too, which sd-watchdog needs", REMEDY);
     }
+}
+
+/// What the command of `--exec` may, and sees, nobody knows here.
+fn of_command(list: &mut List<'_>) {
+    const HOLDING: [&str; 6] = [
+        "RestrictAddressFamilies",
+        "IPAddressDeny",
+        "NoExecPaths",
+        "InaccessiblePaths",
+        "RootDirectory",
+        "RootImage",
+    ];
+    let mut set = HOLDING.into_iter().filter(|name| list.facts.is_set("Service", name));
+    let Some(first) = set.next() else { return };
+    let others: String = set.map(|name| format!(", as does {name}=")).collect();
+    list.add(
+        first,
+        format!("holds for the command of --exec too, which runs within the unit{others}"),
+        "see that it lets that command do what it does",
+    );
 }
 
 /// Probes come from within the unit.
