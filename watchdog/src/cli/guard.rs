@@ -11,6 +11,9 @@ use super::{HangArgs, OutsideArgs, ProbeArgs, TimingArgs};
 #[derive(Debug, Clone, Args)]
 #[command(
     override_usage = "sd-watchdog guard UNIT PROBE... [OPTIONS]",
+    // There are no pings to withhold and no READY=1 to gate: they are refused with what there is instead.
+    mut_arg("on_hang", |arg| arg.hide(true)),
+    mut_arg("ready_only", |arg| arg.hide(true)),
     after_long_help = super::texts::GUARD.long_help()
 )]
 #[expect(missing_docs, reason = "the types say it, and their documentation is that of the options")]

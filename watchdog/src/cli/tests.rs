@@ -164,3 +164,16 @@ fn every_subcommand_has_help_of_both_lengths_that_fits_its_width() {
         }
     }
 }
+
+#[test]
+fn the_help_of_guard_offers_nothing_that_guard_refuses() {
+    for (subcommand, offers) in [("unit", true), ("guard", false)] {
+        for flag in ["--help", "--help-all"] {
+            let error = Cli::try_parse_from(["sd-watchdog", subcommand, flag]).expect_err("help");
+            let help = error.to_string();
+            for option in ["--on-hang <", "--ready-only"] {
+                assert_eq!(help.contains(option), offers, "{option}: {help}");
+            }
+        }
+    }
+}
