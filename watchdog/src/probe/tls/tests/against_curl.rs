@@ -42,6 +42,7 @@ const STRICT: &[(&[&str], &str)] = &[
         &["dot at the end"],
         "a name with a dot at its end is none: RFC 5280, section 4.2.1.6, has the preferred syntax",
     ),
+    (&["critical policies"], POLICIES),
     (&["an authority"], "webpki takes none for a server, unless it is given itself, which the reason says"),
 ];
 
@@ -57,6 +58,9 @@ const ED448_MISSING: &str = "ring has no Ed448, nor has a crate that is finished
 const VERSION: &str =
     "only the common name could say whose it is, which RFC 9525 forbids; the reason names --insecure";
 const COMMON_NAME: &str = "a common name is no name of a server: RFC 9525, section 6.3; the reason says so";
+
+const POLICIES: &str =
+    "webpki knows no certificatePolicies, and RFC 5280, section 4.2, has it refuse what is critical then";
 
 /// How one asks.
 const ASKS: [Ask; 3] = [Ask::Trusting, Ask::TrustingAnother, Ask::Insecure];
@@ -264,6 +268,10 @@ impl Cases<'_> {
         self.leaf(&["empty alternative name"], &server(vec![names(&[])]));
         self.leaf(&["alternative name twice"], &with(localhost()));
         self.leaf(&["critical and unknown"], &with(extension_of(&[0x2A, 3, 4], true, vec![5, 0])));
+        // anyPolicy
+        let policies = der(0x30, &[der(0x30, &[der(6, &[vec![0x55, 0x1D, 0x20, 0]])])]);
+        self.leaf(&["policies"], &with(extension(32, false, policies.clone())));
+        self.leaf(&["critical policies"], &with(extension(32, true, policies)));
         self.leaf(&["unknown"], &with(extension_of(&[0x2A, 3, 4], false, vec![5, 0])));
         self.leaf(&["for servers"], &with(purpose(1)));
         self.leaf(&["for clients"], &with(purpose(2)));
