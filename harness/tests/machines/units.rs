@@ -99,7 +99,7 @@ pub fn a_unit_is_read_as_systemd_reads_it(_: Backend) {
 
 /// Where a systemd reads otherwise: which versions, what of which unit, by a word of its name or texts. We read as the newer ones
 /// do, but where it is said.
-const DIFFERS: [(RangeInclusive<u32>, &str, &str); 18] = [
+const DIFFERS: [(RangeInclusive<u32>, &str, &str); 21] = [
     // It does not know these specifiers.
     (0..=247, "", "%d %y %Y"),
     // It names what a link leads to.
@@ -113,6 +113,11 @@ const DIFFERS: [(RangeInclusive<u32>, &str, &str); 18] = [
     // A colon is one of a directory's name.
     (0..=249, "StateDirectory", ":/"),
     (0..=249, "StateDirectory", ":\\\""),
+    // So is a backslash.
+    (0..=249, "StateDirectory", "\\\\"),
+    // Nothing is read behind an empty word.
+    (250..=256, "StateDirectory", "''"),
+    (250..=256, "StateDirectory", "\\\"\\\""),
     // `ro` is none of it.
     (0..=256, "StateDirectory", "c:d:e"),
     (0..=256, "ConfigurationDirectory", "c::ro"),

@@ -118,10 +118,10 @@ pub(super) fn temporary(mut list: Vec<String>, text: &str, subject: Subject<'_>)
     Outcome { fault, ..Outcome::added(list) }
 }
 
-/// `NAME[:[LINK][:ro]]`, below the directory for that kind, with a link where that kind `has_links`. Behind an empty word, or an
-/// escape that is none, nothing is read.
+/// `NAME[:[LINK][:ro]]`, below the directory for that kind, with a link where that kind `has_links`. Behind an escape that is
+/// none nothing is read.
 ///
-/// Links came with systemd 250, `ro` with 257 (NEWS).
+/// Links came with systemd 250, `ro` with 257 (NEWS). Behind an empty word 252 reads nothing, 247 and 257 do.
 pub(super) fn directories(
     mut list: Vec<String>,
     text: &str,
@@ -134,9 +134,7 @@ pub(super) fn directories(
         if is_over {
             return Ok(());
         }
-        let is_word = !each.text.is_empty();
-        let Some((text, supposed)) = unescaped(&each.text).zip(unescaped(&each.supposed)).filter(|_| is_word)
-        else {
+        let Some((text, supposed)) = unescaped(&each.text).zip(unescaped(&each.supposed)) else {
             is_over = true;
             return Err(format!("{:?} is no name of a directory", each.text));
         };
@@ -246,7 +244,7 @@ mod tests {
             (temporary, "/var//x:ro,size=1M /y z:/w", &["/var/x:ro,size=1M", "/y"], true),
             (linked, "a b//c a /d private/x private ../e f:g", &["a", "b/c", "f:g"], true),
             (linked, "\\u00e4 $$ \\x41\\\\ 'a b'", &["ä", "$$", "A\\", "a b"], false),
-            (linked, "a '' b", &["a"], true),
+            (linked, "a '' b", &["a", "b"], true),
             (linked, "a \\; b", &["a"], true),
             (linked, "a:b:ro c::ro d: e:f:ro:x", &["a:b:ro", "c::ro", "d:", "e:f:ro:x"], false),
             (linked, "a:/b c:../d e:f:g h::i :j k", &["k"], true),
