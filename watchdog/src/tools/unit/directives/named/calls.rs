@@ -98,6 +98,15 @@ mod tests {
 
     use super::*;
 
+    /// Whether the call is in the group, or in one that is in it.
+    fn has(groups: &[(&str, Vec<&str>)], name: &str, call: &str) -> bool {
+        let words = groups.iter().filter(|(group, _)| *group == name).flat_map(|(_, words)| words);
+        words.into_iter().any(|word| match word.strip_prefix('@') {
+            Some(group) => has(groups, group, call),
+            None => *word == call,
+        })
+    }
+
     /// systemd-analyze(1) knows which calls are in a group; a group may be in another.
     #[test]
     fn the_groups_that_are_needed_are_those_with_a_call_that_is() {
@@ -110,13 +119,6 @@ mod tests {
                 (lines.next().unwrap_or_default().trim_start_matches('@'), lines.collect())
             })
             .collect();
-        fn has(groups: &[(&str, Vec<&str>)], name: &str, call: &str) -> bool {
-            let words = groups.iter().filter(|(group, _)| *group == name).flat_map(|(_, words)| words);
-            words.into_iter().any(|word| match word.strip_prefix('@') {
-                Some(group) => has(groups, group, call),
-                None => *word == call,
-            })
-        }
         // All that there are.
         let named = groups.iter().map(|(name, _)| *name).filter(|name| *name != "known");
         let mut found: Vec<String> = named

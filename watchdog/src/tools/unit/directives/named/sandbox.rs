@@ -118,7 +118,7 @@ fn of_command(list: &mut List<'_>) {
     ];
     let mut set = HOLDING.into_iter().filter(|name| list.facts.is_set("Service", name));
     let Some(first) = set.next() else { return };
-    let others: String = set.map(|name| format!(", as does {name}=")).collect();
+    let others = set.fold(String::new(), |others, name| others + ", as does " + name + "=");
     list.add(
         first,
         format!("holds for the command of --exec too, which runs within the unit{others}"),
