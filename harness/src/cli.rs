@@ -42,11 +42,11 @@ pub struct Run {
     #[arg(value_name = "SCENARIO")]
     pub scenarios: Vec<String>,
 
-    /// Trials of each scenario; those of one machine follow one another
+    /// How many trials to make of each scenario
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub trials: u32,
 
-    /// How many machines make trials at once: a number, or auto, which is what this host carries
+    /// On how many machines at once; auto: as many as this host carries
     #[arg(long, value_name = "N", default_value = "1")]
     pub jobs: Jobs,
 
@@ -54,7 +54,7 @@ pub struct Run {
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
 
-    /// Where to boot: in namespaces of this host, in a container, or the first of them that works
+    /// Where to boot; auto: in namespaces of this host, else in a container
     #[arg(long, value_name = "BACKEND", value_enum, default_value_t)]
     pub machine: Choice,
 
@@ -66,16 +66,15 @@ pub struct Run {
     #[arg(long, value_name = "IMAGE")]
     pub image: Option<String>,
 
-    /// Take buggy_server and sd-watchdog from here, instead of from beside hangproof
+    /// Take the programs of a scenario from here, not from beside hangproof
     #[arg(long, value_name = "DIR")]
     pub programs: Option<PathBuf>,
 
-    /// Keep the machine's journal, units and processes in a directory here when a verdict is fail
+    /// Keep the evidence here when a verdict is fail
     #[arg(long)]
     pub keep_on_failure: bool,
 
-    /// Write a report: FILE.json (results), FILE.xml (JUnit), FILE.trace.json (for Perfetto) or FILE.jsonl (the recording); may be
-    /// repeated
+    /// Write a report, repeatable: .json, .xml (JUnit), .trace.json, .jsonl (recording)
     #[arg(long = "report", value_name = "FILE")]
     pub reports: Vec<Report>,
 }
@@ -95,7 +94,7 @@ pub struct Replay {
     #[arg(value_name = "FILE.jsonl")]
     pub recording: PathBuf,
 
-    /// Write a report: FILE.json, FILE.xml or FILE.trace.json; may be repeated
+    /// Write a report (repeatable): .json, .xml (JUnit), .trace.json (Perfetto)
     #[arg(long = "report", value_name = "FILE")]
     pub reports: Vec<Report>,
 }

@@ -174,7 +174,7 @@ fn a_replay_writes_the_report_of_the_run_it_replays() {
     hangproof(&["replay", &recording("trigger"), "--report", &path]).assert().success();
     let report: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(&report).expect("written")).expect("JSON");
-    assert_eq!(report["schema"], "hangproof/1");
+    assert_eq!(report["schema"], "hangproof/2");
     let trial = &report["runs"][0]["trials"][0];
     assert_eq!((&trial["verdict"], &trial["fault"]), (&"pass".into(), &"mute".into()));
     assert!(trial["phases"]["detect_ms"].as_f64().is_some_and(|detect| detect > 0.0 && detect < 2200.0));

@@ -63,25 +63,28 @@ pub enum RecordingError {
 
 impl Recording {
     /// Reads a recording, of this version or the first. One that was cut off is read up to the cut.
-    pub fn read(text: impl BufRead) -> Result<Self, RecordingError> {
+    pub fn read(mut text: impl BufRead) -> Result<Self, RecordingError> {
         let mut cases = Cases::default();
         let mut old = v1::Reader::default();
-        let mut lines = text.split(b'\n').enumerate().peekable();
-        while let Some((index, line)) = lines.next() {
-            let line = line?;
-            let line = String::from_utf8_lossy(&line);
+        let mut bytes = Vec::new();
+        for number in 1.. {
+            bytes.clear();
+            if text.read_until(b'\n', &mut bytes)? == 0 {
+                break;
+            }
+            let line = String::from_utf8_lossy(&bytes);
             if line.trim().is_empty() {
                 continue;
             }
-            let is_last = lines.peek().is_none();
-            let moments = match read(&line, &mut old) {
+            let invalid = |message| RecordingError::Invalid { line: number, message };
+            let moments = match read(line.trim_end(), &mut old) {
                 Ok(moments) => moments,
                 // The last line of a run that was killed, or of a full disk.
-                Err(_) if is_last => break,
-                Err(message) => return Err(RecordingError::Invalid { line: index + 1, message }),
+                Err(_) if !line.ends_with('\n') => break,
+                Err(message) => return Err(invalid(message)),
             };
             for moment in moments {
-                cases.take(moment).map_err(|message| RecordingError::Invalid { line: index + 1, message })?;
+                cases.take(moment).map_err(invalid)?;
             }
         }
         let all = cases.stories.len();
