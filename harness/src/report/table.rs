@@ -181,6 +181,9 @@ fn timeline(run: &RunResult, trial: &TrialResult, columns: usize) -> String {
     text
 }
 
+/// Where there is room for intervals beside the figures; for how many there were, with less.
+const WIDE: usize = 95;
+
 /// Bound against measured; over several trials, the longest of each phase and the median.
 fn measured(run: &RunResult, width: usize) -> String {
     let summary = run.summary();
@@ -188,11 +191,14 @@ fn measured(run: &RunResult, width: usize) -> String {
         return String::new();
     }
     let several = run.trials.len() > 1;
-    let has_intervals = several && summary.iter().any(|(_, summary)| summary.p50.high.is_some());
-    let columns = match (several, has_intervals) {
-        (false, _) => "  measured",
-        (true, false) => "    n       p50       max",
-        (true, true) => "    n       p50                95 %       max",
+    let has_counts = several && width >= 70;
+    let has_intervals =
+        several && width >= WIDE && summary.iter().any(|(_, summary)| summary.p50.high.is_some());
+    let columns = match (several, has_counts, has_intervals) {
+        (false, ..) => "  measured",
+        (true, false, _) => "       p50       max",
+        (true, true, false) => "    n       p50       max",
+        (true, true, true) => "    n       p50                95 %       max",
     };
     let mut text = format!("\n  {DIM}phase    {columns}     bound{DIM:#}\n");
     let expect = &run.about.expect;
@@ -223,14 +229,23 @@ fn measured(run: &RunResult, width: usize) -> String {
         let _ = write!(text, "  {:<9}", phase.name());
         if several {
             let Quantile { value, low, high } = summary.p50;
-            let _ = write!(text, "{:>5}{:>#10}", summary.count, Human(value));
+            if has_counts {
+                let _ = write!(text, "{:>5}", summary.count);
+            }
+            let _ = write!(text, "{:>#10}", Human(value));
             if has_intervals {
                 let interval =
                     low.zip(high).map(|(low, high)| format!("{:#} – {:#}", Human(low), Human(high)));
                 let _ = write!(text, "{:>20}", interval.unwrap_or_default());
             }
         }
-        let sum = wrap(&sum, if several { 43 } else { 33 }, width);
+        let indent = 33
+            + [(several, 10), (has_counts, 5), (has_intervals, 20)]
+                .iter()
+                .filter(|(is, _)| *is)
+                .map(|(_, wide)| wide)
+                .sum::<usize>();
+        let sum = wrap(&sum, indent, width);
         let _ = writeln!(text, "{:>#10}{limit:>10}  {DIM}{sum}{DIM:#}", Human(summary.max));
     }
     let (detect, others) = (Human(SCHEDULING), Human(WORK));
