@@ -21,7 +21,7 @@ use self::engine::{Engine, failed};
 use self::image::Image;
 use self::room::Room;
 use super::{Machine, MachineError, Network, Output, Stream, layout};
-use crate::model::description::Description;
+use crate::model::description::{Description, in_ms};
 use crate::progress::Progress;
 
 pub mod context;
@@ -91,7 +91,7 @@ impl DockerMachine {
         let description = Description { backend: "docker".into(), systemd: String::new(), boot_ms: 0.0 };
         let mut machine = Self { description, engine, container: Some(container), network, room };
         machine.await_ready().map_err(super::inotify::or_exhausted)?;
-        machine.description.boot_ms = begin.elapsed().as_secs_f64() * 1e3;
+        machine.description.boot_ms = in_ms(begin.elapsed());
         machine.network = machine.find_network()?;
         if image.has_host_usr {
             // Empty, as /usr/local of no host is.

@@ -29,7 +29,7 @@ use self::host::Host;
 use self::keeper::{Boot, Keeper};
 use super::inotify::{self, Neighbours};
 use super::{Machine, MachineError, Network, Output, Stream};
-use crate::model::description::Description;
+use crate::model::description::{Description, in_ms};
 use crate::progress::{Progress, Silent};
 
 mod cgroup;
@@ -82,7 +82,7 @@ impl NamespaceMachine {
         let boot = Boot { tree: host.root.clone(), cgroup: cgroup.entrance().map_err(in_cgroups)? };
         let keeper = Keeper::boot(boot, BOOT_PATIENCE).map_err(inotify::or_exhausted)?;
         cgroup.open_to_commands().map_err(in_cgroups)?;
-        let boot_ms = begin.elapsed().as_secs_f64() * 1e3;
+        let boot_ms = in_ms(begin.elapsed());
         let network = fs::File::open(format!("/proc/{}/ns/net", keeper.pid.as_raw_nonzero()))
             .map_err(|error| MachineError::broken("opening the machine's network namespace", error))?;
         let description = Description { backend: "namespace".into(), systemd: String::new(), boot_ms };

@@ -59,7 +59,9 @@ const LONGEST: [&str; 8] = [
 static CPUS: RwLock<()> = RwLock::new(());
 
 fn is_alone(name: &str) -> bool {
-    ["spinning", "withheld", "starved", "flooded"].iter().any(|word| name.contains(word))
+    ["spinning", "withheld", "starved", "flooded", "loud", "several_machines"]
+        .iter()
+        .any(|word| name.contains(word))
 }
 
 /// Those that run alone come first, one after the other: in between, each would wait for all others to end, and have all
