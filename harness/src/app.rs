@@ -196,9 +196,9 @@ pub fn replay(options: &Replay) -> Result<bool, Error> {
     for (index, run) in runs.iter().enumerate() {
         print(run, index == 0)?;
     }
-    if recording.cut > 0 {
-        let trials = if recording.cut == 1 { "trial was" } else { "trials were" };
-        anstream::eprintln!("{} {trials} not recorded to the end, and left out", recording.cut);
+    for broke in recording.cut {
+        let why = broke.map(|reason| format!(": {}", one_line(reason))).unwrap_or_default();
+        anstream::eprintln!("a trial was not recorded to its end, and is left out{why}");
     }
     Ok(runs.iter().all(RunResult::is_pass))
 }

@@ -3,15 +3,16 @@
 //! # Theory of operation
 //!
 //! ```text
-//! unit + fault  ──►  machine  ──►  journal entries  ──►  events  ──►  timeline  ──►  verdict  ──►  report
-//! (scenario)        (systemd)      (journalctl)         (the seam)    (pure)         (pure)       (table, json)
+//! scenario  ──►  case  ──►  machine  ──►  moments  ──►  story  ──►  verdict  ──►  report
+//! (question)     (trial)    (systemd)     (the seam)    (fold)      (judge)       (terminal, json, junit, trace)
 //! ```
 //!
-//! To the left of *events* is I/O: a [`machine`] is booted, a [`scenario`]'s unit is installed in it, a [`fault`] is
+//! To the left of *moments* is I/O: a [`machine`] is booted, a [`scenario`]'s unit is installed in it, a [`fault`] is
 //! injected, and two witnesses are heard. systemd's [`journal`] says when systemd acted; an observer of our own says when
-//! clients were served. All that is heard is written to a [`record`]ing first. From there on everything is a function of the
-//! recording, in the pure half, [`model`]: events, the timeline with its phases, the bounds that the unit allows, the verdict,
-//! the result; and its [`report`]s. `hangproof replay` runs that half alone.
+//! clients were served. The conductor of a case tells it all as moments, each of which is written down before anything else is
+//! done with it ([`record`]). From there on everything is a function of the moments, in the pure half, [`model`]: the story, its
+//! events and timeline, the bounds that the unit allows, the verdict, the result; and its [`report`]s. `hangproof replay` runs
+//! that half alone, and without the cargo feature `run` there is no other.
 //!
 //! There is one [clock](model::clock), CLOCK_MONOTONIC, and nothing is waited for but a condition with a deadline
 //! ([`model::patience`]).
@@ -24,7 +25,7 @@
 //! - [`programs`]: what goes into it; [`fault`]: what is done to the service
 //! - [`run`]: a run, from boot to the last trial, with its observer; [`jobs`]: several at once;
 //!   [`interrupt`]: how it is stopped
-//! - [`journal`]: what systemd says; [`record`]: all that was heard
+//! - [`journal`]: what systemd says; [`record`]: who writes down what is told
 //! - [`model`]: what it means
 //! - [`report`], [`progress`]: what a person sees
 //! - [`cli`], [`app`], [`error`]: the program `hangproof`

@@ -17,6 +17,7 @@ use crate::model::case::{CaseId, Plan};
 use crate::model::clock::Usec;
 use crate::model::moment::{Because, Moment, What};
 use crate::model::result::RunResult;
+use crate::model::settings::Settings;
 use crate::model::story::Story;
 use crate::programs::Programs;
 use crate::progress::Progress;
@@ -143,26 +144,35 @@ fn make_trials(
             None => false,
         };
         let mut conductor = Conductor::begin(setting, &observer, sink, case(number), settings.clone())?;
-        if stories.is_empty() {
-            let started = conductor.start("start")?;
-            settings = install::settings(machine, &settings.unit)?;
-            conductor.told(settings.clone())?;
-            if !started {
-                stories.push(conductor.end(Ok(()))?);
-                return Ok(());
-            }
-        }
+        let started =
+            if stories.is_empty() { first_start(&mut conductor, machine, &mut settings) } else { Ok(true) };
         let has_served = stories.iter().any(|story| story.witness().was_served());
-        let conducted = conductor.conduct(restart, has_served);
+        let (is_up, conducted) = match started {
+            Ok(true) => (true, conductor.conduct(restart, has_served)),
+            Ok(false) => (false, Ok(())),
+            Err(error) => (false, Err(error)),
+        };
         let story = conductor.end(conducted)?;
         // A guard beside the service has told its settings once.
         settings.guard = story.settings.as_ref().and_then(|settings| settings.guard.clone());
         stories.push(story);
-        match next() {
+        match next().filter(|_| is_up) {
             Some(following) => number = following,
             None => return Ok(()),
         }
     }
+}
+
+/// Whether the service starts on this machine. systemd tells more of a unit that has.
+fn first_start(
+    conductor: &mut Conductor,
+    machine: &dyn Machine,
+    settings: &mut Settings,
+) -> Result<bool, RunError> {
+    let started = conductor.start("start")?;
+    *settings = install::settings(machine, &settings.unit)?;
+    conductor.told(settings.clone())?;
+    Ok(started)
 }
 
 /// There is nothing to try.

@@ -22,6 +22,14 @@ pub const SCHEDULING: Duration = Duration::from_millis(250);
 /// What it grants for the work in the other phases, where programs end and start: no timer tells how long that takes.
 pub const WORK: Duration = Duration::from_secs(1);
 
+/// What a phase may take beyond its bound before it is given up, so that a late event is still measured.
+pub const MARGIN: Duration = Duration::from_secs(1);
+
+/// How long systemd must do nothing about a service that ended, before it has given it up.
+pub fn quiet(settings: &Settings) -> Duration {
+    settings.span("RestartSec").unwrap_or_default() + TIMER_SLACK + MARGIN
+}
+
 /// A phase's limits and where they come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bound {

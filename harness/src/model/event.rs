@@ -35,8 +35,6 @@ pub enum Kind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         within_usec: Option<u64>,
     },
-    /// The harness healed the fault.
-    Healed,
     /// The last good answer that a client got before the outage.
     LastGood,
     /// The first good answer that a client got after the outage.
@@ -124,7 +122,6 @@ impl Kind {
             | Self::StartFailed
             | Self::StartLimitHit => true,
             Self::Injected { .. }
-            | Self::Healed
             | Self::LastGood
             | Self::FirstGood
             | Self::DeadlineWidened { .. }
@@ -142,7 +139,6 @@ impl fmt::Display for Kind {
             Self::Injected { fault, within_usec: Some(usec) } => {
                 write!(f, "injected {fault}, within {}", Human(Duration::from_micros(*usec)))
             }
-            Self::Healed => f.write_str("healed"),
             Self::LastGood => f.write_str("last good answer"),
             Self::FirstGood => f.write_str("first good answer"),
             Self::DeadlineWidened { percent: Some(percent) } => {

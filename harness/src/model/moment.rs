@@ -45,8 +45,6 @@ pub enum What {
     Steady,
     /// A fault was injected, not before this moment.
     Injected(Injected),
-    /// It was healed.
-    Healed(Healed),
     /// journald received an entry about the unit.
     Journal(Journal),
     /// What became of clients' asks.
@@ -69,13 +67,6 @@ pub struct Injected {
     /// The moment by which it was in effect, where that is not the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Usec>,
-}
-
-/// Of [`What::Healed`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Healed {
-    /// Its name.
-    pub fault: String,
 }
 
 /// Of [`What::Journal`].
@@ -114,7 +105,6 @@ impl Moment {
             "watched" => What::Watched,
             "steady" => What::Steady,
             "injected" => What::Injected(serde_json::from_str(line)?),
-            "healed" => What::Healed(serde_json::from_str(line)?),
             "journal" => What::Journal(serde_json::from_str(line)?),
             "asks" => What::Asks(serde_json::from_str(line)?),
             "clients" => What::Clients(serde_json::from_str(line)?),

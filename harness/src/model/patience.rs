@@ -3,15 +3,13 @@
 use std::time::Duration;
 
 use crate::model::ask::{TICK, Witness};
-use crate::model::bound::{ALLOWANCE, Bound, TIMER_SLACK};
+use crate::model::bound::{ALLOWANCE, Bound, MARGIN, TIMER_SLACK, quiet};
 use crate::model::clock::Usec;
 use crate::model::event::Kind;
 use crate::model::expect::{Expectation, Outcome};
 use crate::model::settings::Settings;
 use crate::model::timeline::Timeline;
 
-/// What a phase may take beyond its bound before it is given up, so that a late event is still measured.
-const MARGIN: Duration = Duration::from_secs(1);
 /// How long a hang is waited for where nothing bounds its detection.
 const UNBOUNDED_DETECT: Duration = Duration::from_secs(5);
 /// How long a phase is waited for that the unit does not bound; systemd's DefaultTimeoutStartSec.
@@ -92,11 +90,6 @@ pub fn after_injection(
 pub fn first_answer(expect: &Expectation, settings: Option<&Settings>, timeout: Duration) -> Duration {
     let ready = settings.and_then(|settings| expect.ready(settings));
     ready.unwrap_or_else(|| FIRST_ANSWER.max(timeout))
-}
-
-/// How long systemd must do nothing about a service that ended, before it has given it up.
-pub fn quiet(settings: &Settings) -> Duration {
-    settings.span("RestartSec").unwrap_or_default() + TIMER_SLACK + MARGIN
 }
 
 /// How long a start may take.

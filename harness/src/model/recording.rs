@@ -38,8 +38,8 @@ impl Format {
 pub struct Recording {
     /// Of the cases that were made to their end, or skipped, in the order in which they were planned.
     pub stories: Vec<Story>,
-    /// How many cases were not made to their end: what was recording was interrupted, or what was recorded broke.
-    pub cut: usize,
+    /// Why each of the others was not made to its end, as far as that is recorded.
+    pub cut: Vec<Option<String>>,
 }
 
 /// Why a text is no recording.
@@ -87,14 +87,12 @@ impl Recording {
                 cases.take(moment).map_err(invalid)?;
             }
         }
-        let all = cases.stories.len();
-        let stories =
-            cases.stories.into_iter().filter(|story| story.ended.is_some() || story.skipped.is_some());
-        let stories = stories.collect::<Vec<_>>();
+        let is_whole = |story: &Story| story.ended.is_some() || story.skipped.is_some();
+        let (stories, cut): (Vec<_>, Vec<_>) = cases.stories.into_iter().partition(is_whole);
         if stories.is_empty() {
             return Err(RecordingError::Empty);
         }
-        Ok(Self { cut: all - stories.len(), stories })
+        Ok(Self { stories, cut: cut.into_iter().map(|story| story.broke).collect() })
     }
 }
 

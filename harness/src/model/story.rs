@@ -12,7 +12,7 @@ use super::clock::Usec;
 use super::description::Description;
 use super::entry::Entry;
 use super::event::{self, Event, Kind};
-use super::moment::{Because, Healed, Injected, Journal, Moment, What};
+use super::moment::{Because, Injected, Journal, Moment, What};
 use super::patience::{self, Patience};
 use super::settings::{Guard, Settings};
 use super::text::one_line;
@@ -99,9 +99,6 @@ impl Story {
                     until.and_then(|until| until.0.checked_sub(moment.at.0)).filter(|usec| *usec > 0);
                 let kind = Kind::Injected { fault: one_line(fault.clone()), within_usec };
                 return Some(self.happened(Event { at: moment.at, kind }));
-            }
-            What::Healed(Healed { .. }) => {
-                return Some(self.happened(Event { at: moment.at, kind: Kind::Healed }));
             }
             What::Journal(Journal { entry }) => return self.heard(entry),
             What::Asks(asks) => {

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use crate::model::ask::Witness;
-use crate::model::bound::{ALLOWANCE, Bounds};
+use crate::model::bound::{ALLOWANCE, Bounds, quiet};
 use crate::model::clock::Usec;
 use crate::model::event::{Event, Kind};
 use crate::model::expect::By;
-use crate::model::patience;
 use crate::model::phase::{Phases, Span};
 use crate::model::settings::{Restart, Settings};
 
@@ -109,8 +108,7 @@ impl Timeline {
             Kind::Exited(_) | Kind::Deactivated | Kind::Failed { .. } | Kind::StartFailed
         );
         let failed = matches!(last.kind, Kind::Failed { .. } | Kind::Deactivated);
-        down && (self.end - last.at >= patience::quiet(settings)
-            || (failed && settings.restart == Restart::No))
+        down && (self.end - last.at >= quiet(settings) || (failed && settings.restart == Restart::No))
     }
 
     /// Whether such an event happened after the origin.

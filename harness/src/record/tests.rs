@@ -14,7 +14,7 @@ use crate::model::case::{CaseId, Plan};
 use crate::model::clock::Usec;
 use crate::model::entry::Entry;
 use crate::model::expect::{By, Expectation, Outcome};
-use crate::model::moment::{Injected, Journal, Moment, What};
+use crate::model::moment::{Because, Injected, Journal, Moment, What};
 use crate::model::recording::{Recording, RecordingError};
 use crate::model::settings::OnHang;
 use crate::model::story::Story;
@@ -196,7 +196,7 @@ proptest! {
         let both = [&bytes, &second[..place]].concat();
         let recording = read(&both).expect("the first is whole");
         prop_assert_eq!(&recording.stories[0], &whole.stories[0]);
-        prop_assert!(recording.stories.len() + recording.cut <= 2);
+        prop_assert!(recording.stories.len() + recording.cut.len() <= 2);
         // And of the first alone.
         match read(&bytes[..place.min(bytes.len() - 1)]) {
             Err(RecordingError::Empty) => {}
@@ -236,6 +236,18 @@ fn a_kind_of_moment_and_a_key_that_are_not_known_are_passed_over() {
         rest.replace("\"moment\":\"began\"", "\"moment\":\"began\",\"mood\":\"high\"")
     );
     assert_eq!(read(text.as_bytes()).expect("read").stories, std::slice::from_ref(&live.story));
+}
+
+#[test]
+fn a_trial_in_which_the_instrument_broke_is_left_out_with_why() {
+    let whole = live(Outcome::Undisturbed, &[]).sheet.bytes();
+    let mut broken = Live::begin(Outcome::Undisturbed);
+    broken.tell(at(7), What::Broke(Because { reason: "the machine broke".into() }));
+    assert_eq!(broken.story.verdict().word(), "unsound");
+    let second =
+        String::from_utf8(broken.sheet.bytes()).expect("UTF-8").replace("\"trial\":1", "\"trial\":2");
+    let recording = read(&[&whole, second.as_bytes()].concat()).expect("the first is whole");
+    assert_eq!((recording.stories.len(), recording.cut), (1, vec![Some("the machine broke".to_owned())]));
 }
 
 #[test]

@@ -33,7 +33,7 @@ impl Track {
 
     fn of(kind: &Kind) -> Self {
         match kind {
-            Kind::Injected { .. } | Kind::Healed => Self::Harness,
+            Kind::Injected { .. } => Self::Harness,
             Kind::LastGood | Kind::FirstGood => Self::Client,
             Kind::DeadlineWidened { .. } | Kind::HangReport { .. } => Self::Watchdog,
             Kind::Exited(_) => Self::Service,

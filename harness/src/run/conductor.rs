@@ -16,7 +16,7 @@ use crate::model::case::{CaseId, Plan};
 use crate::model::clock::Usec;
 use crate::model::event::Kind;
 use crate::model::expect::Outcome;
-use crate::model::moment::{Injected, Journal, Moment, What};
+use crate::model::moment::{Because, Injected, Journal, Moment, What};
 use crate::model::patience::{self, Patience};
 use crate::model::settings::Settings;
 use crate::model::story::Story;
@@ -70,10 +70,16 @@ impl<'a> Conductor<'a> {
         Ok(conductor)
     }
 
-    /// Ends the trial and hands its story over; one that could not be conducted to its end stays open in the recording.
+    /// Ends the trial and hands its story over; one that could not be conducted to its end stays open in the recording, with why.
     pub fn end(mut self, conducted: Result<(), RunError>) -> Result<Story, RunError> {
         self.sink.flush()?;
-        conducted?;
+        if let Err(error) = conducted {
+            // That the user wants to stop is no fault of the instrument's.
+            if !matches!(error, RunError::Interrupted | RunError::Recording(_)) {
+                self.tell(Usec::now(), What::Broke(Because { reason: error.to_string() }))?;
+            }
+            return Err(error);
+        }
         if !self.story.verdict_at(Usec::now()).is_pass() {
             self.ask_for_last_lines()?;
         }
