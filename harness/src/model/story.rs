@@ -197,3 +197,59 @@ fn harmless(answer: &Answer) -> Answer {
         Answer::Bad(reason) => Answer::Bad(one_line(reason.clone())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::bound::tests::settings;
+    use crate::model::settings::{Guard, OnHang};
+
+    fn story() -> Story {
+        let plan = Plan {
+            scenario: "any".into(),
+            description: String::new(),
+            unit: "x.service".into(),
+            trial: 1,
+            seed: 1,
+            fault: None,
+            expect: serde_json::from_str(r#"{"outcome":"undisturbed"}"#).expect("an expectation"),
+            ask_interval_usec: None,
+        };
+        Story::new(CaseId::of("any", 1), plan)
+    }
+
+    fn tell(story: &mut Story, what: What) {
+        let moment = Moment { at: Usec(1), case: story.case, what };
+        story.take(&moment);
+    }
+
+    #[test]
+    fn the_last_lines_are_those_of_the_latest_times_however_late_they_are_told() {
+        let mut story = story();
+        // The service's own come last of all, when somebody has to find out why.
+        for time in (0..20).step_by(2).chain([13, 3, 15]) {
+            let line = format!(
+                r#"{{"_COMM":"x","_SYSTEMD_UNIT":"x.service","MESSAGE":"{time}","__MONOTONIC_TIMESTAMP":"{time}"}}"#
+            );
+            tell(&mut story, What::Journal(Journal { entry: Entry::parse(&line).expect("an entry") }));
+        }
+        let expected = [4, 6, 8, 10, 12, 13, 14, 15, 16, 18];
+        assert_eq!(story.last_lines(), expected.map(|time| format!("x: {time}")));
+    }
+
+    #[test]
+    fn how_a_service_is_guarded_is_known_also_after_systemd_has_told_its_settings_again() {
+        let mut story = story();
+        let bare = Settings { guard: None, ..settings(OnHang::Trigger) };
+        let guard =
+            |story: &Story| story.settings.as_ref()?.guard.as_ref().map(|guard: &Guard| guard.on_hang);
+        tell(&mut story, What::Settings(bare.clone()));
+        assert_eq!(guard(&story), None);
+        let told = r#"{"_COMM":"sd-watchdog","_SYSTEMD_UNIT":"x.service","HANGPROOF_EVENT":"settings","HANGPROOF_ON_HANG":"withhold",
+            "HANGPROOF_INTERVAL_USEC":"1","HANGPROOF_TIMEOUT_USEC":"1","HANGPROOF_FAILURES":"3","HANGPROOF_RETRY_INTERVAL_USEC":"1"}"#;
+        tell(&mut story, What::Journal(Journal { entry: Entry::parse(told).expect("an entry") }));
+        assert_eq!(guard(&story), Some(OnHang::Withhold));
+        tell(&mut story, What::Settings(bare));
+        assert_eq!(guard(&story), Some(OnHang::Withhold));
+    }
+}

@@ -115,6 +115,21 @@ fn a_phase_longer_than_its_bound_fails_even_if_the_whole_is_in_time() {
 }
 
 #[test]
+fn who_is_ended_from_beside_is_so_within_the_bound_and_who_ends_by_itself_has_none() {
+    let ended = |on_hang, late| {
+        let mut story =
+            Story::recovered().without(is_watchdog).later(|kind| matches!(kind, Kind::Exited(_)), late);
+        story.settings = settings(on_hang);
+        story.expect.by = Some(By::Exit);
+        story.reasons()
+    };
+    // The process's own end is in it: that is granted what work is.
+    assert_eq!(ended(OnHang::Restart, 1400), "");
+    assert!(ended(OnHang::Restart, 1500).starts_with("detect took 3.155 s, more than its bound P 500 ms"));
+    assert_eq!(ended(OnHang::Trigger, 1500), "");
+}
+
+#[test]
 fn a_withheld_ping_cannot_be_noticed_sooner_than_the_timer_runs() {
     let mut story = Story::recovered();
     story.settings = settings(OnHang::Withhold);
