@@ -9,7 +9,7 @@ use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::control::ControlAddress;
-use crate::fault::Fault;
+use crate::fault::{Fault, catalogue, names};
 use crate::notify::Pings;
 
 /// An HTTP server that hangs at random, or on command
@@ -63,7 +63,7 @@ pub struct ServeOptions {
 /// Where the control endpoint is, and what it takes to be heard.
 #[derive(Debug, Args)]
 pub struct ControlOptions {
-    /// The control endpoint: ADDRESS:PORT or unix:PATH
+    /// The control endpoint: ADDRESS:PORT, unix:PATH or unix:@NAME
     #[arg(long, value_name = "ADDR", env = "BUGGY_SERVER_CONTROL", hide_env_values = true, global = true)]
     #[arg(default_value = "127.0.0.1:8081")]
     pub control: ControlAddress,
@@ -83,11 +83,15 @@ pub enum Command {
     Status,
 }
 
-/// Which fault to inject, and when.
+/// Which fault to inject, how, and when.
 #[derive(Debug, Args)]
+#[command(after_help = format!("Faults, and parameters as they are by default:\n{}", catalogue::text()))]
 pub struct InjectOptions {
-    /// The fault's name: see `buggy_server --help`
+    /// The fault's name
     pub fault: String,
+    /// What is said of it beyond its name, for example delay=200ms
+    #[arg(value_name = "PARAMETER=VALUE", value_parser = parameter)]
+    pub parameters: Vec<(String, String)>,
     /// Wait this long before it, for example 500ms
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub after: Option<Duration>,
@@ -123,9 +127,13 @@ fn positive_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+fn parameter(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write PARAMETER=VALUE, for example delay=200ms")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
 fn after_help() -> String {
-    let faults = Fault::ALL.map(|fault| format!("  {:<13} {}\n", fault.name(), fault.does()));
-    format!("Faults:\n{}", faults.concat())
+    format!("Faults (`buggy_server inject --help` explains them):\n  {}", names())
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! `inject`, `heal` and `status`: the control endpoint, for people and scripts.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http_body_util::Full;
@@ -7,35 +8,42 @@ use hyper::body::Bytes;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{Method, Request, StatusCode};
 use serde_json::Value;
-use tokio::net::{TcpStream, UnixStream};
 use tokio::runtime;
 use tokio::time::timeout;
 
-use crate::cli::{ControlOptions, InjectOptions};
+use crate::cli::{Command, ControlOptions, InjectOptions};
 use crate::control::api::FaultRequest;
-use crate::control::{ControlAddress, Token};
+use crate::control::{ControlAddress, ControlStream, Token};
 use crate::error::Error;
 use crate::exchange::{Reason, send};
 
 /// How long the control endpoint may take. It answers at once, or not at all.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// Has a fault injected, and prints when.
-pub fn inject(control: &ControlOptions, order: InjectOptions) -> Result<(), Error> {
+/// Does what the command says, and prints what the endpoint answers.
+pub fn run(control: &ControlOptions, command: Command) -> Result<(), Error> {
+    match command {
+        Command::Inject(order) => inject(control, order),
+        Command::Heal => ask(control, Method::DELETE, "/faults", String::new()),
+        Command::Status => ask(control, Method::GET, "/status", String::new()),
+    }
+}
+
+fn inject(control: &ControlOptions, order: InjectOptions) -> Result<(), Error> {
     let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    let order =
-        FaultRequest { fault: order.fault, after_ms: order.after.map(ms), for_ms: order.lasting.map(ms) };
+    let mut parameters = BTreeMap::new();
+    for (name, value) in order.parameters {
+        if parameters.insert(name.clone(), Value::String(value)).is_some() {
+            return Err(Error::GivenTwice(name));
+        }
+    }
+    let order = FaultRequest {
+        fault: order.fault,
+        after_ms: order.after.map(ms),
+        for_ms: order.lasting.map(ms),
+        parameters,
+    };
     ask(control, Method::POST, "/faults", serde_json::json!(order).to_string())
-}
-
-/// Has the active fault healed; prints nothing.
-pub fn heal(control: &ControlOptions) -> Result<(), Error> {
-    ask(control, Method::DELETE, "/faults", String::new())
-}
-
-/// Prints how the server is.
-pub fn status(control: &ControlOptions) -> Result<(), Error> {
-    ask(control, Method::GET, "/status", String::new())
 }
 
 fn ask(control: &ControlOptions, method: Method, path: &str, body: String) -> Result<(), Error> {
@@ -69,12 +77,12 @@ async fn exchange(
     }
     let host = match address {
         ControlAddress::Tcp(address) => address.to_string(),
-        ControlAddress::Unix(_) => "localhost".to_owned(),
+        ControlAddress::Unix(_) | ControlAddress::Abstract(_) => "localhost".to_owned(),
     };
     let request = request.header(HOST, host).body(Full::new(Bytes::from(body)))?;
-    match address {
-        ControlAddress::Tcp(address) => send(TcpStream::connect(address).await?, request).await,
-        ControlAddress::Unix(path) => send(UnixStream::connect(path).await?, request).await,
+    match ControlStream::connect(address).await? {
+        ControlStream::Tcp(stream) => send(stream, request).await,
+        ControlStream::Unix(stream) => send(stream, request).await,
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use crate::fault::Fault;
+use crate::fault::{Fault, Injection};
 
 /// How the server is at this moment.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +24,7 @@ pub enum Condition {
     /// A fault is active.
     Faulty {
         /// Which one.
-        fault: Fault,
+        injection: Injection,
         /// When it had taken hold, by `CLOCK_MONOTONIC`.
         injected_at_usec: u64,
         /// When it ends by itself, if it does.
@@ -36,7 +36,7 @@ pub enum Condition {
 #[derive(Clone, Copy, Debug)]
 pub struct Due {
     /// What is to begin.
-    pub fault: Fault,
+    pub injection: Injection,
     /// When.
     pub at: Instant,
 }
@@ -49,7 +49,7 @@ impl Condition {
     pub fn fault(&self) -> Option<Fault> {
         match self {
             Self::Healthy { .. } | Self::Pending { .. } => None,
-            Self::Faulty { fault, .. } => Some(*fault),
+            Self::Faulty { injection, .. } => Some(injection.fault),
         }
     }
 

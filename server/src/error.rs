@@ -55,9 +55,22 @@ pub enum Error {
         /// What the kernel said.
         source: io::Error,
     },
+    /// The token is no secret.
+    #[error(
+        "the control token in {} is no secret: its mode is {mode:03o}, so that others can read or change it. Draw a new one \
+         and keep it to its owner: `(umask 077; openssl rand -hex 32 > FILE)`, or `chmod 600 FILE` where nobody can have \
+         read it.",
+        .path.display()
+    )]
+    TokenExposed {
+        /// Where it is.
+        path: PathBuf,
+        /// The rights to it, as of chmod(1).
+        mode: u32,
+    },
     /// An empty token would be no protection.
     #[error(
-        "the control token in {} is empty or not plain ASCII. Write one into it: `openssl rand -hex 32`.",
+        "the control token in {} is empty, longer than 4096 bytes or not plain ASCII. Write one into it: `openssl rand -hex 32`.",
         .0.display()
     )]
     TokenUnusable(PathBuf),
@@ -65,6 +78,9 @@ pub enum Error {
     #[error("cannot start: {0}")]
     Start(io::Error),
 
+    /// The command line contradicts itself.
+    #[error("{0:?} is given twice: say it once")]
+    GivenTwice(String),
     /// The control endpoint said no.
     #[error("{0}")]
     Refused(String),
@@ -91,10 +107,10 @@ impl Error {
         }
     }
 
-    /// 2 when nothing answers (as for a wrong command line: nothing was asked), 1 for everything else.
+    /// 2 when nothing answers and for a wrong command line (nothing was asked), 1 for everything else.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::NoAnswer { .. } => ExitCode::from(2),
+            Self::NoAnswer { .. } | Self::GivenTwice(_) => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         }
     }

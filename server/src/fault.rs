@@ -1,9 +1,18 @@
 //! The catalogue of faults: what can be done to this server, and what recovery to expect.
+//!
+//! The [`catalogue`] is the one table that everybody reads: the control endpoint, the command line, the page, the README and
+//! the harness. A [`parameter`] is what can be said of a fault beyond its name.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
+
+pub mod catalogue;
+pub mod parameter;
+
+pub use self::catalogue::CATALOGUE;
+pub use self::parameter::{BadArgument, Injection, Parameter, Unit};
 
 /// Something that can be done to the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,10 +25,34 @@ pub enum Fault {
     Deadlock,
     /// Every worker burns CPU time in a loop.
     Spin,
-    /// The process aborts.
-    Crash,
+    /// Every worker waits for a peer that says nothing.
+    BlockRuntime,
+    /// Answers begin, and never end.
+    Drip,
+    /// The health check is answered, and nothing else.
+    Half,
     /// Every request is answered with an error.
     Error,
+    /// Every request is answered with the body of another.
+    WrongBody,
+    /// No descriptor is left for a connection.
+    FdLeak,
+    /// More and more memory is taken.
+    MemoryLeak,
+    /// Mute, and deaf to signals.
+    Stubborn,
+    /// Answers come late, but they come.
+    Slow,
+    /// Mute, for a moment.
+    Brief,
+    /// Every worker is blocked, and systemd is told that all is well.
+    SelfPing,
+    /// The process aborts.
+    Crash,
+    /// The process exits.
+    Exit,
+    /// The process violates memory, as far as anybody can tell.
+    Segfault,
 }
 
 /// What brings the service back after a fault.
@@ -30,65 +63,74 @@ pub enum Recovery {
     Watchdog,
     /// The process exits by itself; systemd sees that without help.
     Exit,
+    /// Nothing: there is nothing to recover from, and a service that is restarted all the same was restarted wrongly.
+    None,
+}
+
+/// What there is to know of a fault.
+#[derive(Debug)]
+pub struct Entry {
+    /// Which one.
+    pub fault: Fault,
+    /// The name by which people and programs order it.
+    pub name: &'static str,
+    /// What it does, in one sentence that begins with the server as its subject.
+    pub does: &'static str,
+    /// What can be said of it beyond its name.
+    pub parameters: &'static [Parameter],
+    /// Whether the process lives but does not serve while it is active, as far as at least one client can tell.
+    pub is_hang: bool,
+    /// Whether the server can end it without being restarted.
+    pub healable: bool,
+    /// Without what it cannot be injected; none if nothing is needed but an order.
+    pub needs: Option<&'static str>,
+    /// By what a watchdog finds it; none if any probe of this server will do.
+    pub found_by: Option<&'static str>,
+    /// What brings the service back, if nobody heals it.
+    pub recovery: Recovery,
 }
 
 impl Fault {
     /// Every fault, in the order in which they are listed.
-    pub const ALL: [Self; 6] =
-        [Self::Mute, Self::AcceptStall, Self::Deadlock, Self::Spin, Self::Crash, Self::Error];
+    pub const ALL: [Self; CATALOGUE.len()] = catalogue::FAULTS;
 
-    /// The faults after which the process lives but does not serve: what is drawn from unless `--faults` says otherwise.
+    /// What a random hang is drawn from unless `--faults` says otherwise. It stays as it is, since a seed means the same for ever.
     pub const HANGS: [Self; 4] = [Self::Mute, Self::AcceptStall, Self::Deadlock, Self::Spin];
+
+    /// What there is to know of it.
+    pub const fn entry(self) -> &'static Entry {
+        &CATALOGUE[self as usize]
+    }
 
     /// The name by which people and programs order it.
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Mute => "mute",
-            Self::AcceptStall => "accept-stall",
-            Self::Deadlock => "deadlock",
-            Self::Spin => "spin",
-            Self::Crash => "crash",
-            Self::Error => "error",
-        }
+        self.entry().name
     }
 
     /// What it does, in one sentence.
     pub const fn does(self) -> &'static str {
-        match self {
-            Self::Mute => "reads every request and never answers",
-            Self::AcceptStall => "stops accepting connections, so that the listen backlog fills up",
-            Self::Deadlock => "blocks every worker thread for good, each on a mutex that the next one holds",
-            Self::Spin => "keeps every worker thread busy in a loop that never yields",
-            Self::Crash => "aborts the process with SIGABRT",
-            Self::Error => "answers every request with status 500",
-        }
+        self.entry().does
     }
 
     /// Whether the server can end it without being restarted.
     pub const fn healable(self) -> bool {
-        match self {
-            Self::Mute | Self::AcceptStall | Self::Spin | Self::Error => true,
-            Self::Deadlock | Self::Crash => false,
-        }
+        self.entry().healable
     }
 
     /// What brings the service back, if nobody heals the fault.
     pub const fn recovery(self) -> Recovery {
-        match self {
-            Self::Mute | Self::AcceptStall | Self::Deadlock | Self::Spin | Self::Error => Recovery::Watchdog,
-            Self::Crash => Recovery::Exit,
-        }
+        self.entry().recovery
     }
 
     /// Whether the process lives but does not serve while this is active.
-    pub fn is_hang(self) -> bool {
-        Self::HANGS.contains(&self)
+    pub const fn is_hang(self) -> bool {
+        self.entry().is_hang
     }
 }
 
 /// There is no fault of that name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no fault is called {name:?}{}; there are: {}", hint(*.nearest), names())]
+#[error("no fault is called {name:?}{}; there are: {}", hint(nearest.map(Fault::name)), names())]
 pub struct UnknownFault {
     /// The name that was given.
     pub name: String,
@@ -100,7 +142,10 @@ impl FromStr for Fault {
     type Err = UnknownFault;
 
     fn from_str(name: &str) -> Result<Self, UnknownFault> {
-        let unknown = || UnknownFault { name: name.to_owned(), nearest: nearest(name) };
+        let unknown = || UnknownFault {
+            name: name.to_owned(),
+            nearest: nearest(name, Self::ALL.into_iter().map(|fault| (fault.name(), fault))),
+        };
         Self::ALL.into_iter().find(|fault| fault.name() == name).ok_or_else(unknown)
     }
 }
@@ -117,22 +162,23 @@ impl Serialize for Fault {
     }
 }
 
-fn nearest(name: &str) -> Option<Fault> {
+/// The one of those `known` whose name is most like `name`.
+fn nearest<T>(name: &str, known: impl Iterator<Item = (&'static str, T)>) -> Option<T> {
     /// Below this, a suggestion is more puzzling than none.
     const ALIKE: f64 = 0.7;
-    Fault::ALL
-        .into_iter()
-        .map(|fault| (strsim::jaro_winkler(name, fault.name()), fault))
+    known
+        .map(|(other, value)| (strsim::jaro_winkler(name, other), value))
         .filter(|(alike, _)| *alike >= ALIKE)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, fault)| fault)
+        .map(|(_, value)| value)
 }
 
-fn hint(nearest: Option<Fault>) -> String {
-    nearest.map(|fault| format!(" (did you mean {:?}?)", fault.name())).unwrap_or_default()
+fn hint(nearest: Option<&str>) -> String {
+    nearest.map(|name| format!(" (did you mean {name:?}?)")).unwrap_or_default()
 }
 
-fn names() -> String {
+/// Every name, as people read a list.
+pub fn names() -> String {
     Fault::ALL.map(Fault::name).join(", ")
 }
 
@@ -151,15 +197,18 @@ mod tests {
     fn a_misspelt_name_is_answered_with_the_nearest_and_the_list() {
         let error = "acept_stall".parse::<Fault>().unwrap_err();
         assert_eq!(error.nearest, Some(Fault::AcceptStall));
-        assert_eq!(
-            error.to_string(),
-            "no fault is called \"acept_stall\" (did you mean \"accept-stall\"?); \
-             there are: mute, accept-stall, deadlock, spin, crash, error"
-        );
+        let message = "no fault is called \"acept_stall\" (did you mean \"accept-stall\"?); there are: mute, accept-stall";
+        assert!(error.to_string().starts_with(message), "{error}");
+        assert!(error.to_string().ends_with(&names()), "{error}");
     }
 
     #[test]
     fn a_name_like_no_other_gets_no_suggestion() {
         assert_eq!("quux".parse::<Fault>().unwrap_err().nearest, None);
+    }
+
+    #[test]
+    fn what_is_drawn_from_are_hangs() {
+        assert!(Fault::HANGS.into_iter().all(Fault::is_hang));
     }
 }

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use server::cli::{Cli, Command};
+use server::cli::Cli;
 use server::{client, log, serve};
 
 fn main() -> ExitCode {
@@ -13,12 +13,10 @@ fn main() -> ExitCode {
             log::init();
             serve::serve(cli.serve, &cli.control)
         }
-        Some(Command::Inject(order)) => client::inject(&cli.control, order),
-        Some(Command::Heal) => client::heal(&cli.control),
-        Some(Command::Status) => client::status(&cli.control),
+        Some(command) => client::run(&cli.control, command).map(|()| ExitCode::SUCCESS),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             // Not eprintln!, which panics where stderr has gone away.
             let _ = writeln!(io::stderr(), "buggy_server: {error}");

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::condition::Condition;
-use crate::fault::Fault;
+use crate::fault::{Entry, Fault, catalogue};
 use crate::vitals::Vitals;
 
 /// The page. It needs nothing from anywhere else, and asks for the JSON once a second to show a hang as it happens.
@@ -37,8 +37,10 @@ pub fn json(vitals: &Vitals, requests: u64, condition: &Condition) -> String {
 pub fn html(vitals: &Vitals, requests: u64, condition: &Condition) -> String {
     let facts = facts(vitals, requests, condition);
     let next = facts.next.as_ref().map(|next| format!("{} in {}", next.fault, whole_seconds(next.in_ms)));
-    // Numbers and names of ours only: nothing here needs escaping.
+    let row = |Entry { name, does, .. }: &Entry| format!("<dt>{name}</dt><dd>{does}</dd>");
+    // Numbers, names and sentences of ours only: nothing here needs escaping.
     TEMPLATE
+        .replace("{{faults}}", &catalogue::CATALOGUE.iter().map(row).collect::<String>())
         .replace("{{pid}}", &facts.pid.to_string())
         .replace("{{uptime}}", &whole_seconds(facts.uptime_ms))
         .replace("{{requests}}", &facts.requests.to_string())
@@ -57,7 +59,7 @@ fn facts(vitals: &Vitals, requests: u64, condition: &Condition) -> Facts {
         workers: vitals.workers,
         fault: condition.fault(),
         next: condition.next().map(|due| Next {
-            fault: due.fault,
+            fault: due.injection.fault,
             in_ms: millis(due.at.saturating_duration_since(Instant::now())),
         }),
     }
@@ -80,5 +82,8 @@ mod tests {
         let page = html(&Vitals::new(7, 2), 1, &Condition::Healthy { next: None });
         assert!(!page.contains("{{"), "{page}");
         assert!(page.contains(&std::process::id().to_string()));
+        for fault in Fault::ALL {
+            assert!(page.contains(&format!("<dt>{fault}</dt><dd>{}</dd>", fault.does())), "{page}");
+        }
     }
 }

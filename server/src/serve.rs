@@ -1,36 +1,36 @@
 //! Both planes, from start to stop.
 
-use std::io;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rand::RngExt;
 use tokio::runtime;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
 use crate::app::{self, App};
 use crate::cli::{ControlOptions, ServeOptions};
-use crate::control::{Control, ControlListener, Token};
+use crate::control::{Control, ControlListener, Reserve, Token};
 use crate::error::Error;
 use crate::fault::Fault;
 use crate::gate::gate;
 use crate::injector::Injector;
 use crate::notify::Notifier;
 use crate::plan::Plan;
+use crate::signals::Ears;
 use crate::vitals::Vitals;
 use crate::workers::{self, Workers};
 
 /// How long requests that are under way get to finish once the server was told to stop.
 const DRAIN: Duration = Duration::from_secs(1);
 
-/// Serves until SIGTERM or SIGINT.
+/// Serves until SIGTERM or SIGINT, or until the fault `exit`; gives the exit code.
 ///
 /// The calling thread becomes the control plane. Nothing that happens to the workers can keep it from answering, from
 /// drawing the next hang, or from stopping.
-pub fn serve(options: ServeOptions, control: &ControlOptions) -> Result<(), Error> {
+pub fn serve(options: ServeOptions, control: &ControlOptions) -> Result<ExitCode, Error> {
     let worker_count = options.workers.map_or_else(default_workers, usize::from);
     let data_plane = workers::start(worker_count).map_err(Error::Start)?;
     let control_plane = runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Start)?;
@@ -46,10 +46,11 @@ async fn run(
     control: &ControlOptions,
     workers: Workers,
     data_plane: &runtime::Handle,
-) -> Result<(), Error> {
-    let mut signals = Signals::new().map_err(Error::Start)?;
+) -> Result<ExitCode, Error> {
+    let (ears, mut heard) = Ears::open().map_err(Error::Start)?;
     let token = control.control_token_file.as_deref().map(Token::from_file).transpose()?;
     let control_listener = ControlListener::bind(&control.control, token.is_some())?;
+    let reserve = Reserve::new(&control_listener);
     let listener = {
         let _on_the_data_plane = data_plane.enter();
         app::listen(options.listen)?
@@ -70,8 +71,9 @@ async fn run(
     );
 
     let (gate, entrance) = gate();
-    let (injector, handle, condition) = Injector::new(gate, workers, plan);
-    let control = Control::new(vitals.clone(), condition.clone(), handle, token);
+    let (exit, exits) = oneshot::channel();
+    let (injector, handle, condition) = Injector::new(gate, workers, ears, plan, exit);
+    let control = Control::new(reserve, vitals.clone(), condition.clone(), handle, token);
     let app = App { vitals, condition: condition.clone(), entrance };
     let (stop, stopped) = oneshot::channel::<()>();
     let drained = data_plane.spawn(app.serve(listener, async {
@@ -80,9 +82,10 @@ async fn run(
     tokio::spawn(injector.run());
     let notifier = options.notify.map(|pings| Notifier::start(pings, address)).transpose()?.flatten();
 
-    let occasion = tokio::select! {
+    let (occasion, code) = tokio::select! {
         never = control.serve(&control_listener) => match never {},
-        name = signals.next() => name,
+        Some(name) = heard.recv() => (name, 0),
+        Ok(code) = exits => (Fault::Exit.name(), code),
     };
     info!("stopping on {occasion}");
     if let Some(notifier) = notifier {
@@ -95,29 +98,10 @@ async fn run(
     } else if timeout(DRAIN, drained).await.is_err() {
         warn!("requests were still under way after {DRAIN:?}; stopping all the same");
     }
-    Ok(())
+    Ok(code.into())
 }
 
 /// One per CPU, and at least two: it takes two to deadlock.
 fn default_workers() -> usize {
     std::thread::available_parallelism().map_or(2, usize::from).max(2)
-}
-
-/// What asks the server to stop.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-        }
-    }
 }

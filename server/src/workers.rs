@@ -1,6 +1,7 @@
-//! The worker threads of the data plane, and the two faults that take them away: `spin` and `deadlock`.
+//! The worker threads of the data plane, and the faults that take them away: `spin`, `deadlock` and `block-runtime`.
 
-use std::io;
+use std::io::{self, Read};
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
@@ -20,12 +21,14 @@ pub struct Workers {
     runtime: Handle,
     count: usize,
     spinning: Option<Arc<AtomicBool>>,
+    /// Whom all of them wait for.
+    peer: Option<UnixStream>,
 }
 
 impl Workers {
     /// Those of `runtime`, which has `count` of them.
     pub fn new(runtime: Handle, count: usize) -> Self {
-        Self { runtime, count, spinning: None }
+        Self { runtime, count, spinning: None, peer: None }
     }
 
     /// How many there are.
@@ -52,6 +55,24 @@ impl Workers {
         if let Some(spinning) = self.spinning.take() {
             spinning.store(false, Ordering::Relaxed);
         }
+    }
+
+    /// Blocks every worker in a read from a peer that says nothing, as a call does that is not meant for async code;
+    /// returns once the last one is in it.
+    pub async fn block(&mut self) -> io::Result<()> {
+        let (peer, ours) = UnixStream::pair()?;
+        self.peer = Some(peer);
+        self.seize(move |_, stuck| {
+            let _ = stuck.send(());
+            let _ = (&ours).read(&mut [0]);
+        })
+        .await;
+        Ok(())
+    }
+
+    /// Ends [`Workers::block`]: the peer hangs up.
+    pub fn unblock(&mut self) {
+        self.peer = None;
     }
 
     /// Blocks every worker for good; returns once the last one is lost.

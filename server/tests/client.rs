@@ -33,6 +33,20 @@ fn delays_are_passed_on() {
 }
 
 #[test]
+fn parameters_are_passed_on_and_mistakes_in_them_explained() {
+    let server = Server::start(&[]);
+    let refused = |arguments: &[&str], code, error: &str| {
+        server.client(arguments).assert().code(code).stdout(is_empty()).stderr(contains(error));
+    };
+    refused(&["inject", "slow", "dely=1s"], 1, r#"did you mean "delay"?"#);
+    refused(&["inject", "slow", "delay=soon"], 1, "a time span from 1ms to 1day, such as 200ms");
+    refused(&["inject", "slow", "delay"], 2, "PARAMETER=VALUE");
+    refused(&["inject", "slow", "delay=1s", "delay=2s"], 2, "given twice");
+    server.client(&["inject", "slow", "delay=3ms", "--for", "1h"]).assert().success();
+    server.client(&["status"]).assert().success().stdout(contains(r#""parameters":{"delay":"3ms"}"#));
+}
+
+#[test]
 fn a_refusal_exits_with_1_and_says_why() {
     let server = Server::start(&[]);
     let unknown = server.client(&["inject", "deadlok"]).assert().code(1).stdout(is_empty());
@@ -79,5 +93,9 @@ fn a_wrong_command_line_exits_with_2() {
     client(&["--mean-time-to-hang", "0s"]).code(2).stderr(contains("more than 0"));
     client(&["--faults", "mute,spinn"]).code(2).stderr(contains(r#"did you mean "spin"?"#));
     client(&["--control", "8081"]).code(2).stderr(contains("unix:PATH"));
+    client(&["--control", "unix:@"]).code(2).stderr(contains("unix:@NAME"));
+    client(&["--control", &format!("unix:@{}", "n".repeat(108))])
+        .code(2)
+        .stderr(contains("at most 107 bytes"));
     client(&["--seed", "7", "status"]).code(2).stderr(contains("--seed is for serving"));
 }

@@ -2,16 +2,19 @@
 
 mod common;
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use common::{Answer, DEADLINE, Server, eventually, program};
+use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
 use rustix::process::Signal;
+use server::fault::Fault;
 use tempfile::TempDir;
 
 const JSON: &str = "Content-Type: application/json";
@@ -34,10 +37,43 @@ fn a_healthy_server_says_so() {
 fn the_catalogue_lists_every_fault() {
     let server = Server::start(&[]);
     let catalogue = server.control("GET", "/faults", "").json();
-    let names: Vec<_> = catalogue.as_array().unwrap().iter().map(|fault| &fault["name"]).collect();
-    assert_eq!(names, ["mute", "accept-stall", "deadlock", "spin", "crash", "error"]);
-    assert_eq!(catalogue[2]["healable"], false);
-    assert_eq!((&catalogue[0]["recovery"], &catalogue[4]["recovery"]), (&"watchdog".into(), &"exit".into()));
+    let catalogue = catalogue.as_array().unwrap();
+    let names: Vec<_> = catalogue.iter().map(|fault| fault["name"].as_str().unwrap()).collect();
+    assert_eq!(names, Fault::ALL.map(Fault::name));
+    let entry = |name: &str| catalogue.iter().find(|fault| fault["name"] == name).unwrap();
+    for (fault, healable, recovery) in [
+        ("mute", true, "watchdog"),
+        ("deadlock", false, "watchdog"),
+        ("crash", false, "exit"),
+        ("slow", true, "none"),
+    ] {
+        assert_eq!(
+            (&entry(fault)["healable"], &entry(fault)["recovery"]),
+            (&healable.into(), &recovery.into())
+        );
+    }
+    assert_eq!(entry("slow")["parameters"][0]["default"], "200ms");
+    assert_eq!(entry("mute")["parameters"].as_array().map(Vec::len), Some(0));
+}
+
+#[test]
+fn parameters_are_checked_against_the_catalogue_and_shown() {
+    let server = Server::start(&[]);
+    for (order, error) in [
+        (r#"{"fault":"slow","parameters":{"dely":"1s"}}"#, r#"did you mean "delay"?"#),
+        (r#"{"fault":"mute","parameters":{"delay":"1s"}}"#, "it has none"),
+        (r#"{"fault":"slow","parameters":{"delay":200}}"#, "a time span from 1ms to 1day, such as 200ms"),
+        (r#"{"fault":"slow","parameters":{"delay":["1s"]}}"#, "a time span from 1ms to 1day, such as 200ms"),
+        (r#"{"fault":"slow","parameters":{"delay":"0s"}}"#, "not within 1ms to 1day"),
+    ] {
+        let answer = post(&server, order);
+        assert_eq!((answer.status, answer.error().contains(error)), (422, true), "{order}: {}", answer.body);
+    }
+    assert_eq!(post(&server, r#"{"fault":"slow","parameters":"delay"}"#).status, 400);
+    assert_eq!(server.status()["state"], "healthy");
+    assert_eq!(post(&server, r#"{"fault":"slow","parameters":{"delay":"2ms"}}"#).status, 202);
+    let fault = server.status()["fault"].clone();
+    assert_eq!((&fault["parameters"]["delay"], &fault["does"]), (&"2ms".into(), &Fault::Slow.does().into()));
 }
 
 #[test]
@@ -46,7 +82,7 @@ fn an_unknown_fault_is_answered_with_the_names_and_the_nearest() {
     assert_eq!(answer.status, 422);
     assert!(answer.error().contains(r#"did you mean "deadlock"?"#), "{}", answer.body);
     assert_eq!(answer.json()["nearest"], "deadlock");
-    assert_eq!(answer.json()["faults"].as_array().map(Vec::len), Some(6));
+    assert_eq!(answer.json()["faults"].as_array().map(Vec::len), Some(Fault::ALL.len()));
 }
 
 #[test]
@@ -172,6 +208,7 @@ fn with_a_token_every_request_needs_it() {
     let directory = TempDir::new().unwrap();
     let file = directory.path().join("token");
     fs::write(&file, "secret\n").unwrap();
+    fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
     let file = file.to_str().unwrap();
     let server = Server::start_at("0.0.0.0:0", &["--control-token-file", file]);
     let get = |headers: &[&str]| server.control_with("GET", "/status", headers, "");
@@ -183,6 +220,95 @@ fn with_a_token_every_request_needs_it() {
     assert_eq!(get(&["Host: from.elsewhere:81", "Authorization: Bearer secret"]).status, 200);
     server.client(&["status"]).assert().code(1).stderr(contains("send the control token"));
     server.client(&["status", "--control-token-file", file]).assert().success();
+}
+
+#[test]
+fn with_every_descriptor_in_use_the_control_endpoint_answers_and_the_log_has_one_line() {
+    let server = Server::start_limited("-n 256", &[]);
+    let idle: Vec<_> = (0..300).map(|_| TcpStream::connect(server.listen).unwrap()).collect();
+    eventually("the descriptors to be used up", || (server.open_descriptors_below(256) == 256).then_some(()));
+    // For as long as 85 lines took when each refusal was one.
+    let start = Instant::now();
+    let mut asked = 0;
+    while start.elapsed() < Duration::from_secs(1) {
+        assert_eq!(server.status()["state"], "healthy");
+        asked += 1;
+    }
+    assert!(asked >= 20, "{asked} answers within a second");
+    // As many at once as there are places, and one more, which waits for one.
+    let many: Vec<_> = (0..9).map(|_| TcpStream::connect(&server.control).unwrap()).collect();
+    let start = Instant::now();
+    assert_eq!(server.status()["state"], "healthy");
+    // All places are there still: with one of them the nine would be let go one by one, each after 2 s.
+    assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
+    drop(many);
+    server.inject("mute");
+    server.heal();
+    let refusals =
+        server.log_until("fault injected").into_iter().filter(|line| line.contains("cannot accept"));
+    let refusals = refusals.collect::<Vec<_>>();
+    let of_clients = refusals.iter().filter(|line| line.contains("accept a connection")).count();
+    assert_eq!((of_clients, refusals.len() <= 2), (1, true), "{refusals:?}");
+    drop(idle);
+    eventually("clients to be served again", || server.get("/healthz"));
+}
+
+#[test]
+fn a_token_that_others_can_read_or_change_is_refused_with_the_remedy() {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("token");
+    fs::write(&file, "secret\n").unwrap();
+    let link = directory.path().join("link");
+    symlink(&file, &link).unwrap();
+    let start = |path: &Path| {
+        let mut command = assert_cmd::Command::from_std(program());
+        command.args(["status", "--control", "unix:/nonexistent", "--control-token-file"]);
+        command.arg(path).timeout(DEADLINE).assert()
+    };
+    for mode in [0o644, 0o604, 0o602, 0o620, 0o666, 0o660] {
+        fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+        for path in [&file, &link] {
+            start(path).code(1).stderr(contains(format!("its mode is {mode:o}")).and(contains("chmod 600")));
+        }
+    }
+    // Nothing answers there, but the token was taken.
+    for mode in [0o600, 0o400, 0o640, 0o440] {
+        fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+        for path in [&file, &link] {
+            start(path).code(2).stderr(contains("nothing answers"));
+        }
+    }
+    fs::set_permissions(directory.path(), Permissions::from_mode(0o700)).unwrap();
+    start(directory.path())
+        .code(1)
+        .stderr(contains("cannot read the control token").and(contains("directory")));
+    start(&directory.path().join("absent")).code(1).stderr(contains("cannot read the control token"));
+    let endless = directory.path().join("endless");
+    fs::write(&endless, "x".repeat(5000)).unwrap();
+    fs::set_permissions(&endless, Permissions::from_mode(0o600)).unwrap();
+    start(&endless).code(1).stderr(contains("longer than 4096 bytes"));
+    let mut server = assert_cmd::Command::from_std(program());
+    server.args(["--listen", "127.0.0.1:0", "--control", "127.0.0.1:0", "--control-token-file"]).arg(&file);
+    fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+    server.timeout(DEADLINE).assert().code(1).stderr(contains("its mode is 644"));
+}
+
+#[test]
+fn an_abstract_socket_is_no_file_and_is_reached_by_its_name() {
+    let name = format!("buggy_server-test-{}", std::process::id());
+    let address = format!("unix:@{name}");
+    let mut server = Server::start_at(&address, &[]);
+    assert_eq!(server.control, address);
+    server.client(&["inject", "mute"]).assert().success().stdout(contains(r#""fault":"mute""#));
+    let listening = fs::read_to_string("/proc/net/unix").unwrap();
+    assert!(listening.lines().any(|line| line.ends_with(&format!(" @{name}"))), "{name} in no file");
+    let arguments = ["--listen", "127.0.0.1:0", "--control", &address];
+    let taken = assert_cmd::Command::from_std(program()).args(arguments).timeout(DEADLINE).assert().code(1);
+    taken.stderr(contains("another process already does"));
+    server.signal(Signal::TERM);
+    assert!(server.wait_for_exit().success());
+    // Nothing is left of it, so that there is nothing stale either.
+    drop(Server::start_at(&address, &[]));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What the control endpoint does: `/status` and `/faults`, in JSON.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt, Full};
@@ -15,7 +16,8 @@ use super::guard::{Guard, Turned};
 use super::{Control, READ_DEADLINE};
 use crate::clock::monotonic_usec;
 use crate::condition::Condition;
-use crate::fault::{Fault, UnknownFault};
+use crate::fault::catalogue::CATALOGUE;
+use crate::fault::{BadArgument, Entry, Fault, Injection, UnknownFault};
 use crate::injector::{Order, Refusal};
 
 /// The longest body that is taken.
@@ -35,6 +37,9 @@ pub struct FaultRequest {
     /// Heal it by itself after this long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub for_ms: Option<u64>,
+    /// What is said of it beyond its name: texts, or numbers for what has no unit.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<String, Value>,
 }
 
 type Answer = Response<Full<Bytes>>;
@@ -70,10 +75,12 @@ fn status(control: &Control) -> Value {
     let in_ms = |at: Instant| at.saturating_duration_since(Instant::now()).as_millis();
     let state = if condition.fault().is_some() { "faulty" } else { "healthy" };
     let fault = match condition {
-        Condition::Faulty { fault, injected_at_usec, until } => json!({
-            "fault": fault,
+        Condition::Faulty { injection, injected_at_usec, until } => json!({
+            "fault": injection.fault,
+            "does": injection.fault.does(),
+            "parameters": injection.json(),
             "injected_at_monotonic_usec": injected_at_usec,
-            "healable": fault.healable(),
+            "healable": injection.fault.healable(),
             "heals_in_ms": until.map(in_ms),
         }),
         Condition::Healthy { .. } | Condition::Pending { .. } => Value::Null,
@@ -82,7 +89,7 @@ fn status(control: &Control) -> Value {
         "pid": control.vitals.pid,
         "state": state,
         "fault": fault,
-        "next": condition.next().map(|due| json!({"fault": due.fault, "in_ms": in_ms(due.at)})),
+        "next": condition.next().map(|due| json!({"fault": due.injection.fault, "parameters": due.injection.json(), "in_ms": in_ms(due.at)})),
         "requests": control.vitals.requests(),
         "seed": control.vitals.seed,
         "workers": control.vitals.workers,
@@ -91,15 +98,26 @@ fn status(control: &Control) -> Value {
 }
 
 fn catalogue() -> Value {
-    let describe = |fault: Fault| {
+    let describe = |Entry { name, does, parameters, healable, needs, found_by, recovery, .. }: &Entry| {
+        let parameters = parameters.iter().map(|parameter| {
+            json!({
+                "name": parameter.name,
+                "does": parameter.does,
+                "unit": parameter.unit.to_string(),
+                "default": parameter.default.map(|default| parameter.unit.text(default)),
+            })
+        });
         json!({
-            "name": fault.name(),
-            "does": fault.does(),
-            "healable": fault.healable(),
-            "recovery": fault.recovery(),
+            "name": name,
+            "does": does,
+            "parameters": parameters.collect::<Value>(),
+            "healable": healable,
+            "needs": needs,
+            "found_by": found_by,
+            "recovery": recovery,
         })
     };
-    Fault::ALL.map(describe).into_iter().collect()
+    CATALOGUE.iter().map(describe).collect()
 }
 
 async fn inject(
@@ -118,7 +136,13 @@ async fn inject(
         return Err(Failure::new(StatusCode::UNPROCESSABLE_ENTITY, reason));
     }
     let after = duration("after_ms", request.after_ms.unwrap_or(0))?;
-    let injected_at_usec = control.injector.inject(Order { fault, after, lasting, answered }).await?;
+    let injection =
+        request.parameters.iter().try_fold(Injection::of(fault), |injection, (name, value)| {
+            // A number is as good as its digits; of anything else the text tells what it is.
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            injection.with(name, &text)
+        })?;
+    let injected_at_usec = control.injector.inject(Order { injection, after, lasting, answered }).await?;
     let injected = json!({"fault": fault, "injected_at_monotonic_usec": injected_at_usec});
     Ok(reply(StatusCode::ACCEPTED, &injected))
 }
@@ -223,10 +247,19 @@ impl From<UnknownFault> for Failure {
     }
 }
 
+impl From<BadArgument> for Failure {
+    fn from(argument: BadArgument) -> Self {
+        let body = json!({"error": argument.to_string(), "nearest": argument.nearest()});
+        Self { status: StatusCode::UNPROCESSABLE_ENTITY, body, header: None }
+    }
+}
+
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         let status = match refusal {
-            Refusal::Active(_) | Refusal::Ordered(_) | Refusal::Unhealable(_) => StatusCode::CONFLICT,
+            Refusal::Active(_) | Refusal::Ordered(_) | Refusal::Unhealable(_) | Refusal::Impossible(..) => {
+                StatusCode::CONFLICT
+            }
             Refusal::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self::new(status, refusal.to_string())

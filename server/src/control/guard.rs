@@ -67,7 +67,7 @@ impl Guard {
     pub fn new(address: &ControlAddress, token: Option<Token>) -> Self {
         let hosts = match address {
             ControlAddress::Tcp(address) if address.ip().to_canonical().is_loopback() => Hosts::Local,
-            ControlAddress::Tcp(_) | ControlAddress::Unix(_) => Hosts::Any,
+            ControlAddress::Tcp(_) | ControlAddress::Unix(_) | ControlAddress::Abstract(_) => Hosts::Any,
         };
         Self { hosts, token }
     }

@@ -1,10 +1,19 @@
 //! The secret that whoever commands the server has to know.
 
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use subtle::ConstantTimeEq;
 
 use crate::error::Error;
+
+const OTHERS_READ: u32 = 0o004;
+const OTHERS_WRITE: u32 = 0o002;
+const GROUP_WRITES: u32 = 0o020;
+/// Of a file with a token, in bytes. What is longer would not fit in a header.
+const LONGEST: u64 = 4096;
 
 /// A control token. It cannot be printed.
 #[derive(Clone)]
@@ -12,9 +21,21 @@ pub struct Token(String);
 
 impl Token {
     /// The token that `path` holds; space around it does not count.
+    ///
+    /// Its group may read it: that is how people share one. What others may read is no secret, and what others may write is
+    /// theirs. The rights are those of the file that a link leads to.
     pub fn from_file(path: &Path) -> Result<Self, Error> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| Error::TokenUnreadable { path: path.to_owned(), source })?;
+        let unreadable = |source| Error::TokenUnreadable { path: path.to_owned(), source };
+        let file = File::open(path).map_err(unreadable)?;
+        let mode = file.metadata().map_err(unreadable)?.permissions().mode() & 0o777;
+        if mode & (OTHERS_READ | OTHERS_WRITE | GROUP_WRITES) != 0 {
+            return Err(Error::TokenExposed { path: path.to_owned(), mode });
+        }
+        let mut text = String::new();
+        file.take(LONGEST + 1).read_to_string(&mut text).map_err(unreadable)?;
+        if text.len() as u64 > LONGEST {
+            return Err(Error::TokenUnusable(path.to_owned()));
+        }
         let token = text.trim();
         // It has to fit in a header.
         if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {

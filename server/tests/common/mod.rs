@@ -8,6 +8,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
@@ -72,10 +73,47 @@ impl Server {
 
     /// Starts a server with its control endpoint at `control`, and with these variables in its environment.
     pub fn start_with(environment: &[(&str, &OsStr)], control: &str, options: &[&str]) -> Self {
+        let mut command = program();
+        command.envs(environment.iter().copied());
+        Self::spawn(command, control, options)
+    }
+
+    /// Starts a server that has somebody to notify; they are in the directory.
+    pub fn start_notifying() -> (TempDir, Self) {
+        let directory = TempDir::new().unwrap();
+        let address = directory.path().join("notify");
+        let socket = UnixDatagram::bind(&address).unwrap();
+        thread::spawn(move || while socket.recv(&mut [0; 64]).is_ok() {});
+        let server = Self::start_with(&[("NOTIFY_SOCKET", address.as_os_str())], "127.0.0.1:0", &[]);
+        (directory, server)
+    }
+
+    /// Starts a server that signals end as they usually do, also where who runs the tests ignores some (nohup, or a shell's `&`).
+    pub fn start_with_usual_signals() -> Self {
+        let program = program();
+        let mut env = Command::new("env");
+        env.arg("--default-signal").arg(program.get_program());
+        for (variable, _) in program.get_envs() {
+            env.env_remove(variable);
+        }
+        Self::spawn(env, "127.0.0.1:0", &[])
+    }
+
+    /// Starts a server on free ports under a limit, as a shell's `ulimit` has it.
+    pub fn start_limited(ulimit: &str, options: &[&str]) -> Self {
+        let program = program();
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("ulimit {ulimit} && exec \"$0\" \"$@\"")]).arg(program.get_program());
+        for (variable, _) in program.get_envs() {
+            shell.env_remove(variable);
+        }
+        Self::spawn(shell, "127.0.0.1:0", options)
+    }
+
+    fn spawn(mut command: Command, control: &str, options: &[&str]) -> Self {
         // Its own, for the core dump that a crash may leave.
         let directory = TempDir::new().unwrap();
-        let mut child = program()
-            .envs(environment.iter().copied())
+        let mut child = command
             .current_dir(&directory)
             .args(["--listen", "127.0.0.1:0", "--control", control])
             .args(options)
@@ -96,6 +134,20 @@ impl Server {
     /// The next line of the log that contains `text`.
     pub fn log_line(&self, text: &str) -> String {
         wait_for_line(&self.log.lock().unwrap(), text)
+    }
+
+    /// The lines of the log up to the next one that contains `text`.
+    pub fn log_until(&self, text: &str) -> Vec<String> {
+        let log = self.log.lock().unwrap();
+        let mut lines = Vec::new();
+        loop {
+            let line =
+                log.recv_timeout(DEADLINE).unwrap_or_else(|error| panic!("no line with {text:?}: {error}"));
+            if line.contains(text) {
+                return lines;
+            }
+            lines.push(line);
+        }
     }
 
     /// Closes the reading end of the server's stderr.
@@ -119,6 +171,11 @@ impl Server {
     /// Asks for `path`, and leaves the answer for later.
     pub fn open(&self, path: &str) -> Exchange {
         Exchange::start(self.listen, &get(path))
+    }
+
+    /// Asks for `path`, and leaves the connection open.
+    pub fn open_kept(&self, path: &str) -> Exchange {
+        Exchange::start(self.listen, &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"))
     }
 
     /// A request to the control endpoint with a body in JSON, as its clients send it.
@@ -147,6 +204,13 @@ impl Server {
         answer.json()["injected_at_monotonic_usec"].as_u64().unwrap()
     }
 
+    /// Injects a fault with parameters, as JSON, which must succeed.
+    pub fn inject_with(&self, fault: &str, parameters: &str) {
+        let order = format!(r#"{{"fault":"{fault}","parameters":{parameters}}}"#);
+        let answer = self.control("POST", "/faults", &order);
+        assert_eq!(answer.status, 202, "{}", answer.body);
+    }
+
     /// Heals, which must succeed.
     pub fn heal(&self) {
         let answer = self.control("DELETE", "/faults", "");
@@ -171,13 +235,46 @@ impl Server {
 
     /// The server's worker threads.
     pub fn workers(&self) -> Vec<Thread> {
+        self.threads("worker")
+    }
+
+    /// Whether one of its threads is called so.
+    pub fn has_thread(&self, name: &str) -> bool {
+        !self.threads(name).is_empty()
+    }
+
+    fn threads(&self, name: &str) -> Vec<Thread> {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap();
         let threads = tasks.map(|task| Thread { directory: task.unwrap().path() });
-        threads.filter(|thread| thread.read("comm").trim() == "worker").collect()
+        // One may have ended meanwhile.
+        let comm = |thread: &Thread| fs::read_to_string(thread.directory.join("comm")).unwrap_or_default();
+        threads.filter(|thread| comm(thread).trim() == name).collect()
+    }
+
+    /// Memory that is its own and in use, in bytes.
+    pub fn memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("RssAnon:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+    }
+
+    /// The soft limit of how many descriptors it may have.
+    pub fn descriptor_limit(&self) -> usize {
+        let limits = fs::read_to_string(format!("/proc/{}/limits", self.pid())).unwrap();
+        let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+        line.split_whitespace().nth(3).unwrap().parse().unwrap()
     }
 
     pub fn open_descriptors(&self) -> usize {
-        fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
+        self.open_descriptors_below(u32::MAX)
+    }
+
+    /// Those of a limit; whoever started the tests may have left some beyond it.
+    pub fn open_descriptors_below(&self, limit: u32) -> usize {
+        let numbers = fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap();
+        let number =
+            |entry: io::Result<fs::DirEntry>| entry.unwrap().file_name().to_str()?.parse::<u32>().ok();
+        numbers.filter_map(number).filter(|number| *number < limit).count()
     }
 }
 
@@ -247,6 +344,11 @@ impl Exchange {
         Self { stream }
     }
 
+    /// Sends more.
+    pub fn send(&self, text: &str) {
+        (&self.stream).write_all(text.as_bytes()).unwrap();
+    }
+
     /// The whole answer; none if not a byte comes within `patience`.
     pub fn read(&self, patience: Duration) -> Option<Answer> {
         self.stream.set_read_timeout(Some(patience)).unwrap();
@@ -260,6 +362,23 @@ impl Exchange {
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text:?}"));
         let status = head.split_whitespace().nth(1).unwrap().parse().unwrap();
         Some(Answer { status, head: head.to_lowercase(), body: body.to_owned() })
+    }
+
+    /// What there is to read, as soon as there is something.
+    pub fn read_some(&mut self, patience: Duration) -> String {
+        self.stream.set_read_timeout(Some(patience)).unwrap();
+        let mut buffer = [0; 4096];
+        let length = self.stream.read(&mut buffer).unwrap();
+        assert_ne!(length, 0, "the connection has ended");
+        String::from_utf8(buffer[..length].to_vec()).unwrap()
+    }
+
+    /// What there is to read until the connection ends.
+    pub fn read_to_end(&mut self, patience: Duration) -> String {
+        self.stream.set_read_timeout(Some(patience)).unwrap();
+        let mut text = String::new();
+        self.stream.read_to_string(&mut text).unwrap();
+        text
     }
 
     /// How many bytes of the request the server has not yet read, by the kernel's account.
