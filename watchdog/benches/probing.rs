@@ -27,6 +27,8 @@ use crate::manager::{NotifySocket, as_service};
 use crate::memory::Memory;
 
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Longer than a prober that runs takes from its connection to its question.
+const STOPPED: Duration = Duration::from_millis(100);
 /// W: longer than any of it takes.
 const WATCHDOG: Duration = Duration::from_secs(60);
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -264,6 +266,8 @@ impl Peer {
                 if served.is_over.load(Ordering::SeqCst) {
                     return;
                 }
+                // A prober that was stopped before it asked must not keep the other waiting: it is answered all the same.
+                let _ = stream.set_read_timeout(Some(STOPPED));
                 let _ = stream.read(&mut request);
                 if served.is_mute.load(Ordering::SeqCst) {
                     held.push(stream);

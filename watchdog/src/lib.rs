@@ -64,3 +64,6 @@ pub mod tools;
 pub mod unit;
 pub mod words;
 pub mod wrap;
+
+/// The unit that it ships with: guards a unit from beside.
+pub const TEMPLATE_UNIT: &str = include_str!("../units/sd-watchdog@.service");
