@@ -1,92 +1,212 @@
 //! Faults as the harness injects them, inside the machine: through `buggy_server`'s own client, or from outside, to any
 //! service and without its cooperation.
+//!
+//! There is one [catalogue]: scenario files, `hangproof faults` and `docs/faults.md` are read from it. Each family is a file. A
+//! fault is a [`Spec`] of the catalogue with its [`Parameters`]; what it does to a [`Target`] is an [`Act`](act::Act): commands, of
+//! which the one that undoes it is known before the deed is done. Injecting gives an [`Active`], and dropping that heals.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
-use std::time::Duration;
+use std::sync::LazyLock;
 
-use serde::Deserialize;
-use server::fault::Fault as InProcess;
-
-use crate::machine::{Machine, MachineError, Output};
+use self::act::Step;
+use self::parameter::{Parameters, Value};
+use self::spec::{Family, Spec};
+use crate::interrupt;
+use crate::machine::{Choice, Machine, MachineError};
 use crate::model::clock::Usec;
-use crate::model::settings;
+use crate::model::expect::Deed;
 
-/// Where the client of `buggy_server` is in a machine.
-pub const CLIENT: &str = "/usr/local/bin/buggy_server";
-const SIGNAL: &str = include_str!("fault/signal.sh");
-const PATIENCE: Duration = Duration::from_secs(10);
+pub mod act;
+mod clock;
+mod command;
+pub mod in_process;
+pub mod need;
+mod network;
+pub mod parameter;
+mod resources;
+mod signals;
+pub mod spec;
+mod systemd;
+mod target;
 
-/// Something that can be done to a service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// `buggy_server` does it to itself, on command.
-    InProcess(InProcess),
-    /// Every process in the unit's cgroup is stopped (SIGSTOP), except for a main process that is `sd-watchdog`: the service
-    /// hangs and its guard does not.
-    ///
-    /// What the kernel does for a stopped process goes on: connections are accepted until the listen queue is full.
-    Sigstop,
+pub use self::in_process::CLIENT;
+pub use self::target::Target;
+
+const FAMILIES: [fn() -> Vec<Spec>; 7] = [
+    in_process::faults,
+    signals::faults,
+    network::faults,
+    resources::faults,
+    systemd::faults,
+    clock::faults,
+    command::faults,
+];
+
+/// Every fault: those in process, then those that need no cooperation, family by family.
+pub fn catalogue() -> &'static [Spec] {
+    static CATALOGUE: LazyLock<Vec<Spec>> =
+        LazyLock::new(|| FAMILIES.into_iter().flat_map(|faults| faults()).collect());
+    &CATALOGUE
 }
 
-/// A fault that was injected, and when: not before `at`, and entirely by `until`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Injection {
-    /// From when on the fault may have been in effect: what recovery is measured from.
-    pub at: Usec,
-    /// When it was in effect for certain.
-    pub until: Usec,
-    /// Its name.
-    pub fault: String,
-}
-
-#[derive(Deserialize)]
-struct Answer {
-    injected_at_monotonic_usec: u64,
+/// Something that can be done to a service, with all that can be decided about it.
+#[derive(Clone)]
+pub struct Fault {
+    spec: &'static Spec,
+    parameters: Parameters,
 }
 
 impl Fault {
-    /// Every fault: those in process, then those that need no cooperation.
+    /// Every fault that needs nothing decided, in the order of the catalogue.
     pub fn all() -> impl Iterator<Item = Self> {
-        InProcess::ALL.into_iter().map(Self::InProcess).chain([Self::Sigstop])
+        catalogue().iter().filter_map(|spec| Self::of(spec, BTreeMap::new(), None).ok())
+    }
+
+    /// A fault of the catalogue; `given` are the parameters that are not as by default, each of its kind.
+    ///
+    /// # Errors
+    /// The parameters that are needed and not given.
+    pub fn of(
+        spec: &'static Spec,
+        given: BTreeMap<&'static str, Value>,
+        observed_port: Option<u16>,
+    ) -> Result<Self, Vec<&'static str>> {
+        let parameters = Parameters::of(&spec.parameters, given, observed_port)?;
+        Ok(Self { spec, parameters })
+    }
+
+    /// What the catalogue says of it.
+    pub const fn spec(&self) -> &'static Spec {
+        self.spec
     }
 
     /// The name by which scenarios order it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::InProcess(fault) => fault.name(),
-            Self::Sigstop => "sigstop",
-        }
+    pub const fn name(&self) -> &'static str {
+        self.spec.name
     }
 
-    /// Injects the fault into the service of `unit`.
-    pub fn inject(self, machine: &dyn Machine, unit: &str) -> Result<Injection, MachineError> {
-        let (at, until) = match self {
-            Self::InProcess(fault) => {
-                let at = order(machine, &[CLIENT, "inject", fault.name()])?;
-                (at, at)
-            }
-            Self::Sigstop => signal(machine, unit, "STOP")?,
+    /// What was decided about it.
+    pub const fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// Whether the service does it to itself.
+    pub fn is_in_process(&self) -> bool {
+        self.spec.family == Family::InProcess
+    }
+
+    /// What becomes of the service: as the catalogue says, unless that is for the scenario to say.
+    pub fn deed(&self) -> Deed {
+        let effect = self.parameters.text("effect");
+        let said = Deed::WORDS.into_iter().find(|(word, _)| *word == effect);
+        said.map_or(self.spec.deed, |(_, deed)| deed)
+    }
+
+    /// What it needs and would not find in a machine, as far as the host can tell before one is booted.
+    pub fn missing_on_host(&self, choice: Choice, root: &Path, has_image: bool) -> Option<String> {
+        need::missing_on_host(&self.spec.needs, choice, root, has_image)
+    }
+
+    /// What it needs and does not find in this machine.
+    pub fn missing_in(&self, machine: &dyn Machine) -> Result<Option<String>, MachineError> {
+        need::missing_in(&self.spec.needs, machine)
+    }
+
+    /// Injects the fault into the service of `unit`. It lasts until the [`Active`] is healed, dropped or left.
+    pub fn inject<'a>(&self, machine: &'a dyn Machine, unit: &str) -> Result<Active<'a>, MachineError> {
+        let act = (self.spec.how)(self, &Target::of(machine, unit))?;
+        // From here on it is undone, whatever the deed comes to.
+        let mut active = Active {
+            machine,
+            fault: self.name(),
+            takes_cpus: self.spec.takes_cpus,
+            at: Usec(0),
+            until: Usec(0),
+            undo: act.undo,
         };
-        Ok(Injection { at, until, fault: self.name().into() })
+        (active.at, active.until) = act.deed.run_timed(machine)?;
+        Ok(active)
+    }
+}
+
+/// A fault that was injected: not before [`at`](Self::at), and entirely by [`until`](Self::until). Dropping it heals.
+#[must_use = "dropping it heals the fault"]
+pub struct Active<'a> {
+    machine: &'a dyn Machine,
+    undo: Option<Step>,
+    /// Its name.
+    pub fault: &'static str,
+    /// Whether it may be what keeps the machine from running.
+    pub takes_cpus: bool,
+    /// From when on it may have been in effect: what recovery is measured from.
+    pub at: Usec,
+    /// When it was in effect for certain.
+    pub until: Usec,
+}
+
+impl Active<'_> {
+    /// Ends the fault, where it can be ended. That it has ended already is no error.
+    pub fn heal(mut self) -> Result<(), MachineError> {
+        self.undo_it()
     }
 
-    /// Ends the fault, where it can be ended.
-    pub fn heal(self, machine: &dyn Machine, unit: &str) -> Result<(), MachineError> {
-        match self {
-            Self::InProcess(_) => run(machine, &[CLIENT, "heal"]).map(drop),
-            Self::Sigstop => signal(machine, unit, "CONT").map(drop),
+    /// Whether there is anything to be ended.
+    pub fn heals(&self) -> bool {
+        self.undo.is_some()
+    }
+
+    /// Leaves the service as it is.
+    pub fn leave(mut self) {
+        self.undo = None;
+    }
+
+    fn undo_it(&mut self) -> Result<(), MachineError> {
+        self.undo.take().map_or(Ok(()), |undo| undo.run(self.machine).map(drop))
+    }
+}
+
+impl Drop for Active<'_> {
+    fn drop(&mut self) {
+        // A machine that ends since the user wants to stop takes its faults along.
+        if let Err(error) = self.undo_it()
+            && !interrupt::is_heard()
+        {
+            tracing::warn!("{} could not be healed: {error}", self.fault);
         }
     }
 }
 
+impl PartialEq for Fault {
+    fn eq(&self, other: &Self) -> bool {
+        (self.name(), &self.parameters) == (other.name(), &other.parameters)
+    }
+}
+
+impl fmt::Debug for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?}", self.name(), self.parameters)
+    }
+}
+
+/// `sigstop processes=main`: its name, and what is not as by default.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
+        let default = Parameters::of(&self.spec.parameters, BTreeMap::new(), None).unwrap_or_default();
+        let is_default = |name| {
+            default
+                .iter()
+                .any(|(known, value)| (known, value.to_string()) == (name, self.parameters.text(name)))
+        };
+        f.write_str(self.name())?;
+        let decided = self.parameters.iter().filter(|(name, _)| !is_default(name));
+        decided.into_iter().try_for_each(|(name, value)| write!(f, " {name}={value}"))
     }
 }
 
-/// There is no fault of that name.
+/// There is no fault of that name, or it needs something decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no such fault")]
 pub struct UnknownFault;
@@ -99,91 +219,5 @@ impl FromStr for Fault {
     }
 }
 
-/// Orders a fault of `buggy_server`, and returns the moment that the server itself names.
-fn order(machine: &dyn Machine, argv: &[&str]) -> Result<Usec, MachineError> {
-    let answer = run(machine, argv)?.stdout;
-    let answer: Answer = serde_json::from_str(&answer).map_err(|error| refused(argv, &error.to_string()))?;
-    Ok(Usec(answer.injected_at_monotonic_usec))
-}
-
-/// Sends a signal to the unit's processes, and returns between which moments that was.
-fn signal(machine: &dyn Machine, unit: &str, signal: &str) -> Result<(Usec, Usec), MachineError> {
-    let show = ["systemctl", "show", "--property=ControlGroup,MainPID", unit];
-    let shown = run(machine, &show)?.stdout;
-    let property = |name: &str| settings::property(&shown, name).unwrap_or_default();
-    // Of a unit that does not run it is empty, and below the root is the whole machine.
-    if matches!(property("ControlGroup"), "" | "/") {
-        return Err(refused(&show, &format!("{unit} has no processes: it does not run")));
-    }
-    let group = format!("/sys/fs/cgroup{}", property("ControlGroup"));
-    let argv = ["sh", "-c", SIGNAL, "signal", signal, &group, property("MainPID")];
-    let begin = Usec::now();
-    let output = machine.run(&argv, PATIENCE);
-    let window = (begin, Usec::now());
-    // The script is no part of what a person wants to read.
-    let named = ["sh", "signal.sh", signal, &group, property("MainPID")];
-    let output = output.map_err(|error| match error {
-        MachineError::Command { reason, .. } => refused(&named, &reason),
-        error => error,
-    })?;
-    let read = output.successful(&named)?.stdout;
-    Ok(narrowed(window, &read))
-}
-
-/// The host knows that it happened within `window`; the uptimes just before and after it, read in the machine, may know
-/// that better. Where `/proc/uptime` is of another clock (lxcfs shows a container's own), they say nothing.
-fn narrowed((begin, end): (Usec, Usec), uptimes: &str) -> (Usec, Usec) {
-    let mut read = uptimes.split_whitespace().map(Usec::of_uptime);
-    let (Some(Some((before, _))), Some(Some((_, after)))) = (read.next(), read.next()) else {
-        return (begin, end);
-    };
-    if before > after || before > end || after < begin {
-        (begin, end)
-    } else {
-        (before.max(begin), after.min(end))
-    }
-}
-
-fn run(machine: &dyn Machine, argv: &[&str]) -> Result<Output, MachineError> {
-    machine.run(argv, PATIENCE)?.successful(argv)
-}
-
-fn refused(argv: &[&str], reason: &str) -> MachineError {
-    MachineError::Command { command: argv.join(" "), reason: reason.trim().into() }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_fault_is_found_by_its_own_name() {
-        for fault in Fault::all() {
-            assert_eq!(fault.name().parse(), Ok(fault));
-        }
-        assert_eq!("SIGSTOP".parse::<Fault>(), Err(UnknownFault));
-    }
-
-    /// What `/proc/uptime` shows, and some moment at which it does.
-    fn uptime() -> (String, Usec) {
-        let shown = std::fs::read_to_string("/proc/uptime").expect("readable");
-        (shown.split(' ').next().expect("a number").into(), Usec::now())
-    }
-
-    #[test]
-    fn an_injection_is_as_exact_as_the_better_of_two_clocks() {
-        let ((uptime, now), ms) = (uptime(), Duration::from_millis);
-        let uptimes = format!("{uptime} {uptime}");
-        // The host has seen it within 200 ms: the machine knows better.
-        let (at, until) = narrowed((now.before(ms(100)), now + ms(100)), &uptimes);
-        assert!(at <= now && until >= at + ms(10) && until - at < ms(50), "{at:?}..{until:?}");
-        // The host has seen it within a microsecond: nothing knows better.
-        let window = (at + ms(5), at + ms(5) + Duration::from_micros(1));
-        assert_eq!(narrowed(window, &uptimes), window);
-        // The machine's clock is another one, or none.
-        let window = (now.before(ms(100)), now + ms(100));
-        for text in ["12.34 12.35", "", "1 soon"] {
-            assert_eq!(narrowed(window, text), window, "{text:?}");
-        }
-    }
-}
+mod tests;

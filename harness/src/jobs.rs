@@ -1,12 +1,10 @@
-//! Trials on several machines at once.
+//! How many machines at once.
 
 use std::fmt;
 use std::num::NonZeroU32;
 use std::str::FromStr;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crate::machine::inotify::Usage;
-use crate::progress::Progress;
 
 /// How many machines at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,67 +39,25 @@ impl fmt::Display for Jobs {
 }
 
 impl Jobs {
-    /// How many machines to boot for so many trials, and what is to be said of it.
-    pub fn machines(self, trials: u32) -> (u32, Option<String>) {
+    /// How many machines to boot for so many cases, and what is to be said of it.
+    pub fn machines(self, cases: usize) -> (u32, Option<String>) {
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-        self.within(trials, cpus, Usage::now().map(Usage::room))
+        self.within(u32::try_from(cases).unwrap_or(u32::MAX), cpus, Usage::now().map(Usage::room))
     }
 
     /// The same on a host with so many CPUs, and `room` for so many machines where that is known.
-    fn within(self, trials: u32, cpus: usize, room: Option<usize>) -> (u32, Option<String>) {
+    fn within(self, cases: u32, cpus: usize, room: Option<usize>) -> (u32, Option<String>) {
         let room = room.map_or(u32::MAX, |room| u32::try_from(room).unwrap_or(u32::MAX).max(1));
         let wanted = match self {
             Self::Auto => u32::try_from(cpus * PER_CPU).unwrap_or(u32::MAX),
             Self::Count(count) => count.get(),
         };
-        let wanted = wanted.min(trials).max(1);
+        let wanted = wanted.min(cases).max(1);
         let note = (wanted > room && self != Self::Auto).then(|| {
             format!("there is room for {room} machines at once, not for {wanted}: hangproof doctor says which limit that is")
         });
         (wanted.min(room), note)
     }
-}
-
-/// The numbers of the trials, for whoever makes the next.
-pub struct Numbers {
-    next: AtomicU32,
-    last: u32,
-    is_over: AtomicBool,
-}
-
-impl Numbers {
-    /// From 1 to `trials`.
-    pub fn up_to(trials: u32) -> Self {
-        Self { next: AtomicU32::new(1), last: trials, is_over: AtomicBool::new(false) }
-    }
-
-    /// The next, if there is one to be made.
-    pub fn next(&self) -> Option<u32> {
-        if self.is_over.load(Ordering::SeqCst) {
-            return None;
-        }
-        Some(self.next.fetch_add(1, Ordering::SeqCst)).filter(|number| *number <= self.last)
-    }
-
-    /// No further trial is begun.
-    pub fn end(&self) {
-        self.is_over.store(true, Ordering::SeqCst);
-    }
-}
-
-/// Of several runs at once a person sees which trial has begun.
-pub struct Counted<'a>(pub &'a dyn Progress);
-
-impl Progress for Counted<'_> {
-    fn stage(&self, _: &str) {}
-
-    fn note(&self, what: &str) {
-        self.0.note(what);
-    }
-
-    fn event(&self, _: &str) {}
-
-    fn done(&self) {}
 }
 
 #[cfg(test)]
@@ -125,21 +81,6 @@ mod tests {
             assert_eq!(machines, expected, "{jobs} {trials} {room:?}");
             assert_eq!(note.is_some(), expected == 40, "{note:?}");
         }
-    }
-
-    #[test]
-    fn every_trial_is_made_once_and_none_after_the_end() {
-        let numbers = Numbers::up_to(100);
-        let mut made = std::thread::scope(|scope| {
-            let workers =
-                [(); 4].map(|()| scope.spawn(|| std::iter::from_fn(|| numbers.next()).collect::<Vec<_>>()));
-            workers.into_iter().flat_map(|worker| worker.join().expect("it ends")).collect::<Vec<_>>()
-        });
-        made.sort_unstable();
-        assert_eq!(made, (1..=100).collect::<Vec<_>>());
-        let numbers = Numbers::up_to(2);
-        numbers.end();
-        assert_eq!(numbers.next(), None);
     }
 
     #[test]

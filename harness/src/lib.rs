@@ -4,12 +4,12 @@
 //!
 //! ```text
 //! scenario  ──►  case  ──►  machine  ──►  moments  ──►  story  ──►  verdict  ──►  report
-//! (question)     (trial)    (systemd)     (the seam)    (fold)      (judge)       (terminal, json, junit, trace)
+//! (question)     (trial)    (systemd)     (the seam)    (fold)      (judge)       (terminal, html, json, junit, trace)
 //! ```
 //!
 //! To the left of *moments* is I/O: a [`machine`] is booted, a [`scenario`]'s unit is installed in it, a [`fault`] is
-//! injected, and two witnesses are heard. systemd's [`journal`] says when systemd acted; an observer of our own says when
-//! clients were served. The conductor of a case tells it all as moments, each of which is written down before anything else is
+//! injected, or several one after another, and three witnesses are heard. systemd's [`journal`] says when systemd acted; an
+//! observer of our own says when clients were served; PID 1 is asked once a trial for its own times and counts. The conductor of a case tells it all as moments, each of which is written down before anything else is
 //! done with it ([`record`]). From there on everything is a function of the moments, in the pure half, [`model`]: the story, its
 //! events and timeline, the bounds that the unit allows, the verdict, the result; and its [`report`]s. `hangproof replay` runs
 //! that half alone, and without the cargo feature `run` there is no other.
@@ -23,23 +23,30 @@
 //! - [`machine`]: a booted systemd that we own; [`machine::namespace`]: in bare namespaces; [`machine::docker`]: in a
 //!   container; [`doctor`]: which of them this host can boot
 //! - [`programs`]: what goes into it; [`fault`]: what is done to the service
-//! - [`run`]: a run, from boot to the last trial, with its observer; [`jobs`]: several at once;
-//!   [`interrupt`]: how it is stopped
+//! - [`plan`]: the cases of a call, on which [`host`]; [`pool`]: the machines that make them, as many at once as [`jobs`] says
+//! - [`run`]: the cases of one machine, one after another, with their observer; [`interrupt`]: how they are stopped
 //! - [`journal`]: what systemd says; [`record`]: who writes down what is told
 //! - [`model`]: what it means
-//! - [`report`], [`progress`]: what a person sees
-//! - [`cli`], [`app`], [`error`]: the program `hangproof`
+//! - [`report`], [`page`], [`progress`]: what a person sees
+//! - [`demo`]: the same without an end, for people: a page on which a service hangs and comes back
+//! - [`cli`], [`commands`], [`error`]: the program `hangproof`; [`proof`]: the same question in other people's tests
+//! - [`fuzz`]: what is promised about anything that a stranger hands over
 
 #[cfg(feature = "run")]
-pub mod app;
-#[cfg(feature = "run")]
 pub mod cli;
+#[cfg(feature = "run")]
+pub mod commands;
+#[cfg(feature = "run")]
+pub mod demo;
 #[cfg(feature = "run")]
 pub mod doctor;
 #[cfg(feature = "run")]
 pub mod error;
 #[cfg(feature = "run")]
 pub mod fault;
+pub mod fuzz;
+#[cfg(feature = "run")]
+pub mod host;
 #[cfg(feature = "run")]
 pub mod interrupt;
 #[cfg(feature = "run")]
@@ -49,10 +56,17 @@ pub mod journal;
 #[cfg(feature = "run")]
 pub mod machine;
 pub mod model;
+pub mod page;
+#[cfg(feature = "run")]
+pub mod plan;
+#[cfg(feature = "run")]
+pub mod pool;
 #[cfg(feature = "run")]
 pub mod programs;
 #[cfg(feature = "run")]
 pub mod progress;
+#[cfg(feature = "run")]
+pub mod proof;
 pub mod record;
 pub mod report;
 #[cfg(feature = "run")]

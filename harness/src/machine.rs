@@ -7,7 +7,7 @@ use std::fmt;
 use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,14 +15,17 @@ use std::time::Duration;
 use crate::model::description::Description;
 use crate::progress::Progress;
 
+mod child;
 #[cfg(feature = "docker")]
 pub mod docker;
 #[cfg(not(feature = "docker"))]
 #[path = "machine/no_docker.rs"]
 pub mod docker;
+pub mod here;
 pub mod inotify;
 mod layout;
 pub mod namespace;
+pub mod pressure;
 
 /// A booted systemd, the journal of which can be read and into which commands can be sent.
 ///
@@ -41,6 +44,9 @@ pub trait Machine: Send + Sync {
 
     /// Starts a command and hands over its standard output. It ends with the [`Stream`] or with the machine.
     fn start(&self, argv: &[&str]) -> Result<Stream, MachineError>;
+
+    /// The top of its cgroups, where that is to be seen from here.
+    fn cgroup(&self) -> Option<PathBuf>;
 
     /// How the machine's ports are reached from here.
     fn network(&self) -> Network;
@@ -170,28 +176,58 @@ impl Drop for StreamGuard {
     }
 }
 
-/// How a machine's ports are reached: a thread enters the network, then uses ordinary sockets.
+/// How a machine's ports and sockets are reached: a thread enters the network, then uses ordinary ones.
 #[derive(Clone)]
 pub enum Network {
-    /// In a network namespace of its own, on the loopback address.
-    Namespace(Arc<OwnedFd>),
+    /// In namespaces of its own, on the loopback address.
+    Namespace(Arc<Namespaces>),
     /// At an address of its own; the port is the service's.
     Address(SocketAddr),
+    /// Where this process is itself.
+    Here,
+}
+
+/// Those of a machine that a client enters.
+pub struct Namespaces {
+    network: OwnedFd,
+    mounts: OwnedFd,
+}
+
+impl Namespaces {
+    /// Those of a process, by its directory in `/proc`.
+    pub fn of(process: &Path) -> io::Result<Self> {
+        let open = |name| std::fs::File::open(process.join("ns").join(name)).map(OwnedFd::from);
+        Ok(Self { network: open("net")?, mounts: open("mnt")? })
+    }
 }
 
 impl Network {
     /// Moves the calling thread into the machine's network, for good.
     pub fn enter(&self) -> io::Result<()> {
         match self {
-            Self::Namespace(fd) => namespace::enter_network(fd),
-            Self::Address(_) => Ok(()),
+            Self::Namespace(namespaces) => namespace::enter_network(&namespaces.network),
+            Self::Address(_) | Self::Here => Ok(()),
+        }
+    }
+
+    /// Whether a thread can see the machine's files, and so its sockets.
+    pub fn has_files(&self) -> bool {
+        matches!(self, Self::Namespace(_) | Self::Here)
+    }
+
+    /// Moves the calling thread also to the machine's files, for good: a path means what it means there, links too.
+    pub fn enter_files(&self) -> io::Result<()> {
+        match self {
+            Self::Namespace(namespaces) => namespace::enter_files(&namespaces.mounts),
+            Self::Here => Ok(()),
+            Self::Address(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
     /// The address, once entered, at which `service` (as the machine itself would name it) is reached.
     pub fn address(&self, service: SocketAddr) -> SocketAddr {
         match self {
-            Self::Namespace(_) => service,
+            Self::Namespace(_) | Self::Here => service,
             Self::Address(machine) => SocketAddr::new(machine.ip(), service.port()),
         }
     }
@@ -238,6 +274,11 @@ impl MachineError {
     /// An I/O error with what was being done.
     pub fn broken(context: impl Into<String>, source: impl Into<io::Error>) -> Self {
         Self::Broken { context: context.into(), source: source.into() }
+    }
+
+    /// The user wants to stop, before this was done.
+    fn interrupted(context: &str) -> Self {
+        Self::broken(context, io::Error::from(io::ErrorKind::Interrupted))
     }
 }
 

@@ -1,32 +1,29 @@
 //! `hangproof`: prove that a service recovers from a hang.
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::Parser;
-use harness::cli::{Cli, Command};
+use harness::cli::Cli;
+use harness::commands;
+use harness::error::Error;
 use harness::machine::docker;
-use harness::model::text;
-use harness::{app, doctor};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::read() {
+        Ok(cli) => cli,
+        Err(Ok(code)) => return code,
+        Err(Err(error)) => return said(&error),
+    };
     docker::context::enter();
     tracing_subscriber::fmt().with_writer(std::io::stderr).without_time().with_target(false).init();
-    let verdict = match cli.command {
-        None => app::run_scenarios(&cli.run),
-        Some(Command::Run(options)) => app::run_scenarios(&options),
-        Some(Command::Replay(options)) => app::replay(&options),
-        Some(Command::List(options)) => app::list(&options),
-        Some(Command::Doctor) => return doctor::examine(),
-    };
-    match verdict {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(1),
-        Err(error) => {
-            // The exit code says it too.
-            let _ = writeln!(anstream::stderr(), "hangproof: {}", text::lines(error.to_string()));
-            ExitCode::from(error.exit_code())
-        }
+    match commands::execute(&cli) {
+        Ok(code) => code,
+        Err(error) => said(&error),
     }
+}
+
+fn said(error: &Error) -> ExitCode {
+    if !error.is_told() {
+        commands::tell(&error.to_string());
+    }
+    ExitCode::from(error.exit_code())
 }

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
+use crate::interrupt;
 use crate::progress::Progress;
 use crate::scenario::Scenario;
 
 /// What may be named `bin:NAME` in a scenario. Each has a package of this workspace to itself.
-const PROGRAMS: [&str; 2] = ["buggy_server", "sd-watchdog"];
+pub const PROGRAMS: [&str; 2] = ["buggy_server", "sd-watchdog"];
 
 /// A program that could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -84,8 +85,7 @@ impl Programs {
         given: Option<&Path>,
         progress: &dyn Progress,
     ) -> Result<Self, ProgramError> {
-        let files = scenarios.iter().flat_map(|scenario| scenario.service.files.values());
-        Self::find(files.filter_map(|file| file.strip_prefix("bin:")), given, progress)
+        Self::find(scenarios.iter().flat_map(|scenario| scenario.service.programs()), given, progress)
     }
 
     /// Where a program is; one that was not asked for is nowhere.
@@ -111,13 +111,13 @@ fn build(names: &BTreeSet<&str>, directory: &Path, progress: &dyn Progress) -> R
     let all = names.iter().copied().collect::<Vec<_>>().join(" and ");
     progress.note(&format!("Building {all}, or waiting for another cargo"));
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(arguments).current_dir(&workspace).stdin(Stdio::null());
+    cargo.args(arguments).current_dir(&workspace);
     for (name, _) in env::vars_os().filter(|(name, _)| describes_a_package(&name.to_string_lossy())) {
         cargo.env_remove(name);
     }
-    let said = match cargo.output() {
-        Ok(output) if output.status.success() => return Ok(()),
-        Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+    let said = match interrupt::end_of(&mut cargo) {
+        Ok((status, _)) if status.success() => return Ok(()),
+        Ok((_, said)) => said.trim().to_owned(),
         Err(error) => error.to_string(),
     };
     Err(ProgramError::Build { command: format!("{cargo:?}"), output: said })

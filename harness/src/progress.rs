@@ -15,6 +15,10 @@ pub trait Progress: Send + Sync {
     fn event(&self, what: &str);
     /// The run is over: nothing must be left on the screen.
     fn done(&self);
+    /// Says something on standard output, which is on the same screen.
+    fn aside(&self, say: &mut dyn FnMut()) {
+        say();
+    }
 }
 
 /// On a terminal a spinner with the latest stage and event; elsewhere only notes, for the report tells the rest.
@@ -48,6 +52,10 @@ impl Progress for Spinner {
     fn done(&self) {
         self.0.finish_and_clear();
     }
+
+    fn aside(&self, say: &mut dyn FnMut()) {
+        self.0.suspend(say);
+    }
 }
 
 impl Drop for Spinner {
@@ -65,6 +73,21 @@ impl Progress for Notes {
         anstream::eprintln!("{what}");
     }
     fn event(&self, _: &str) {}
+    fn done(&self) {}
+}
+
+/// Of several machines at once a person sees which trial has begun.
+pub struct Counted<'a>(pub &'a dyn Progress);
+
+impl Progress for Counted<'_> {
+    fn stage(&self, _: &str) {}
+
+    fn note(&self, what: &str) {
+        self.0.note(what);
+    }
+
+    fn event(&self, _: &str) {}
+
     fn done(&self) {}
 }
 

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::Serialize;
 
 use crate::model::asks::Asks;
+use crate::model::call::Call;
 use crate::model::case::CaseId;
 use crate::model::moment::{Moment, What};
 use crate::model::recording::Format;
@@ -29,6 +30,10 @@ pub trait Sink {
 #[derive(Default)]
 pub struct Recorder {
     files: Vec<(PathBuf, Box<dyn Write + Send>)>,
+    /// Who else takes every moment in, as it comes.
+    others: Vec<Box<dyn Sink + Send>>,
+    /// What was called, where that is known.
+    pub call: Option<Call>,
     has_format: bool,
     /// Asks that are not written yet.
     asks: BTreeMap<CaseId, Moment>,
@@ -70,6 +75,11 @@ impl Recorder {
         self.files.push((path, Box::new(file)));
     }
 
+    /// Has somebody else take in what is told.
+    pub fn tell(&mut self, other: impl Sink + Send + 'static) {
+        self.others.push(Box::new(other));
+    }
+
     /// Writes the asks of a case that wait.
     fn write_asks(&mut self, case: CaseId) -> Result<(), WriteError> {
         match self.asks.remove(&case) {
@@ -87,7 +97,7 @@ impl Recorder {
 
     fn write(&mut self, moment: &Moment) -> Result<(), WriteError> {
         if !std::mem::replace(&mut self.has_format, true) {
-            self.line(&Format::current())?;
+            self.line(&Format::current(self.call.clone()))?;
         }
         self.line(moment)
     }
@@ -108,6 +118,7 @@ impl Recorder {
 impl Sink for Recorder {
     /// Clients' asks are written several at a time, and all of a case's before anything else of it but entries.
     fn take(&mut self, moment: &Moment) -> Result<(), WriteError> {
+        self.others.iter_mut().try_for_each(|other| other.take(moment))?;
         if self.files.is_empty() {
             return Ok(());
         }

@@ -49,7 +49,9 @@ replays! {
     a_crash_recovers_by_exit: "crash",
     trials_are_summed_up: "crash-trials",
     a_stopped_service_is_reported_before_it_is_ended: "hang-report",
+    a_recovery_on_a_busy_host_that_says_nothing_of_the_service: "late",
     a_watchdog_that_is_off_fails_with_the_reason: "no-watchdog",
+    faults_one_after_another_are_each_an_episode: "sequence",
     a_start_that_fails_is_told_with_the_last_lines: "start-fails",
     a_service_that_is_given_up: "start-limit",
     a_hang_that_is_triggered: "trigger",
@@ -59,7 +61,7 @@ replays! {
 
 #[test]
 fn verdicts_are_tests_of_junit_each_with_why_it_failed() {
-    for name in ["no-watchdog", "trigger"] {
+    for name in ["late", "no-watchdog", "trigger"] {
         insta::assert_snapshot!(format!("{name}.xml"), junit::document(&runs(name)).expect("XML"));
     }
 }
@@ -101,7 +103,7 @@ fn text(name: &str) -> String {
 fn all_of(text: &str) -> Option<String> {
     let recording = Recording::read(text.as_bytes()).ok()?;
     let runs = RunResult::all_of(&recording.stories);
-    serde_json::to_string(&json::Document::of(&runs)).expect("JSON");
+    serde_json::to_string(&json::Document::of(&[], &runs)).expect("JSON");
     Some(runs.iter().flat_map(|run| [60, 100].map(|columns| table::render(run, columns))).collect())
 }
 

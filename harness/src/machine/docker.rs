@@ -1,14 +1,13 @@
 //! The Docker machine: systemd as PID 1 of a container, through testcontainers.
 //!
 //! Never `--privileged`, never the host's cgroup tree or its namespaces: CAP_SYS_ADMIN, a private cgroup namespace, and
-//! an entrypoint (`docker/entrypoint`) that gives systemd a writable cgroup2 whatever the host has. Readiness is PID 1's
+//! an entrypoint (`entrypoint`, beside this file's modules) that gives systemd a writable cgroup2 whatever the host has. Readiness is PID 1's
 //! own `READY=1`, on a notify socket that the harness binds in a directory of its own and mounts into the container:
 //! commands are executed only after it, since a process that enters earlier can keep systemd from its cgroup.
 
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,7 +19,8 @@ use testcontainers::{ContainerAsync, GenericImage, ImageExt};
 use self::engine::{Engine, failed};
 use self::image::Image;
 use self::room::Room;
-use super::{Machine, MachineError, Network, Output, Stream, layout};
+use super::namespace::cgroup_of;
+use super::{Machine, MachineError, Namespaces, Network, Output, Stream, layout};
 use crate::model::description::{Description, in_ms};
 use crate::progress::Progress;
 
@@ -30,7 +30,7 @@ mod exec;
 pub mod image;
 mod room;
 
-const ENTRYPOINT: &str = include_str!("../../../docker/entrypoint");
+const ENTRYPOINT: &str = include_str!("docker/entrypoint");
 const ENTRYPOINT_PATH: &str = "/hangproof-entrypoint";
 const BOOT_PATIENCE: Duration = Duration::from_secs(60);
 /// By its number: an image need not have names.
@@ -44,6 +44,8 @@ pub struct DockerMachine {
     engine: Engine,
     container: Option<ContainerAsync<GenericImage>>,
     network: Network,
+    /// Its cgroup, where that can be seen from here.
+    cgroup: Option<PathBuf>,
     room: Room,
 }
 
@@ -61,7 +63,7 @@ pub fn describe() -> Result<String, MachineError> {
         ("2", false) => "pure cgroup2: the entrypoint remounts it for systemd",
         _ => "cgroup v1 or hybrid: the entrypoint mounts cgroup2 afresh for systemd",
     };
-    let image = image::in_use(&engine);
+    let image = image::in_use(&engine)?;
     Ok(format!("Docker {}, storage {}; {cgroups}; {image}", about.version, about.storage))
 }
 
@@ -83,16 +85,17 @@ impl DockerMachine {
             .map_err(|error| MachineError::broken("making a directory for the container", error))?;
 
         let begin = Instant::now();
-        let container = engine.block_on(request(&image, &room).start()).map_err(|error| {
+        let container = engine.finish(request(&image, &room).start()).map_err(|error| {
             let reason = format!("a container of {image} does not start: {}", engine::chain(&error));
             MachineError::Boot { reason, console: String::new() }
         })?;
         let network = Network::Address(SocketAddr::from(([127, 0, 0, 1], 0)));
         let description = Description { backend: "docker".into(), systemd: String::new(), boot_ms: 0.0 };
-        let mut machine = Self { description, engine, container: Some(container), network, room };
+        let mut machine =
+            Self { description, engine, container: Some(container), network, cgroup: None, room };
         machine.await_ready().map_err(super::inotify::or_exhausted)?;
         machine.description.boot_ms = in_ms(begin.elapsed());
-        machine.network = machine.find_network()?;
+        machine.find_place()?;
         if image.has_host_usr {
             // Empty, as /usr/local of no host is.
             let argv = ["mkdir", "/usr/local/bin", "/usr/local/sbin"];
@@ -121,24 +124,35 @@ impl DockerMachine {
                 () = tokio::time::sleep(BOOT_PATIENCE) => Err(format!("waited {BOOT_PATIENCE:?} for READY=1 of PID 1")),
             }
         };
-        self.engine.block_on(ready).map_err(|reason| {
+        self.engine.block_on(ready)?.map_err(|reason| {
             let console = self.engine.last_lines(self.id());
             MachineError::Boot { reason, console }
         })
     }
 
+    /// Where on the engine's host the container is, as far as that is this one.
+    fn find_place(&mut self) -> Result<(), MachineError> {
+        let (pid, address) = self.engine.block_on(self.engine.place_of(self.id()))??;
+        let process = PathBuf::from(format!("/proc/{pid}"));
+        let is_seen = self.room.is_seen_by(&process);
+        self.network = Self::network_of(is_seen.then_some(&process), address)?;
+        self.cgroup = if is_seen { top_of_cgroups(&process) } else { None };
+        Ok(())
+    }
+
     /// Root on the engine's own host enters the container's network, and meets the service on the address it listens
     /// on; anybody else asks the container's address.
-    fn find_network(&self) -> Result<Network, MachineError> {
-        let (pid, address) = self.engine.block_on(self.engine.place_of(self.id()))?;
-        let process = PathBuf::from(format!("/proc/{pid}"));
-        let namespace = if self.room.is_seen_by(&process) {
-            std::fs::File::open(process.join("ns/net"))
+    fn network_of(
+        process: Option<&PathBuf>,
+        address: Option<std::net::IpAddr>,
+    ) -> Result<Network, MachineError> {
+        let namespaces = if let Some(process) = process {
+            Namespaces::of(process)
         } else {
             Err(std::io::Error::other("its first process is not to be seen from here"))
         };
-        match (namespace, address) {
-            (Ok(namespace), _) if may_enter() => Ok(Network::Namespace(Arc::new(OwnedFd::from(namespace)))),
+        match (namespaces, address) {
+            (Ok(namespaces), _) if may_enter() => Ok(Network::Namespace(Arc::new(namespaces))),
             (_, Some(address)) => Ok(Network::Address(SocketAddr::new(address, 0))),
             (Err(error), None) => Err(MachineError::broken("finding the container's network", error)),
             (Ok(_), None) => {
@@ -147,6 +161,15 @@ impl DockerMachine {
             }
         }
     }
+}
+
+/// Below what its systemd has made of a machine's cgroups: where PID 1 itself is.
+const INIT: &str = "init.scope";
+
+/// The top of a container's cgroups, by the directory of its PID 1 in `/proc`.
+fn top_of_cgroups(process: &Path) -> Option<PathBuf> {
+    let own = cgroup_of(process).ok()??;
+    Some(if own.ends_with(INIT) { own.parent()?.to_owned() } else { own })
 }
 
 /// setns(2) takes CAP_SYS_ADMIN.
@@ -160,7 +183,7 @@ fn request(image: &Image, room: &Room) -> testcontainers::ContainerRequest<Gener
     let mut files = vec![(ENTRYPOINT_PATH.to_owned(), ENTRYPOINT.to_owned())];
     files.extend(layout::MACHINE_FILES.map(|(path, content)| (format!("/etc/{path}"), content.to_owned())));
     let tmpfs = layout::EMPTIED.iter().map(|directory| format!("/usr/lib/systemd/{directory}"));
-    let tmpfs = tmpfs.filter(|path| !image.has_host_usr || std::path::Path::new(path).is_dir());
+    let tmpfs = tmpfs.filter(|path| !image.has_host_usr || Path::new(path).is_dir());
     let mut tmpfs =
         tmpfs.map(|path| (path, "mode=755".to_owned())).collect::<std::collections::HashMap<_, _>>();
     tmpfs.insert("/run".into(), "exec,mode=755,size=256m".into());
@@ -195,10 +218,10 @@ fn request(image: &Image, room: &Room) -> testcontainers::ContainerRequest<Gener
 
 /// Removes containers and rooms whose owner is gone.
 fn sweep(engine: &Engine) -> Result<(), MachineError> {
-    for (id, is_running, room) in engine.block_on(engine.labelled(OWNER))? {
+    for (id, is_running, room) in engine.block_on(engine.labelled(OWNER))?? {
         // A room that is not here may be another computer's, or in another container's /tmp: its own container ends with it.
         if Room::is_abandoned(&room).unwrap_or(!is_running) {
-            engine.block_on(engine.remove(&id))?;
+            engine.finish(engine.remove(&id))?;
         }
     }
     Room::sweep();
@@ -217,7 +240,7 @@ impl Machine for DockerMachine {
         let argv = ["sh", "-c", script, "put", path, &mode, &length];
         let patience = Duration::from_secs(60);
         let (code, _, stderr) =
-            self.engine.block_on(exec::run(&self.engine, self.id(), &argv, Some(content), patience))?;
+            self.engine.block_on(exec::run(&self.engine, self.id(), &argv, Some(content), patience))??;
         if code == 0 {
             return Ok(());
         }
@@ -226,12 +249,16 @@ impl Machine for DockerMachine {
 
     fn run(&self, argv: &[&str], deadline: Duration) -> Result<Output, MachineError> {
         let run = exec::run(&self.engine, self.id(), argv, None, deadline);
-        let (code, stdout, stderr) = self.engine.block_on(run)?;
+        let (code, stdout, stderr) = self.engine.block_on(run)??;
         Ok(Output { status: ExitStatus::from_raw((code & 0xff) << 8), stdout, stderr })
     }
 
     fn start(&self, argv: &[&str]) -> Result<Stream, MachineError> {
         exec::start(&self.engine, self.id(), argv)
+    }
+
+    fn cgroup(&self) -> Option<PathBuf> {
+        self.cgroup.clone()
     }
 
     fn network(&self) -> Network {
@@ -240,7 +267,7 @@ impl Machine for DockerMachine {
 
     fn obituary(&self) -> Option<String> {
         let ending = async { tokio::time::timeout(super::LAST_BREATH, self.engine.exit_of(self.id())).await };
-        let status = self.engine.block_on(ending).ok()?;
+        let status = self.engine.finish(ending).ok()?;
         let ended = format!("the container ended ({status})");
         let lines = self.engine.last_lines(self.id());
         Some(if lines.is_empty() { ended } else { format!("{ended}. Its last lines:\n{lines}") })
@@ -249,7 +276,7 @@ impl Machine for DockerMachine {
     fn close(&mut self) -> Result<(), MachineError> {
         let removed = match self.container.take() {
             Some(container) => {
-                self.engine.block_on(container.rm()).map_err(|error| failed("removing it", &error))
+                self.engine.finish(container.rm()).map_err(|error| failed("removing it", &error))
             }
             None => Ok(()),
         };

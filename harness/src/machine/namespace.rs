@@ -9,16 +9,15 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::{Errno, ioctl_fionread, retry_on_intr};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use rustix::event::{Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::Pid;
 use rustix::thread::{
     LinkNameSpaceType, ThreadNameSpaceType, UnshareFlags, move_into_link_name_space,
     move_into_thread_name_spaces,
@@ -28,9 +27,12 @@ use self::cgroup::Cgroup;
 use self::host::Host;
 use self::keeper::{Boot, Keeper};
 use super::inotify::{self, Neighbours};
-use super::{Machine, MachineError, Network, Output, Stream};
+use super::{Machine, MachineError, Namespaces, Network, Output, Stream, child};
+use crate::interrupt;
 use crate::model::description::{Description, in_ms};
 use crate::progress::{Progress, Silent};
+
+pub use self::host::cgroup_of;
 
 mod cgroup;
 mod filesystem;
@@ -38,7 +40,6 @@ mod host;
 mod keeper;
 mod pid1;
 
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin";
 const BOOT_PATIENCE: Duration = Duration::from_secs(20);
 
 /// How long inotify instances are waited for: one that has just ended may be about to free some, one that runs will.
@@ -59,7 +60,7 @@ pub struct NamespaceMachine {
     description: Description,
     keeper: Keeper,
     cgroup: Option<Cgroup>,
-    network: Arc<OwnedFd>,
+    network: Arc<Namespaces>,
 }
 
 impl NamespaceMachine {
@@ -83,11 +84,11 @@ impl NamespaceMachine {
         let keeper = Keeper::boot(boot, BOOT_PATIENCE).map_err(inotify::or_exhausted)?;
         cgroup.open_to_commands().map_err(in_cgroups)?;
         let boot_ms = in_ms(begin.elapsed());
-        let network = fs::File::open(format!("/proc/{}/ns/net", keeper.pid.as_raw_nonzero()))
-            .map_err(|error| MachineError::broken("opening the machine's network namespace", error))?;
+        let process = PathBuf::from(format!("/proc/{}", keeper.pid.as_raw_nonzero()));
+        let network = Namespaces::of(&process)
+            .map_err(|error| MachineError::broken("opening the machine's namespaces", error))?;
         let description = Description { backend: "namespace".into(), systemd: String::new(), boot_ms };
-        let mut machine =
-            Self { description, keeper, cgroup: Some(cgroup), network: Arc::new(network.into()) };
+        let mut machine = Self { description, keeper, cgroup: Some(cgroup), network: Arc::new(network) };
         machine.description.systemd = super::systemd_version(&machine)?;
         Ok(machine)
     }
@@ -131,24 +132,13 @@ impl NamespaceMachine {
     }
 
     fn spawn(&self, argv: &[&str], stderr: Stdio) -> Result<Child, MachineError> {
-        let (program, arguments) = argv.split_first().unwrap_or((&"", &[]));
         let what = format!("starting `{}`", argv.join(" "));
         let broken = |error| MachineError::broken(what.as_str(), error);
         let ended = || broken(io::Error::other("the machine is closed"));
         let procs = self.cgroup.as_ref().ok_or_else(ended)?.entrance_of_commands();
         let pidfd = self.keeper.pidfd.try_clone().map_err(broken)?;
         self.inside(&what, || {
-            let mut command = Command::new(program);
-            command
-                .args(arguments)
-                .env_clear()
-                .envs([("PATH", PATH), ("LANG", "C.UTF-8"), ("SYSTEMD_COLORS", "0"), ("SYSTEMD_PAGER", "")])
-                .current_dir("/")
-                // A Ctrl-C at the terminal is for the harness, which then ends the machine in order.
-                .process_group(0)
-                .stdin(Stdio::null())
-                .stdout(Stdio::piped())
-                .stderr(stderr);
+            let mut command = child::command(argv, stderr);
             pid1::in_cgroup(&mut command, procs?, pidfd);
             unless_written(|| command.spawn())
         })
@@ -175,7 +165,10 @@ fn await_turn(cgroup: &Cgroup, host: &Host, progress: &dyn Progress) -> Result<(
             is_said = true;
         }
         // Nothing tells when that changes.
-        let _ = poll(&mut [], Some(&NEXT_LOOK));
+        interrupt::wait(NEXT_LOOK);
+        if interrupt::is_heard() {
+            return Err(MachineError::interrupted("waiting for a turn"));
+        }
         // What a killed run has left counts as a machine.
         let _ = cgroup::sweep(&host.cgroup);
     }
@@ -233,16 +226,7 @@ impl Machine for NamespaceMachine {
     fn run(&self, argv: &[&str], deadline: Duration) -> Result<Output, MachineError> {
         let mut child = self.spawn(argv, Stdio::piped())?;
         let failed = |reason: String| MachineError::Command { command: argv.join(" "), reason };
-        match collect(&mut child, Instant::now() + deadline) {
-            Ok((status, [stdout, stderr])) => Ok(Output { status, stdout, stderr }),
-            Err(error) => {
-                end(&mut child);
-                Err(failed(match error.kind() {
-                    io::ErrorKind::TimedOut => format!("did not end within {deadline:?}, and was killed"),
-                    _ => error.to_string(),
-                }))
-            }
-        }
+        child::output(&mut child, deadline).map_err(failed)
     }
 
     fn start(&self, argv: &[&str]) -> Result<Stream, MachineError> {
@@ -254,7 +238,11 @@ impl Machine for NamespaceMachine {
         if argv.contains(&"--follow") {
             await_inotify(&mut child)?;
         }
-        Ok(Stream::new(stdout, move || end(&mut child)))
+        Ok(Stream::new(stdout, move || child::end(&mut child)))
+    }
+
+    fn cgroup(&self) -> Option<PathBuf> {
+        self.cgroup.as_ref().map(|cgroup| cgroup.path().to_owned())
     }
 
     fn network(&self) -> Network {
@@ -287,82 +275,9 @@ pub(super) fn enter_network(network: &OwnedFd) -> io::Result<()> {
     Ok(move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))?)
 }
 
-/// Kills a command, and what it has started in its process group.
-fn end(child: &mut Child) {
-    let pid = Pid::from_child(child);
-    // One that was waited for has a number that may be another's by now.
-    if matches!(child.try_wait(), Ok(None)) {
-        let _ = kill_process_group(pid, Signal::KILL);
-        // What the kernel does not let go of is left to the end of the machine.
-        let ended = pidfd_open(pid, PidfdFlags::empty()).is_ok_and(|pidfd| {
-            let patience = Timespec { tv_sec: 1, tv_nsec: 0 };
-            retry_on_intr(|| poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&patience)))
-                .is_ok_and(|count| count > 0)
-        });
-        if ended {
-            let _ = child.wait();
-        }
-    }
-}
-
-/// Reads what a command writes until it ends. What it leaves behind may have its output open, and the command may have closed
-/// it long before its end: neither says when that is.
-fn collect(child: &mut Child, deadline: Instant) -> io::Result<(ExitStatus, [String; 2])> {
-    let pidfd = pidfd_open(Pid::from_child(child), PidfdFlags::empty())?;
-    let mut pipes: [Option<OwnedFd>; 2] =
-        [child.stdout.take().map(Into::into), child.stderr.take().map(Into::into)];
-    let mut texts = [Vec::new(), Vec::new()];
-    let mut buffer = [0; 16 * 1024];
-    let status = loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        let open = pipes.iter().flatten().map(|pipe| PollFd::new(pipe, PollFlags::IN));
-        let mut fds = open.chain([PollFd::new(&pidfd, PollFlags::IN)]).collect::<Vec<_>>();
-        let left = left.try_into().map_err(io::Error::other)?;
-        retry_on_intr(|| poll(&mut fds, Some(&left)))?;
-        let mut readable = fds.iter().map(|fd| !fd.revents().is_empty()).collect::<Vec<_>>().into_iter();
-        for (pipe, text) in pipes.iter_mut().zip(&mut texts) {
-            let Some(open) = pipe.as_ref() else { continue };
-            if readable.next() != Some(true) {
-                continue;
-            }
-            match rustix::io::read(open, &mut buffer)? {
-                0 => *pipe = None,
-                length => text.extend_from_slice(&buffer[..length]),
-            }
-        }
-        if readable.next() == Some(true)
-            && let Some(status) = child.try_wait()?
-        {
-            break status;
-        }
-    };
-    // What it wrote last: all that is in the pipes now.
-    for (pipe, text) in pipes.iter().zip(&mut texts) {
-        let Some(pipe) = pipe else { continue };
-        let mut rest = vec![0; usize::try_from(ioctl_fionread(pipe)?).unwrap_or(0)];
-        let length = if rest.is_empty() { 0 } else { rustix::io::read(pipe, &mut rest)? };
-        text.extend_from_slice(&rest[..length]);
-    }
-    Ok((status, texts.map(|text| String::from_utf8_lossy(&text).into_owned())))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_command_wrote_before_it_ended_is_read_however_late() {
-        let mut command = Command::new("head");
-        command.args(["--bytes=60000", "/dev/zero"]).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("it starts");
-        let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).expect("opened");
-        // It has ended, and is not reaped yet.
-        poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], None).expect("waited");
-        let deadline = Instant::now() + Duration::from_secs(5);
-        let (status, [stdout, stderr]) = collect(&mut child, deadline).expect("collected");
-        assert_eq!((status.code(), stdout.len(), stderr.len()), (Some(0), 60_000, 0));
-    }
+/// Moves the calling thread into a mount namespace, and to its root.
+pub(super) fn enter_files(mounts: &OwnedFd) -> io::Result<()> {
+    // As in `inside`.
+    pid1::unshare(UnshareFlags::FS)?;
+    Ok(move_into_link_name_space(mounts.as_fd(), Some(LinkNameSpaceType::Mount))?)
 }

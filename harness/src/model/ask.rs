@@ -11,6 +11,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::model::clock::Usec;
+use crate::model::load::{Load, Tally};
+use crate::model::phase::Span;
 
 /// From one ask of the observer to the next, where a recovery is measured.
 pub const TICK: Duration = Duration::from_millis(10);
@@ -61,15 +63,33 @@ pub struct Streak {
 }
 
 /// Everything a client saw during a trial.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Witness {
+    /// From one ask to the next, where nothing is late.
+    interval: Duration,
     /// In the order in which they were asked, each with how many it stands for.
     asks: Vec<(Ask, u32)>,
     /// What was asked before is of no interest.
     since: Option<Usec>,
+    /// What became of the requests of a load, where there was one.
+    load: Option<Tally>,
+    /// When the machine had to wait for a CPU, and for how long of that.
+    stalls: Vec<(Span, Duration)>,
+}
+
+impl Default for Witness {
+    /// One that asks every [`TICK`].
+    fn default() -> Self {
+        Self { interval: TICK, asks: Vec::new(), since: None, load: None, stalls: Vec::new() }
+    }
 }
 
 impl Witness {
+    /// One that asks every `interval`.
+    pub fn every(interval: Duration) -> Self {
+        Self { interval, ..Self::default() }
+    }
+
     /// Adds an ask, which may have become known out of turn.
     pub fn add(&mut self, ask: Ask) {
         self.insert(ask, 1);
@@ -92,6 +112,31 @@ impl Witness {
         self.asks.insert(place, (ask, count));
     }
 
+    /// Adds what became of requests of a load.
+    pub fn add_load(&mut self, load: &Load) {
+        self.load.get_or_insert_default().add(load);
+    }
+
+    /// What became of the requests of a load, where there was one.
+    pub fn load(&self) -> Option<&Tally> {
+        self.load.as_ref()
+    }
+
+    /// Adds that the machine had to wait for a CPU, for so long of that span.
+    pub fn add_stall(&mut self, span: Span, waited: Duration) {
+        self.stalls.push((span, waited.min(span.length())));
+    }
+
+    /// For how long the machine had to wait for a CPU within `span`. Of what was looked at only before and after one of its ends, as much
+    /// counts as lies within.
+    pub fn stalled_within(&self, span: Span) -> Duration {
+        let share = |(looked, waited): &(Span, Duration)| {
+            let within = looked.to.min(span.to) - looked.from.max(span.from);
+            waited.mul_f64(within.as_secs_f64() / looked.length().as_secs_f64().max(f64::MIN_POSITIVE))
+        };
+        self.stalls.iter().map(share).sum()
+    }
+
     /// Forgets what was asked before `since`, also where it becomes known later.
     pub fn forget_before(&mut self, since: Usec) {
         self.since = self.since.max(Some(since));
@@ -103,9 +148,44 @@ impl Witness {
         self.asks.partition_point(|(ask, _)| is_before(ask.asked))
     }
 
+    /// From one ask to the next, where nothing is late.
+    pub fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// When each was asked whose predecessor is known too, and when that was.
+    pub fn successions(&self) -> impl Iterator<Item = (Usec, Usec)> {
+        let is_known = |pair: &&[(Ask, u32)]| pair[0].1 == 1;
+        self.asks.windows(2).filter(is_known).map(|pair| (pair[0].0.asked, pair[1].0.asked))
+    }
+
     /// Those asked at `since` or later.
     fn from(&self, since: Usec) -> impl Iterator<Item = &Ask> {
         self.asks[self.place(|asked| asked < since)..].iter().map(|(ask, _)| ask)
+    }
+
+    /// Those asked at `since` or later, and before `until`.
+    pub fn asked_between(&self, since: Usec, until: Option<Usec>) -> impl Iterator<Item = &Ask> {
+        self.from(since).take_while(move |ask| until.is_none_or(|until| ask.asked < until))
+    }
+
+    /// The same as a witness of its own.
+    #[must_use]
+    pub fn between(&self, since: Option<Usec>, until: Option<Usec>) -> Self {
+        let first = since.map_or(0, |since| self.place(|asked| asked < since));
+        let end = until.map_or(self.asks.len(), |until| self.place(|asked| asked < until));
+        let asks = self.asks[first.min(end)..end].to_vec();
+        let since = since.or(self.since);
+        Self { interval: self.interval, asks, since, load: self.load.clone(), stalls: self.stalls.clone() }
+    }
+
+    /// How many were asked at `since` or later and had no good answer by `until`.
+    pub fn in_vain(&self, since: Usec, until: Usec) -> u64 {
+        let asks = self.asks[self.place(|asked| asked < since)..].iter();
+        let asks = asks.take_while(|(ask, _)| ask.asked < until);
+        asks.filter(|(ask, _)| !(ask.is_good() && ask.known < until))
+            .map(|(_, count)| u64::from(*count))
+            .sum()
     }
 
     /// When the last ask with a good answer was asked.
@@ -120,18 +200,17 @@ impl Witness {
 
     /// The first ask since `since` that failed, and why.
     pub fn first_bad(&self, since: Usec) -> Option<(Usec, &str)> {
-        self.from(since).find_map(|ask| match &ask.answer {
-            Answer::Bad(reason) => Some((ask.asked, reason.as_str())),
-            Answer::Good => None,
-        })
+        self.failed_since(since).map(|(ask, reason)| (ask.asked, reason))
+    }
+
+    /// The same, with when it was known.
+    pub fn failed_since(&self, since: Usec) -> Option<(&Ask, &str)> {
+        self.from(since).find_map(failed)
     }
 
     /// The first ask that had failed by `until`, and why. One still open then says nothing of the time before.
-    pub fn first_bad_by(&self, until: Usec) -> Option<(Usec, &str)> {
-        self.asks.iter().find_map(|(ask, _)| match &ask.answer {
-            Answer::Bad(reason) if ask.known < until => Some((ask.asked, reason.as_str())),
-            _ => None,
-        })
+    pub fn first_bad_by(&self, until: Usec) -> Option<(&Ask, &str)> {
+        self.asks.iter().map(|(ask, _)| ask).filter(|ask| ask.known < until).find_map(failed)
     }
 
     /// The last good answer to an ask before `until`, by when it was asked.
@@ -143,6 +222,13 @@ impl Witness {
     /// The first good answer to an ask after `since`, by when it was known.
     pub fn first_good(&self, since: Usec) -> Option<Usec> {
         self.from(since + TIMES_GRAIN).find(|ask| ask.is_good()).map(|ask| ask.known)
+    }
+
+    /// How long after `from` clients were not served for certain, where they were when they were `served`: the last that was asked
+    /// between the two and failed proves it. However seldom they ask, nothing else does.
+    pub fn unserved_for(&self, from: Usec, served: Usec) -> Duration {
+        let asks = self.from(from).take_while(|ask| ask.asked < served);
+        asks.filter(|ask| !ask.is_good()).last().map_or(Duration::ZERO, |ask| ask.asked - from)
     }
 
     /// A good answer that was both asked and known between the two: proof that the service served then.
@@ -157,6 +243,13 @@ impl Witness {
             self.asks.iter().filter(|(ask, _)| wanted(&ask.answer)).map(|(_, count)| u64::from(*count)).sum()
         };
         (count(|answer| *answer != Answer::Good), count(|_| true))
+    }
+}
+
+fn failed(ask: &Ask) -> Option<(&Ask, &str)> {
+    match &ask.answer {
+        Answer::Bad(reason) => Some((ask, reason)),
+        Answer::Good => None,
     }
 }
 

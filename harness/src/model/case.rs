@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::expect::Expectation;
+use super::sequence::Step;
 
 /// A case's name: it depends on nothing but what the case is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -19,6 +20,17 @@ impl CaseId {
         const PRIME: u64 = 0x0100_0000_01b3;
         let bytes = content.bytes().chain(trial.to_le_bytes());
         Self(bytes.fold(OFFSET, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME)))
+    }
+
+    /// What the case's random choices come from, where nobody says otherwise: of no more digits than any reader of JSON takes.
+    pub fn seed(self) -> u64 {
+        self.0 & u64::from(u32::MAX)
+    }
+
+    /// Which of so many parts it falls to, from 0.
+    pub fn falls_to(self, parts: u32) -> u32 {
+        // The upper half is as good as the lower, and not what the seed is made of.
+        u32::try_from((self.0 >> 32) % u64::from(parts.max(1))).unwrap_or_default()
     }
 }
 
@@ -68,8 +80,17 @@ pub struct Plan {
     /// The fault, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
+    /// It is healed so long after its injection, unless the trial is over before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heal_after_usec: Option<u64>,
+    /// What is done to the service after that, in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub then: Vec<Step>,
     /// What is expected.
     pub expect: Expectation,
+    /// What clients ask, how often, how long they wait, and what of it is good, in words; absent where an older version did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed: Option<String>,
     /// From one ask of the observer to the next; absent for [`TICK`](super::ask::TICK).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ask_interval_usec: Option<u64>,
@@ -83,6 +104,7 @@ mod tests {
     fn an_id_depends_on_the_content_and_the_trial_alone() {
         let id = CaseId::of("classic", 1);
         assert_eq!(id.to_string(), "a6df4ce6f6324bf2", "the same for ever: recordings hold it");
+        assert_eq!(id.seed(), 0xf632_4bf2, "its lower half");
         assert_ne!(id, CaseId::of("classic", 2));
         assert_ne!(id, CaseId::of("crash", 1));
         assert_eq!(id.to_string().parse(), Ok(id));

@@ -179,4 +179,43 @@ mod tests {
             "53.0 ms|2.000 s"
         );
     }
+
+    #[test]
+    fn every_unit_of_time_has_its_length() {
+        for (seconds, units) in [
+            (1.0, &["seconds", "second", "sec", "s"][..]),
+            (60.0, &["minutes", "minute", "min", "m"]),
+            (3600.0, &["hours", "hour", "hr", "h"]),
+            (86_400.0, &["days", "day", "d"]),
+            (604_800.0, &["weeks", "week", "w"]),
+            (2_629_800.0, &["months", "month", "M"]),
+            (31_557_600.0, &["years", "year", "y"]),
+            (0.001, &["msec", "ms"]),
+            (0.000_001, &["usec", "us"]),
+        ] {
+            for unit in units {
+                let expected = Some(Duration::from_secs_f64(seconds * 2.0));
+                assert_eq!(parse_span(&format!("2{unit}")), expected, "{unit}");
+                assert_eq!(parse_span(&format!(" 2 {unit} ")), expected, "{unit}");
+            }
+        }
+        assert_eq!(parse_span("  "), None);
+    }
+
+    #[test]
+    fn moments_are_counted_within_what_there_is() {
+        let (early, late) = (Usec(1_000), Usec(3_500));
+        assert_eq!((late - early, early - late), (Duration::from_micros(2500), Duration::ZERO));
+        assert_eq!(
+            (late.before(Duration::from_millis(1)), early.before(Duration::from_secs(1))),
+            (Usec(2500), Usec(0))
+        );
+        assert_eq!((early + Duration::from_millis(1), early + Duration::MAX), (Usec(2000), Usec(u64::MAX)));
+        assert_eq!((late.ms_since(early), early.ms_since(late)), (2.5, -2.5));
+        let now = Usec::now();
+        let uptime = std::fs::read_to_string("/proc/uptime").expect("readable");
+        let seconds: f64 = uptime.split(' ').next().and_then(|text| text.parse().ok()).expect("a number");
+        // Suspends are counted in one of them alone.
+        assert!(now > Usec(0) && now < Usec(0) + Duration::from_secs_f64(seconds + 60.0), "{now:?} {uptime}");
+    }
 }

@@ -103,9 +103,19 @@ impl Field {
     }
 }
 
-/// Address fields worth keeping: who said it. The rest tells about the host, not about the recovery.
-const KEPT_ADDRESSES: [&str; 5] =
-    ["__MONOTONIC_TIMESTAMP", "_PID", "_COMM", "_SYSTEMD_UNIT", "_SYSTEMD_INVOCATION_ID"];
+/// Address fields worth keeping: when, and who said it. The rest tells about the host, not about the recovery.
+const KEPT_ADDRESSES: [&str; 7] = [
+    "__MONOTONIC_TIMESTAMP",
+    "__REALTIME_TIMESTAMP",
+    "_SOURCE_REALTIME_TIMESTAMP",
+    "_PID",
+    "_COMM",
+    "_SYSTEMD_UNIT",
+    "_SYSTEMD_INVOCATION_ID",
+];
+
+/// No journald that is of use leaves an entry lying for longer, in microseconds: more is a clock that was set meanwhile.
+const LONGEST_LAIN: u64 = 10_000_000;
 
 impl Entry {
     /// Parses one line of `journalctl --output=json`.
@@ -123,15 +133,32 @@ impl Entry {
         self.fields.get(field).is_some_and(|field| field.holds(value))
     }
 
+    /// The names of its fields.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.fields.keys().map(String::as_str)
+    }
+
     /// A field's first value as a number.
     pub fn number<T: std::str::FromStr>(&self, field: &str) -> Option<T> {
         self.text(field)?.parse().ok()
     }
 
-    /// When journald received the entry. (`_SOURCE_MONOTONIC_TIMESTAMP` is of kernel entries only, and is really
-    /// CLOCK_BOOTTIME: systemd, src/journal/journald-kmsg.c.)
+    /// When the entry was sent, or else when journald received it.
+    ///
+    /// Of a datagram the kernel stamps the sending (`SO_TIMESTAMP`, which journald asks for: systemd, src/journal/journald-native.c),
+    /// on CLOCK_REALTIME; how long journald took to come to it is the difference of its own stamp on that clock. What is logged through a
+    /// stream has no such stamp. (`_SOURCE_MONOTONIC_TIMESTAMP` is of kernel entries only, and is really CLOCK_BOOTTIME:
+    /// src/journal/journald-kmsg.c.)
     pub fn at(&self) -> Option<Usec> {
-        self.number("__MONOTONIC_TIMESTAMP").map(Usec)
+        let received: u64 = self.number("__MONOTONIC_TIMESTAMP")?;
+        Some(Usec(received - self.lay_for().filter(|usec| *usec <= received).unwrap_or_default()))
+    }
+
+    /// For how many microseconds it lay in journald's socket. A clock that was set meanwhile tells nothing.
+    fn lay_for(&self) -> Option<u64> {
+        let (sent, received): (u64, u64) =
+            (self.number("_SOURCE_REALTIME_TIMESTAMP")?, self.number("__REALTIME_TIMESTAMP")?);
+        received.checked_sub(sent).filter(|usec| *usec <= LONGEST_LAIN)
     }
 
     /// Whether the entry is about `unit`: said by systemd of it, said by the service itself, or said of one of its
@@ -179,6 +206,33 @@ mod tests {
         assert_eq!(entry.text("EMPTY").as_deref(), Some(""));
         assert_eq!(entry.text("ABSENT"), None);
         assert_eq!(entry.at(), Some(Usec(42)));
+    }
+
+    #[test]
+    fn an_entry_is_of_when_it_was_sent_where_the_kernel_has_stamped_that() {
+        // Received by the one clock and by the other, sent by the other.
+        for (stamps, at) in [
+            ((Some(500), None, None), Some(500)),
+            ((Some(500), Some(9100), None), Some(500)),
+            ((Some(500), Some(9100), Some(9030)), Some(430)),
+            ((Some(500), Some(9100), Some(9100)), Some(500)),
+            // Set back, set forward, and longer than there has been a clock.
+            ((Some(500), Some(9100), Some(9101)), Some(500)),
+            ((Some(20_000_000), Some(30_000_000), Some(19_999_999)), Some(20_000_000)),
+            ((Some(20_000_000), Some(30_000_000), Some(20_000_000)), Some(10_000_000)),
+            ((Some(500), Some(9100), Some(8599)), Some(500)),
+            ((Some(500), Some(9100), Some(8600)), Some(0)),
+            ((None, Some(9100), Some(8600)), None),
+        ] {
+            let names = ["__MONOTONIC_TIMESTAMP", "__REALTIME_TIMESTAMP", "_SOURCE_REALTIME_TIMESTAMP"];
+            let values: [Option<u64>; 3] = stamps.into();
+            let fields =
+                names.into_iter().zip(values).filter_map(|(name, value)| Some((name, value?.to_string())));
+            let line = serde_json::to_string(&fields.collect::<BTreeMap<_, _>>()).expect("JSON");
+            let entry = Entry::parse(&line).expect("an entry");
+            assert_eq!(entry.at(), at.map(Usec), "{line}");
+            assert_eq!(entry.trimmed().at(), at.map(Usec), "as recorded: {line}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::clock::{Human, Usec};
 use crate::model::entry::Entry;
+use crate::model::expect::Deed;
 use crate::model::text::one_line;
 
 /// A fact and its moment.
@@ -34,6 +35,14 @@ pub enum Kind {
         /// Within how many microseconds it took effect, where that is not known exactly.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         within_usec: Option<u64>,
+        /// What becomes of the service.
+        #[serde(default, skip_serializing_if = "Deed::is_hang")]
+        deed: Deed,
+    },
+    /// The harness healed a fault.
+    Healed {
+        /// Its name.
+        fault: String,
     },
     /// The last good answer that a client got before the outage.
     LastGood,
@@ -55,6 +64,9 @@ pub enum Kind {
         /// What it looks like.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         diagnosis: Option<String>,
+        /// Where that counts connections, how many asks of the harness's own observer no one had answered by then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        observers: Option<u64>,
     },
     /// systemd saw no ping for WatchdogSec.
     WatchdogTimeout,
@@ -107,6 +119,13 @@ pub enum Exit {
 }
 
 impl Kind {
+    /// Whether it is a diagnosis that counts connections (`queues` and `out_of_descriptors` in sd-watchdog's
+    /// src/report/diagnosis.rs), among which the harness's own are.
+    pub fn counts_connections(&self) -> bool {
+        let Self::HangReport { diagnosis: Some(diagnosis), .. } = self else { return false };
+        ["accept queue", "to be accepted", "out of descriptors"].iter().any(|words| diagnosis.contains(words))
+    }
+
     /// Whether this happens only to a service that something is done to.
     pub fn is_disturbance(&self) -> bool {
         match self {
@@ -122,6 +141,7 @@ impl Kind {
             | Self::StartFailed
             | Self::StartLimitHit => true,
             Self::Injected { .. }
+            | Self::Healed { .. }
             | Self::LastGood
             | Self::FirstGood
             | Self::DeadlineWidened { .. }
@@ -135,10 +155,11 @@ impl Kind {
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Injected { fault, within_usec: None } => write!(f, "injected {fault}"),
-            Self::Injected { fault, within_usec: Some(usec) } => {
+            Self::Injected { fault, within_usec: None, .. } => write!(f, "injected {fault}"),
+            Self::Injected { fault, within_usec: Some(usec), .. } => {
                 write!(f, "injected {fault}, within {}", Human(Duration::from_micros(*usec)))
             }
+            Self::Healed { fault } => write!(f, "healed {fault}"),
             Self::LastGood => f.write_str("last good answer"),
             Self::FirstGood => f.write_str("first good answer"),
             Self::DeadlineWidened { percent: Some(percent) } => {
@@ -147,10 +168,17 @@ impl fmt::Display for Kind {
             Self::DeadlineWidened { percent: None } => {
                 f.write_str("deadline widened: the service was kept from running")
             }
-            Self::HangReport { reason, diagnosis, .. } => match diagnosis.as_ref().or(reason.as_ref()) {
-                Some(what) => write!(f, "hang report: {what}"),
-                None => f.write_str("hang report"),
-            },
+            Self::HangReport { reason, diagnosis, observers, .. } => {
+                f.write_str("hang report")?;
+                if let Some(what) = diagnosis.as_ref().or(reason.as_ref()) {
+                    write!(f, ": {what}")?;
+                }
+                match observers {
+                    Some(1) => f.write_str("; the observer itself had asked once by then in vain"),
+                    Some(asks) => write!(f, "; the observer itself had asked {asks} times by then in vain"),
+                    None => Ok(()),
+                }
+            }
             Self::WatchdogTimeout => f.write_str("watchdog timeout"),
             Self::WatchdogTrigger { status: None } => f.write_str("watchdog trigger"),
             Self::WatchdogTrigger { status: Some(status) } => write!(f, "watchdog trigger: {status}"),
@@ -220,6 +248,7 @@ fn of_guard(event: &str, entry: &Entry, unit: &str) -> Option<Event> {
             id: text("HANGPROOF_REPORT_ID"),
             reason: text("HANGPROOF_REASON"),
             diagnosis: text("HANGPROOF_DIAGNOSIS"),
+            observers: None,
         },
         _ => return None,
     };
@@ -321,8 +350,12 @@ mod tests {
             let line = format!(r#"{{"_PID":"9",{rest},"__MONOTONIC_TIMESTAMP":"7",{fields}}}"#);
             Some(read(&Entry::parse(&line).expect("an entry"), "x.service")?.kind)
         };
-        let expected =
-            Kind::HangReport { id: Some("7f".into()), reason: Some("no answer".into()), diagnosis: None };
+        let expected = Kind::HangReport {
+            id: Some("7f".into()),
+            reason: Some("no answer".into()),
+            diagnosis: None,
+            observers: None,
+        };
         assert_eq!(expected.to_string(), "hang report: no answer");
         let widened = r#""_COMM":"sd-watchdog","_SYSTEMD_UNIT":"x.service","__MONOTONIC_TIMESTAMP":"7","HANGPROOF_PRESSURE":"88","HANGPROOF_EVENT""#;
         for (event, expected) in [
@@ -349,5 +382,94 @@ mod tests {
     fn only_pid_1_is_believed() {
         let forged = r#"{"_PID":"9","UNIT":"x.service","__MONOTONIC_TIMESTAMP":"7","MESSAGE_ID":"39f53479d3a045ac8e11786248231fbf"}"#;
         assert_eq!(read(&Entry::parse(forged).expect("an entry"), "x.service"), None);
+    }
+
+    #[test]
+    fn every_kind_has_words_and_is_a_disturbance_or_not() {
+        let hang_report = |reason: Option<&str>, diagnosis: Option<&str>| Kind::HangReport {
+            id: None,
+            reason: reason.map(Into::into),
+            diagnosis: diagnosis.map(Into::into),
+            observers: None,
+        };
+        let injected = |within_usec| Kind::Injected { fault: "mute".into(), within_usec, deed: Deed::Hangs };
+        for (kind, words, is_disturbance) in [
+            (injected(None), "injected mute", false),
+            (injected(Some(8000)), "injected mute, within 8 ms", false),
+            (Kind::Healed { fault: "mute".into() }, "healed mute", false),
+            (Kind::LastGood, "last good answer", false),
+            (Kind::FirstGood, "first good answer", false),
+            (
+                Kind::DeadlineWidened { percent: Some(88) },
+                "deadlines widened: the service was kept from running 88 % of the time",
+                false,
+            ),
+            (
+                Kind::DeadlineWidened { percent: None },
+                "deadline widened: the service was kept from running",
+                false,
+            ),
+            (hang_report(Some("no answer"), Some("futex")), "hang report: futex", false),
+            (hang_report(Some("no answer"), None), "hang report: no answer", false),
+            (hang_report(None, None), "hang report", false),
+            (
+                Kind::HangReport { id: None, reason: None, diagnosis: None, observers: Some(1) },
+                "hang report; the observer itself had asked once by then in vain",
+                false,
+            ),
+            (Kind::Ready, "ready", false),
+            (Kind::WatchdogTimeout, "watchdog timeout", true),
+            (Kind::WatchdogTrigger { status: None }, "watchdog trigger", true),
+            (Kind::WatchdogTrigger { status: Some("hung".into()) }, "watchdog trigger: hung", true),
+            (
+                Kind::Killed { pid: Some(7), signal: Some("SIGABRT".into()) },
+                "killed pid 7 with SIGABRT",
+                true,
+            ),
+            (Kind::Killed { pid: None, signal: None }, "killed with a signal", true),
+            (Kind::Exited(Exit::Code(1)), "exited with code 1", true),
+            (Kind::Exited(Exit::Signal("SIGSEGV".into())), "exited by SIGSEGV", true),
+            (Kind::Deactivated, "deactivated", true),
+            (Kind::Failed { result: "watchdog".into() }, "failed, result watchdog", true),
+            (Kind::RestartScheduled { restarts: 3 }, "restart scheduled, number 3", true),
+            (Kind::Stopping, "stopping", true),
+            (Kind::Starting, "starting", true),
+            (Kind::StartFailed, "start failed", true),
+            (Kind::StartLimitHit, "start limit hit", true),
+        ] {
+            assert_eq!((kind.to_string().as_str(), kind.is_disturbance()), (words, is_disturbance));
+        }
+    }
+
+    #[test]
+    fn what_systemd_says_by_id_or_function_alone_is_read_too() {
+        for (fields, expected) in [
+            (r#""MESSAGE_ID":"7ad2d189f7e94e70a38c781354912448""#, Some(Kind::Deactivated)),
+            (r#""MESSAGE_ID":"de5b426a63be47a7b6ac3eaac82e2f6f""#, Some(Kind::Stopping)),
+            (r#""MESSAGE_ID":"7d4958e842da4a758f6c1cdc7b36dcc5""#, Some(Kind::Starting)),
+            (r#""MESSAGE_ID":"39f53479d3a045ac8e11786248231fbf""#, Some(Kind::Ready)),
+            (r#""MESSAGE_ID":"be02cf6855d2428ba40df7e9d022f03d""#, Some(Kind::StartFailed)),
+            (
+                r#""MESSAGE_ID":"d9b373ed55a64feb8242e02dbe79a49c","UNIT_RESULT":"timeout""#,
+                Some(Kind::Failed { result: "timeout".into() }),
+            ),
+            // One that is of no interest is not told by its function.
+            (r#""MESSAGE_ID":"0","CODE_FUNC":"unit_test_start_limit""#, None),
+            (r#""CODE_FUNC":"unit_test_start_limit""#, Some(Kind::StartLimitHit)),
+            (r#""CODE_FUNC":"service_force_watchdog","PRIORITY":"4","MESSAGE":"Watchdog disabled!""#, None),
+            (
+                r#""CODE_FUNC":"service_force_watchdog","PRIORITY":"2","MESSAGE":"x.service: Watchdog request!""#,
+                Some(Kind::WatchdogTrigger { status: None }),
+            ),
+            (r#""CODE_FUNC":"unit_log_resources""#, None),
+            (
+                r#""MESSAGE_ID":"98e322203f7a4ed290d09fe03c09fe15","EXIT_CODE":"killed","EXIT_STATUS":"99""#,
+                Some(Kind::Exited(Exit::Signal("signal 99".into()))),
+            ),
+        ] {
+            assert_eq!(of(fields), expected, "{fields}");
+        }
+        let other = r#"{"_PID":"1","UNIT":"y.service","__MONOTONIC_TIMESTAMP":"7","MESSAGE_ID":"39f53479d3a045ac8e11786248231fbf"}"#;
+        assert_eq!(read(&Entry::parse(other).expect("an entry"), "x.service"), None);
     }
 }

@@ -18,6 +18,12 @@ pub struct Expectation {
     /// From the injection to READY, at most: a time span, or a directive of the unit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery_within: Option<String>,
+    /// From the last good answer to the first, as clients saw it, at most: a time span, or a directive of the unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outage_within: Option<String>,
+    /// How many requests of the load may fail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_most_failed: Option<u64>,
     /// How long a service must stay undisturbed; two times WatchdogSec unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undisturbed_for: Option<String>,
@@ -40,6 +46,8 @@ pub enum Outcome {
     Undisturbed,
     /// systemd gives up.
     Failed,
+    /// The service ends in order, as it was asked to, and stays down.
+    Stopped,
 }
 
 /// What ended the main process.
@@ -54,8 +62,12 @@ pub enum By {
 
 impl Outcome {
     /// Each as scenarios write it.
-    pub const WORDS: [(&str, Self); 3] =
-        [("restarted", Self::Restarted), ("undisturbed", Self::Undisturbed), ("failed", Self::Failed)];
+    pub const WORDS: [(&str, Self); 4] = [
+        ("restarted", Self::Restarted),
+        ("undisturbed", Self::Undisturbed),
+        ("failed", Self::Failed),
+        ("stopped", Self::Stopped),
+    ];
 }
 
 impl By {
@@ -64,20 +76,43 @@ impl By {
 }
 
 /// What is done to a service, as far as it decides what can be expected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Deed {
     /// Nothing.
     Nothing,
     /// Its process ends.
     Ends,
     /// It is left as it is, but does not serve.
+    #[default]
     Hangs,
+    /// It may go on serving, as far as that depends on what it needs, and on what is decided about the fault.
+    Spares,
+    /// It is asked to end for good.
+    Stops,
+    /// Its guard says nothing any more, and systemd's own timer has to find that, whether the service serves or not.
+    Silences,
+}
+
+impl Deed {
+    /// Each that a fault may do, as scenarios write it.
+    pub const WORDS: [(&str, Self); 4] = [
+        ("hangs", Self::Hangs),
+        ("ends", Self::Ends),
+        ("spares", Self::Spares),
+        ("silences", Self::Silences),
+    ];
+
+    /// As recordings have it: nothing is said of a hang.
+    pub fn is_hang(&self) -> bool {
+        *self == Self::Hangs
+    }
 }
 
 impl Expectation {
     /// What of it could never be, or would never be looked at: the key, and what is wrong with it.
     pub fn contradictions(&self, deed: Deed) -> Vec<(&'static str, String)> {
-        let Self { outcome, by, recovery_within, undisturbed_for, hang_report, ready_within: _ } = self;
+        let Self { outcome, by, recovery_within, outage_within, undisturbed_for, hang_report, .. } = self;
         let (outcome, by, hang_report) = (*outcome, *by, *hang_report);
         let word = Outcome::WORDS.iter().find(|(_, known)| *known == outcome).map_or("", |(word, _)| word);
         let is_zero = |span: &Option<String>| span.as_deref().and_then(parse_span) == Some(Duration::ZERO);
@@ -99,6 +134,16 @@ impl Expectation {
                 "by tells what ends the service, and with outcome = \"undisturbed\" nothing may".into(),
             ),
             (
+                (outcome == Outcome::Stopped) != (deed == Deed::Stops),
+                "outcome",
+                "outcome = \"stopped\" goes with inject = \"stop\", and with no other fault".into(),
+            ),
+            (
+                outcome == Outcome::Stopped && by.is_some(),
+                "by",
+                "by tells what ends the service, and with outcome = \"stopped\" that is the stop".into(),
+            ),
+            (
                 outcome != Outcome::Undisturbed && by == Some(By::Watchdog) && deed == Deed::Ends,
                 "by",
                 "this fault ends the process without the watchdog: by = \"exit\"".into(),
@@ -112,6 +157,16 @@ impl Expectation {
                 outcome == Outcome::Restarted && is_zero(recovery_within),
                 "recovery_within",
                 "no service recovers within no time".into(),
+            ),
+            (
+                outcome != Outcome::Restarted && outage_within.is_some(),
+                "outage_within",
+                format!("outage_within {}", only("restarted")),
+            ),
+            (
+                outcome == Outcome::Restarted && is_zero(outage_within),
+                "outage_within",
+                "no outage takes no time".into(),
             ),
             (
                 outcome != Outcome::Undisturbed && undisturbed_for.is_some(),
@@ -129,7 +184,12 @@ impl Expectation {
                 "without a [fault] nothing hangs, and nothing is reported".into(),
             ),
             (
-                hang_report == Some(true) && deed == Deed::Ends,
+                hang_report == Some(true) && deed == Deed::Silences,
+                "hang_report",
+                "this fault silences sd-watchdog: nobody is there to report".into(),
+            ),
+            (
+                hang_report == Some(true) && matches!(deed, Deed::Ends | Deed::Stops),
                 "hang_report",
                 "this fault ends the process: nothing hangs, and nothing is reported".into(),
             ),
@@ -140,6 +200,11 @@ impl Expectation {
     /// The limit in time; `None` if there is none or the directive it names is off.
     pub fn limit(&self, settings: &Settings) -> Option<Duration> {
         span(self.recovery_within.as_deref(), settings)
+    }
+
+    /// The limit of the outage in time; `None` if there is none or the directive it names is off.
+    pub fn outage_limit(&self, settings: &Settings) -> Option<Duration> {
+        span(self.outage_within.as_deref(), settings)
     }
 
     /// How long after its start a service may take to serve; `None` where nothing is said of it.
@@ -176,7 +241,7 @@ mod tests {
 
     #[test]
     fn what_could_never_be_or_would_not_be_looked_at_is_a_contradiction() {
-        use Deed::{Ends, Hangs, Nothing};
+        use Deed::{Ends, Hangs, Nothing, Silences, Spares, Stops};
         let good = r#"{"outcome":"restarted","by":"watchdog","recovery_within":"5s","hang_report":true}"#;
         for (deed, expect, wrong) in [
             (Hangs, good, &[][..]),
@@ -185,12 +250,23 @@ mod tests {
             // A guard beside it ends a service that hangs, and systemd sees an exit.
             (Hangs, r#"{"outcome":"restarted","by":"exit","hang_report":true}"#, &[]),
             (Ends, r#"{"outcome":"restarted","by":"exit","hang_report":false}"#, &[]),
+            (Stops, r#"{"outcome":"stopped","hang_report":false}"#, &[]),
+            (Stops, r#"{"outcome":"restarted"}"#, &["outcome"]),
+            (
+                Stops,
+                r#"{"outcome":"stopped","by":"exit","recovery_within":"1s"}"#,
+                &["by", "recovery_within"],
+            ),
+            (Hangs, r#"{"outcome":"stopped"}"#, &["outcome"]),
             (Nothing, r#"{"outcome":"undisturbed","hang_report":false}"#, &[]),
             (Nothing, r#"{"outcome":"restarted"}"#, &["outcome"]),
             (Ends, r#"{"outcome":"undisturbed"}"#, &["outcome"]),
             (Nothing, r#"{"outcome":"undisturbed","hang_report":true}"#, &["hang_report"]),
             (Ends, good, &["by", "hang_report"]),
             (Hangs, r#"{"outcome":"restarted","recovery_within":"0s"}"#, &["recovery_within"]),
+            (Hangs, r#"{"outcome":"restarted","outage_within":"5s","at_most_failed":0}"#, &[]),
+            (Hangs, r#"{"outcome":"restarted","outage_within":"0"}"#, &["outage_within"]),
+            (Hangs, r#"{"outcome":"failed","outage_within":"5s"}"#, &["outage_within"]),
             (Hangs, r#"{"outcome":"restarted","undisturbed_for":"5s"}"#, &["undisturbed_for"]),
             (Hangs, r#"{"outcome":"failed","recovery_within":"5s"}"#, &["recovery_within"]),
             (
@@ -199,10 +275,25 @@ mod tests {
                 &["by", "recovery_within"],
             ),
             (Nothing, r#"{"outcome":"undisturbed","undisturbed_for":"0"}"#, &["undisturbed_for"]),
+            (Spares, good, &[]),
+            (Silences, r#"{"outcome":"restarted","by":"watchdog","hang_report":false}"#, &[]),
+            (Silences, r#"{"outcome":"restarted","hang_report":true}"#, &["hang_report"]),
+            (Spares, r#"{"outcome":"undisturbed","hang_report":false}"#, &[]),
         ] {
             let read: Expectation = serde_json::from_str(expect).expect("an expectation");
             let keys = read.contradictions(deed).into_iter().map(|(key, _)| key).collect::<Vec<_>>();
             assert_eq!(keys, wrong, "{deed:?} {expect}");
         }
+    }
+
+    #[test]
+    fn a_hang_is_told_from_what_else_is_done_and_an_outcome_is_named_as_it_is_written() {
+        let hangs = [Deed::Nothing, Deed::Ends, Deed::Hangs, Deed::Spares, Deed::Stops, Deed::Silences]
+            .map(|deed| deed.is_hang());
+        assert_eq!(hangs, [false, false, true, false, false, false]);
+        let read: Expectation =
+            serde_json::from_str(r#"{"outcome":"failed","outage_within":"5s"}"#).expect("an expectation");
+        let expected = r#"outage_within goes with outcome = "restarted", and this one is "failed""#;
+        assert_eq!(read.contradictions(Deed::Hangs), [("outage_within", expected.to_owned())]);
     }
 }

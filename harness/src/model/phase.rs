@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::clock::Usec;
 
 /// A stretch of time.
@@ -38,7 +40,8 @@ pub struct Phases {
 }
 
 /// A phase's name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "as the fields of `Phases`")]
 pub enum Phase {
     Detect,
@@ -83,5 +86,32 @@ impl Phases {
     /// Those that happened, in the order in which they are shown.
     pub fn iter(&self) -> impl Iterator<Item = (Phase, Span)> {
         Phase::ALL.into_iter().filter_map(|phase| Some((phase, self.get(phase)?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_phase_has_a_name_and_a_span_of_its_own() {
+        let span = |ms: u64| Some(Span { from: Usec(ms), to: Usec(3 * ms) });
+        let phases = Phases {
+            detect: span(1),
+            kill: span(2),
+            restart: span(3),
+            start: span(4),
+            recovery: span(5),
+            outage: span(6),
+        };
+        let seen = phases.iter().map(|(phase, span)| (phase.name(), span.length().as_micros()));
+        let expected =
+            [("detect", 2), ("kill", 4), ("restart", 6), ("start", 8), ("recovery", 10), ("outage", 12)];
+        assert_eq!(seen.collect::<Vec<_>>(), expected);
+        assert_eq!(
+            Phases { kill: span(2), ..Phases::default() }.iter().count(),
+            1,
+            "what did not happen is absent"
+        );
     }
 }

@@ -6,15 +6,22 @@ use serde::{Deserialize, Serialize};
 
 use super::clock::parse_span;
 use super::entry::Entry;
-pub use super::words::{Restart, Type};
+pub use super::words::{KillMode, Restart, Type};
 
 /// The properties that [`Settings`] are read from, for `systemctl show --property=`.
 pub const PROPERTIES: &str = "LoadState,LoadError,Type,Restart,WatchdogUSec,RestartUSec,TimeoutStartUSec,\
-    TimeoutStopUSec,TimeoutAbortUSec";
+    TimeoutStopUSec,TimeoutAbortUSec,LogLevelMax,LogNamespace,ExecStop,ExecStopPost,KillMode,SendSIGKILL,TimeoutStopFailureMode,\
+    RestartSteps,RestartMaxDelayUSec,RestartRandomizedDelayUSec";
 
 /// A property's value in what `systemctl show` printed.
 pub fn property<'a>(shown: &'a str, name: &str) -> Option<&'a str> {
     shown.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+}
+
+/// How many commands a property has, each of which is a line; [`None`] where there is none.
+fn count(shown: &str, name: &str) -> Option<u32> {
+    let commands = shown.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    u32::try_from(commands.filter(|command| !command.is_empty()).count()).ok().filter(|count| *count > 0)
 }
 
 /// What of a unit matters for its recovery. Times are in microseconds; an absent one is off, or infinite.
@@ -33,6 +40,30 @@ pub struct Settings {
     /// RestartSec.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restart_usec: Option<u64>,
+    /// RestartMaxDelaySec, where RestartSteps= has each restart wait longer than the one before, up to that (systemd 254).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restart_max_delay_usec: Option<u64>,
+    /// RestartRandomizedDelaySec, where it is not 0 (systemd 262).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restart_randomized_usec: Option<u64>,
+    /// Whether there is an ExecStopPost=, which runs between the main process's end and the next start.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_stop_post: bool,
+    /// How many, where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_posts: Option<u32>,
+    /// How many ExecStop= there are, which are run where the main process ends well by itself, or is to be stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stops: Option<u32>,
+    /// KillMode=, where it is not `control-group`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kill_mode: Option<KillMode>,
+    /// Whether nothing gets SIGKILL (`SendSIGKILL=no`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub spares_with_sigkill: bool,
+    /// Whether what does not end in TimeoutStopSec gets SIGABRT before SIGKILL (`TimeoutStopFailureMode=abort`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub aborts_when_stopped_too_long: bool,
     /// TimeoutStartSec.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout_start_usec: Option<u64>,
@@ -42,6 +73,12 @@ pub struct Settings {
     /// TimeoutAbortSec.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout_abort_usec: Option<u64>,
+    /// `LogLevelMax=`, by its number: what is less urgent is not in the journal, whoever says it of the unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_level_max: Option<u8>,
+    /// `LogNamespace=`: the service's own lines are in a journal of that name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_namespace: Option<String>,
     /// How `sd-watchdog` guards the service, where it does.
     #[serde(flatten)]
     pub guard: Option<Guard>,
@@ -107,11 +144,34 @@ impl Settings {
             restart: text("Restart").into(),
             watchdog_usec: span("WatchdogUSec").filter(|&usec| usec > 0),
             restart_usec: span("RestartUSec"),
+            restart_max_delay_usec: span("RestartMaxDelayUSec")
+                .filter(|_| text("RestartSteps").parse::<u32>().is_ok_and(|steps| steps > 0)),
+            restart_randomized_usec: span("RestartRandomizedDelayUSec").filter(|usec| *usec > 0),
+            has_stop_post: !text("ExecStopPost").is_empty(),
+            stop_posts: count(shown, "ExecStopPost").filter(|count| *count > 1),
+            stops: count(shown, "ExecStop"),
+            kill_mode: Some(KillMode::from(text("KillMode"))).filter(|mode| {
+                !matches!(mode, KillMode::ControlGroup) && *mode != KillMode::Other(String::new())
+            }),
+            spares_with_sigkill: text("SendSIGKILL") == "no",
+            aborts_when_stopped_too_long: text("TimeoutStopFailureMode") == "abort",
             timeout_start_usec: span("TimeoutStartUSec"),
             timeout_stop_usec: span("TimeoutStopUSec"),
             timeout_abort_usec: span("TimeoutAbortUSec"),
+            log_level_max: text("LogLevelMax").parse().ok(),
+            log_namespace: Some(text("LogNamespace")).filter(|name| !name.is_empty()),
             guard: None,
         })
+    }
+
+    /// Whether PID 1's words about the unit are kept out of the journal: its starts are of level 6 (info).
+    pub fn is_silent(&self) -> bool {
+        self.log_level_max.is_some_and(|level| level < 6)
+    }
+
+    /// Whether systemd's watchdog's own word, of level 3 (err), is kept out of it too.
+    pub fn hides_its_end(&self) -> bool {
+        self.log_level_max.is_some_and(|level| level < 3)
     }
 
     /// A directive that is a time span, by its name in the unit file.
@@ -119,6 +179,8 @@ impl Settings {
         let usec = match directive {
             "WatchdogSec" => self.watchdog_usec,
             "RestartSec" => self.restart_usec,
+            "RestartMaxDelaySec" => self.restart_max_delay_usec,
+            "RestartRandomizedDelaySec" => self.restart_randomized_usec,
             "TimeoutStartSec" => self.timeout_start_usec,
             "TimeoutStopSec" => self.timeout_stop_usec,
             "TimeoutAbortSec" => self.timeout_abort_usec,
@@ -178,6 +240,29 @@ TimeoutAbortUSec=2s";
         assert_eq!(settings.span("TimeoutStartSec"), Some(Duration::from_secs(90)));
         assert_eq!(settings.span("TimeoutStopSec"), None);
         assert_eq!((settings.kind, settings.restart, settings.guard), (Type::Notify, Restart::Always, None));
+    }
+
+    #[test]
+    fn how_a_unit_is_stopped_is_read_from_what_systemd_shows() {
+        let plain = Settings::parse(
+            "x.service",
+            &format!("{SHOWN}\nKillMode=control-group\nSendSIGKILL=yes\nExecStop="),
+        );
+        let plain = plain.expect("loaded");
+        assert_eq!((plain.stop_posts, plain.stops, plain.kill_mode), (None, None, None));
+        assert!(!plain.has_stop_post && !plain.spares_with_sigkill && !plain.aborts_when_stopped_too_long);
+        let shown = format!(
+            "{SHOWN}\nExecStop={{ path=/a }}\nExecStopPost={{ path=/b }}\nExecStopPost={{ path=/c }}\nExecStopPostEx={{ path=/d }}\n\
+            KillMode=mixed\nSendSIGKILL=no\nTimeoutStopFailureMode=abort"
+        );
+        let settings = Settings::parse("x.service", &shown).expect("loaded");
+        assert_eq!(
+            (settings.stop_posts, settings.stops, settings.kill_mode),
+            (Some(2), Some(1), Some(KillMode::Mixed))
+        );
+        assert!(
+            settings.has_stop_post && settings.spares_with_sigkill && settings.aborts_when_stopped_too_long
+        );
     }
 
     #[test]

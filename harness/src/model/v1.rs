@@ -8,7 +8,7 @@ use super::case::{CaseId, Plan};
 use super::clock::Usec;
 use super::description::Description;
 use super::entry::Entry;
-use super::expect::Expectation;
+use super::expect::{Deed, Expectation};
 use super::moment::{Because, Injected, Journal, Moment, What};
 use super::settings::Settings;
 
@@ -70,7 +70,7 @@ impl Reader {
             }
             Record::Steady { at_usec } => (at_usec, What::Steady),
             Record::Injected { at_usec, until_usec, fault } => {
-                (at_usec, What::Injected(Injected { fault, until: until_usec }))
+                (at_usec, What::Injected(Injected { fault, until: until_usec, deed: Deed::Hangs }))
             }
             Record::Journal { entry } => (entry.at().unwrap_or(Usec(0)), What::Journal(Journal { entry })),
             Record::Clients(streak) => (streak.last_usec.1, What::Clients(streak)),
@@ -95,7 +95,10 @@ impl Reader {
             trial: number,
             seed,
             fault: header.fault.clone(),
+            heal_after_usec: None,
+            then: Vec::new(),
             expect: header.expect.clone(),
+            observed: None,
             ask_interval_usec: header.ask_interval_usec,
         };
         let whats = [

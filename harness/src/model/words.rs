@@ -66,6 +66,16 @@ words! {
     }
 }
 
+words! {
+    /// `KillMode=`
+    KillMode {
+        ControlGroup = "control-group",
+        Mixed = "mixed",
+        Process = "process",
+        None = "none",
+    }
+}
+
 impl Type {
     /// Whether the service itself says when it is ready.
     pub fn notifies(&self) -> bool {
@@ -73,9 +83,56 @@ impl Type {
     }
 }
 
+impl Restart {
+    /// Whether systemd starts a service again that ended with this result: the table of `Restart=` in systemd.service(5). [`None`]: of
+    /// this word, or this result, it is not known here.
+    pub fn restarts(&self, result: &str) -> Option<bool> {
+        let is_known = matches!(
+            result,
+            "success" | "exit-code" | "signal" | "core-dump" | "timeout" | "watchdog" | "oom-kill"
+        );
+        let restarts = match self {
+            Self::No => false,
+            Self::Always => true,
+            Self::OnSuccess => result == "success",
+            Self::OnFailure => result != "success",
+            Self::OnAbnormal => !matches!(result, "success" | "exit-code"),
+            Self::OnWatchdog => result == "watchdog",
+            Self::OnAbort => matches!(result, "signal" | "core-dump"),
+            Self::Other(_) => return None,
+        };
+        is_known.then_some(restarts)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_started_again_is_what_systemd_says_it_is() {
+        let results = ["success", "exit-code", "signal", "core-dump", "timeout", "watchdog"];
+        for (word, restarted) in [
+            ("no", ""),
+            ("always", "success exit-code signal core-dump timeout watchdog"),
+            ("on-success", "success"),
+            ("on-failure", "exit-code signal core-dump timeout watchdog"),
+            ("on-abnormal", "signal core-dump timeout watchdog"),
+            ("on-abort", "signal core-dump"),
+            ("on-watchdog", "watchdog"),
+        ] {
+            for result in results {
+                let is_restarted = restarted.split(' ').any(|word| word == result);
+                assert_eq!(
+                    Restart::from(word.to_owned()).restarts(result),
+                    Some(is_restarted),
+                    "{word}: {result}"
+                );
+            }
+        }
+        assert_eq!(Restart::Always.restarts("of a later systemd"), None);
+        assert_eq!(Restart::Other("on-whim".into()).restarts("success"), None);
+    }
 
     #[test]
     fn a_word_that_is_not_known_is_kept() {

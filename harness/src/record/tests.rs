@@ -13,7 +13,7 @@ use crate::model::bound::tests::settings;
 use crate::model::case::{CaseId, Plan};
 use crate::model::clock::Usec;
 use crate::model::entry::Entry;
-use crate::model::expect::{By, Expectation, Outcome};
+use crate::model::expect::{By, Deed, Expectation, Outcome};
 use crate::model::moment::{Because, Injected, Journal, Moment, What};
 use crate::model::recording::{Recording, RecordingError};
 use crate::model::settings::OnHang;
@@ -59,6 +59,8 @@ fn plan(outcome: Outcome) -> Plan {
         by: (outcome == Outcome::Restarted).then_some(By::Watchdog),
         recovery_within: None,
         undisturbed_for: None,
+        outage_within: None,
+        at_most_failed: None,
         ready_within: None,
         hang_report: None,
     };
@@ -69,7 +71,10 @@ fn plan(outcome: Outcome) -> Plan {
         trial: 1,
         seed: 7,
         fault: None,
+        heal_after_usec: None,
+        then: Vec::new(),
         expect,
+        observed: None,
         ask_interval_usec: None,
     }
 }
@@ -108,7 +113,7 @@ impl Live {
     }
 
     fn inject(&mut self, ms: u64) {
-        self.tell(at(ms), What::Injected(Injected { fault: "mute".into(), until: None }));
+        self.tell(at(ms), What::Injected(Injected { fault: "mute".into(), until: None, deed: Deed::Hangs }));
     }
 }
 
@@ -178,7 +183,7 @@ proptest! {
         prop_assert_eq!(recording.stories.len(), 1);
         let replayed = &recording.stories[0];
         prop_assert_eq!(replayed.verdict(), live.story.verdict());
-        prop_assert_eq!(replayed.timeline(BEGIN), live.story.timeline(BEGIN));
+        prop_assert_eq!(replayed.episodes(BEGIN), live.story.episodes(BEGIN));
         prop_assert_eq!(replayed, &live.story);
     }
 
@@ -247,7 +252,11 @@ fn a_trial_in_which_the_instrument_broke_is_left_out_with_why() {
     let second =
         String::from_utf8(broken.sheet.bytes()).expect("UTF-8").replace("\"trial\":1", "\"trial\":2");
     let recording = read(&[&whole, second.as_bytes()].concat()).expect("the first is whole");
-    assert_eq!((recording.stories.len(), recording.cut), (1, vec![Some("the machine broke".to_owned())]));
+    let why =
+        recording.cut.iter().map(|story| (story.plan.trial, story.broke.as_deref())).collect::<Vec<_>>();
+    assert_eq!((recording.stories.len(), why), (1, vec![(2, Some("the machine broke"))]));
+    // One of which nothing else is known is none that tells nothing.
+    assert_eq!(read(second.as_bytes()).expect("it tells that").stories, []);
 }
 
 #[test]

@@ -5,26 +5,32 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::load;
 use crate::model::bound::Bounds;
+use crate::model::call::Call;
 use crate::model::case::CaseId;
+use crate::model::claim::{Claim, Decision};
 use crate::model::clock::Usec;
 use crate::model::description::Description;
 use crate::model::event::{Event, Kind};
 use crate::model::result::{RunResult, TrialResult};
 use crate::model::settings::Settings;
 use crate::model::statistics::{Summary, at_most};
+use crate::model::timeline::Timeline;
 
 /// The format of reports.
-const SCHEMA: &str = "hangproof/2";
+pub const SCHEMA: &str = "hangproof/2";
 
 /// Who wrote it.
-const PROGRAM: &str = concat!("hangproof ", env!("CARGO_PKG_VERSION"));
+pub const PROGRAM: &str = concat!("hangproof ", env!("CARGO_PKG_VERSION"));
 
 /// The whole document.
 #[derive(Serialize)]
 pub struct Document<'a> {
     schema: &'static str,
     program: &'static str,
+    /// Empty where an old recording does not tell.
+    calls: &'a [Call],
     runs: Vec<Run<'a>>,
 }
 
@@ -34,21 +40,46 @@ struct Run<'a> {
     verdict: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     skipped: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    broke: Option<&'a str>,
     machine: Option<&'a Description>,
     settings: Option<&'a Settings>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    notes: &'a [String],
     bounds: BTreeMap<String, f64>,
     passed: Passed,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claim: Option<Claimed<'a>>,
     trials: Vec<Trial<'a>>,
     summary: BTreeMap<String, Percentiles>,
 }
 
 /// How many trials did, and what that says of all.
 #[derive(Serialize)]
-struct Passed {
+pub struct Passed {
     count: usize,
+    /// Those that are sound.
     of: usize,
+    /// Those that say nothing of the service, and are in no figure.
+    unsound: usize,
     /// At 95 %, no larger part of all trials does not.
     others_at_most: f64,
+}
+
+impl Passed {
+    /// So many of those that are sound, and so many that are not.
+    pub fn of(count: usize, of: usize, unsound: usize) -> Self {
+        Self { count, of, unsound, others_at_most: at_most(of - count, of) }
+    }
+}
+
+/// What the trials say of a claim, at 95 %.
+#[derive(Serialize)]
+struct Claimed<'a> {
+    claim: &'a Claim,
+    decision: Decision,
+    yes: u32,
+    no: u32,
 }
 
 #[derive(Serialize)]
@@ -61,6 +92,20 @@ struct Trial<'a> {
     verdict: &'static str,
     reasons: &'a [String],
     phases: BTreeMap<String, f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    load: Option<load::Document>,
+    events: Vec<At<'a>>,
+    /// After the first of several faults.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    later: Vec<Later<'a>>,
+}
+
+#[derive(Serialize)]
+struct Later<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fault: Option<&'a str>,
+    overtaken: bool,
+    phases: BTreeMap<String, f64>,
     events: Vec<At<'a>>,
 }
 
@@ -71,8 +116,9 @@ struct At<'a> {
     kind: &'a Kind,
 }
 
+/// A phase over some trials, in milliseconds.
 #[derive(Serialize)]
-struct Percentiles {
+pub struct Percentiles {
     count: usize,
     min: f64,
     p50: f64,
@@ -83,8 +129,8 @@ struct Percentiles {
 
 impl<'a> Document<'a> {
     /// The document of some runs.
-    pub fn of(runs: &'a [RunResult]) -> Self {
-        Self { schema: SCHEMA, program: PROGRAM, runs: runs.iter().map(Run::of).collect() }
+    pub fn of(calls: &'a [Call], runs: &'a [RunResult]) -> Self {
+        Self { schema: SCHEMA, program: PROGRAM, calls, runs: runs.iter().map(Run::of).collect() }
     }
 }
 
@@ -104,18 +150,22 @@ impl<'a> Run<'a> {
             scenario: &about.scenario,
             verdict: run.word(),
             skipped: run.skipped.as_deref(),
+            broke: run.broke.as_deref(),
             machine: about.machine.as_ref(),
             settings: about.settings.as_ref(),
+            notes: &about.notes,
             bounds: limits
                 .chain(recovery)
                 .chain(expected)
                 .map(|(name, limit)| (in_ms(name), ms(limit)))
                 .collect(),
-            passed: Passed {
-                count: run.passed(),
-                of: run.trials.len(),
-                others_at_most: at_most(run.trials.len() - run.passed(), run.trials.len()),
-            },
+            passed: Passed::of(run.passed(), run.sound(), run.trials.len() - run.sound()),
+            claim: run.claim.as_ref().map(|(claim, account)| Claimed {
+                claim,
+                decision: account.decision,
+                yes: account.yes,
+                no: account.no,
+            }),
             trials: run.trials.iter().map(|trial| Trial::of(trial, about.fault.as_deref())).collect(),
             summary: run
                 .summary()
@@ -128,8 +178,12 @@ impl<'a> Run<'a> {
 
 impl<'a> Trial<'a> {
     fn of(trial: &'a TrialResult, fault: Option<&'a str>) -> Self {
-        let timeline = &trial.timeline;
-        let at = |event: &'a Event| At { at_ms: event.at.ms_since(timeline.origin), kind: &event.kind };
+        let later = trial.later.iter().map(|episode| Later {
+            fault: episode.fault.as_deref(),
+            overtaken: episode.is_overtaken,
+            phases: phases(&episode.timeline),
+            events: events(&episode.timeline),
+        });
         Self {
             case: trial.case,
             number: trial.number,
@@ -137,14 +191,21 @@ impl<'a> Trial<'a> {
             fault,
             verdict: trial.verdict.word(),
             reasons: trial.verdict.reasons(),
-            phases: timeline
-                .phases
-                .iter()
-                .map(|(phase, span)| (in_ms(phase.name()), ms(span.length())))
-                .collect(),
-            events: timeline.events.iter().map(at).collect(),
+            phases: phases(&trial.timeline),
+            load: trial.load.as_ref().map(|load| load::Document::of(load, &trial.timeline)),
+            events: events(&trial.timeline),
+            later: later.collect(),
         }
     }
+}
+
+fn phases(timeline: &Timeline) -> BTreeMap<String, f64> {
+    timeline.phases.iter().map(|(phase, span)| (in_ms(phase.name()), ms(span.length()))).collect()
+}
+
+fn events<'a>(timeline: &'a Timeline) -> Vec<At<'a>> {
+    let at = |event: &'a Event| At { at_ms: event.at.ms_since(timeline.origin), kind: &event.kind };
+    timeline.events.iter().map(at).collect()
 }
 
 impl From<Summary> for Percentiles {
@@ -174,3 +235,6 @@ fn in_ms(name: &str) -> String {
 fn ms(duration: Duration) -> f64 {
     Usec(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)).ms_since(Usec(0))
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,6 +31,11 @@ fn suite(run: &RunResult) -> TestSuite {
         status.set_message(reason.as_str());
         suite.add_test_case(TestCase::new(about.scenario.as_str(), status));
     }
+    if let Some(reason) = &run.broke {
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+        status.set_type("broke").set_message(reason.as_str());
+        suite.add_test_case(TestCase::new(about.scenario.as_str(), status));
+    }
     suite
 }
 
@@ -53,12 +58,16 @@ fn case(run: &RunResult, trial: &TrialResult) -> TestCase {
     };
     let mut case = TestCase::new(format!("{} trial {}", run.about.scenario, trial.number), status);
     case.set_classname(format!("hangproof.{}", run.about.scenario));
-    case.set_time(trial.timeline.end - trial.timeline.origin);
+    let end = trial.episodes().last().map_or(trial.timeline.end, |(_, last)| last.end);
+    case.set_time(end - trial.timeline.origin);
     case.add_property(Property::new("case", trial.case.to_string()));
     case.add_property(Property::new("seed", trial.seed.to_string()));
-    for (phase, span) in trial.timeline.phases.iter() {
-        let ms = span.length().as_secs_f64() * 1e3;
-        case.add_property(Property::new(format!("{}_ms", phase.name()), format!("{ms:.3}")));
+    for ((_, timeline), number) in trial.episodes().zip(1..) {
+        for (phase, span) in timeline.phases.iter() {
+            let ms = span.length().as_secs_f64() * 1e3;
+            let which = if number == 1 { String::new() } else { format!("fault_{number}_") };
+            case.add_property(Property::new(format!("{which}{}_ms", phase.name()), format!("{ms:.3}")));
+        }
     }
     if !trial.verdict.is_pass() {
         case.set_system_out(trial.last_lines.join("\n"));
@@ -66,11 +75,10 @@ fn case(run: &RunResult, trial: &TrialResult) -> TestCase {
     case
 }
 
-/// What happened, a line for each event.
+/// What happened, a line for each event; its time is since the first injection.
 fn story(trial: &TrialResult) -> String {
-    let timeline = &trial.timeline;
-    let events = timeline.events.iter();
-    let lines =
-        events.map(|event| format!("{:>10.1} ms  {}", event.at.ms_since(timeline.origin), event.kind));
+    let origin = trial.timeline.origin;
+    let events = trial.episodes().flat_map(|(_, timeline)| &timeline.events);
+    let lines = events.map(|event| format!("{:>10.1} ms  {}", event.at.ms_since(origin), event.kind));
     lines.collect::<Vec<_>>().join("\n")
 }

@@ -60,21 +60,23 @@ fn of_trial(run: &RunResult, trial: &TrialResult, pid: u32) -> Vec<Value> {
         events.push(json!({ "ph": "M", "pid": pid, "tid": tid, "name": "thread_sort_index", "args": { "sort_index": order } }));
     }
     let slice = |track: Track, name: &str, from: Usec, usec: u64, args: Value| json!({ "ph": "X", "pid": pid, "tid": track as u32, "name": name, "ts": from.0, "dur": usec, "args": args });
-    for (phase, span) in trial.timeline.phases.iter() {
-        // The whole is the parts' frame; what clients saw is theirs.
-        let track = if phase == Phase::Outage { Track::Client } else { Track::Phases };
-        events.push(slice(track, phase.name(), span.from, span.to.0 - span.from.0, json!({})));
-        if let Some(bound) = run.bounds.get(phase) {
-            let usec = u64::try_from(bound.at_most.as_micros()).unwrap_or(u64::MAX);
-            events.push(slice(Track::Bounds, phase.name(), span.from, usec, json!({ "sum": bound.sum })));
+    for (_, timeline) in trial.episodes() {
+        for (phase, span) in timeline.phases.iter() {
+            // The whole is the parts' frame; what clients saw is theirs.
+            let track = if phase == Phase::Outage { Track::Client } else { Track::Phases };
+            events.push(slice(track, phase.name(), span.from, span.to.0 - span.from.0, json!({})));
+            if let Some(bound) = run.bounds.get(phase) {
+                let usec = u64::try_from(bound.at_most.as_micros()).unwrap_or(u64::MAX);
+                events.push(slice(Track::Bounds, phase.name(), span.from, usec, json!({ "sum": bound.sum })));
+            }
         }
-    }
-    for event in &trial.timeline.events {
-        let track = Track::of(&event.kind) as u32;
-        events.push(json!({
-            "ph": "i", "s": "t", "pid": pid, "tid": track, "name": event.kind.to_string(), "ts": event.at.0,
-            "args": serde_json::to_value(&event.kind).unwrap_or_default(),
-        }));
+        for event in &timeline.events {
+            let track = Track::of(&event.kind) as u32;
+            events.push(json!({
+                "ph": "i", "s": "t", "pid": pid, "tid": track, "name": event.kind.to_string(), "ts": event.at.0,
+                "args": serde_json::to_value(&event.kind).unwrap_or_default(),
+            }));
+        }
     }
     events
 }

@@ -2,43 +2,67 @@
 
 use std::time::Duration;
 
-use rand::rngs::ChaCha12Rng;
-use rand::{RngExt as _, SeedableRng};
-
 use super::inputs::Input;
+use super::instrument::{self, Lateness, Stalls};
+use super::load::{Load, Loading};
 use super::observer::Observer;
 use super::{COMMAND, RunError, Setting};
-use crate::fault::{CLIENT, Fault};
+use crate::fault::Active;
 use crate::journal;
-use crate::machine::MachineError;
 use crate::model::asks::Asks;
-use crate::model::case::{CaseId, Plan};
 use crate::model::clock::Usec;
 use crate::model::event::Kind;
 use crate::model::expect::Outcome;
-use crate::model::moment::{Because, Injected, Journal, Moment, What};
-use crate::model::patience::{self, Patience};
+use crate::model::moment::{Because, Journal, Moment, What};
+use crate::model::patience::Patience;
 use crate::model::settings::Settings;
 use crate::model::story::Story;
-use crate::model::text::one_line;
+use crate::plan::Case;
 use crate::record::{Sink, WriteError};
+
+mod catch_up;
+mod injections;
+mod steady;
 
 /// How long after a good answer the first healthy probe of the guard beside the service may take, and how often it is looked
 /// for.
 const FIRST_HEALTHY: Duration = Duration::from_secs(5);
 const NEXT_LOOK: Duration = Duration::from_millis(50);
 
+/// From one nudge of journald's followers to the next.
+const NUDGES: Duration = Duration::from_millis(40);
+
+/// How long a load asks before something is done to the service.
+const LOADED: Duration = Duration::from_secs(1);
+
+/// From one look at how the instrument does to the next.
+const GAUGED: Duration = Duration::from_secs(1);
+
+/// From one question to PID 1 to the next, where its words are kept out of the journal.
+const ASKED: Duration = Duration::from_millis(100);
+
 /// Makes a case, and tells it to its story and to a sink.
 pub struct Conductor<'a> {
     setting: &'a Setting<'a>,
-    observer: &'a Observer,
+    observer: &'a Observer<'a>,
+    loading: Option<&'a Loading>,
+    load: Option<Load>,
     sink: &'a mut dyn Sink,
     story: Story,
+    /// The faults that are in effect, each with when it is to be healed, if not at the trial's end.
+    active: Vec<(Option<Usec>, Active<'a>)>,
     began: Usec,
+    nudged: Usec,
+    gauged: Usec,
+    /// When PID 1 was asked last.
+    asked: Usec,
+    /// How late since then inputs were, and entries.
+    late: Lateness,
+    stalls: Stalls,
 }
 
 /// What taking an input in has come to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Taken {
     /// There was none by the deadline.
     Nothing,
@@ -46,19 +70,39 @@ enum Taken {
     Line,
     /// Something that may change what is waited for.
     News,
+    /// All that the journal held when this was written has been taken in.
+    Mark(String),
 }
 
 impl<'a> Conductor<'a> {
     /// Begins a case.
     pub fn begin(
         setting: &'a Setting<'a>,
-        observer: &'a Observer,
+        observer: &'a Observer<'a>,
+        loading: Option<&'a Loading>,
         sink: &'a mut dyn Sink,
-        (case, plan): (CaseId, Plan),
+        Case { id: case, plan }: Case,
         settings: Settings,
     ) -> Result<Self, RunError> {
-        let mut conductor =
-            Self { setting, observer, sink, story: Story::new(case, plan.clone()), began: Usec::now() };
+        // That it was late before is no matter of this case.
+        observer.lateness();
+        let (story, began) = (Story::new(case, plan.clone()), Usec::now());
+        let stalls = Stalls::since_now(setting.machine, &plan.unit);
+        let mut conductor = Self {
+            setting,
+            observer,
+            loading,
+            load: None,
+            sink,
+            story,
+            active: Vec::new(),
+            began,
+            nudged: began,
+            gauged: began,
+            asked: began,
+            late: Lateness::default(),
+            stalls,
+        };
         for what in [
             What::Planned(Box::new(plan)),
             What::Booted(setting.machine.description().clone()),
@@ -74,15 +118,25 @@ impl<'a> Conductor<'a> {
     pub fn end(mut self, conducted: Result<(), RunError>) -> Result<Story, RunError> {
         self.sink.flush()?;
         if let Err(error) = conducted {
+            // Why that cannot be done either is no more than what follows from it.
+            let _ = self.heal_what_is_left();
+            let error = self.setting.named(error);
             // That the user wants to stop is no fault of the instrument's.
             if !matches!(error, RunError::Interrupted | RunError::Recording(_)) {
                 self.tell(Usec::now(), What::Broke(Because { reason: error.to_string() }))?;
             }
             return Err(error);
         }
+        self.ask_pid_one()?;
+        // It knows at once what the journal may not have handed over yet: all of that is older than this mark.
+        if !self.story.contradictions().is_empty() {
+            self.catch_up()?;
+        }
+        self.look_for_stalls(true)?;
         if !self.story.verdict_at(Usec::now()).is_pass() {
             self.ask_for_last_lines()?;
         }
+        self.gauge()?;
         self.tell(Usec::now(), What::Ended)?;
         Ok(self.story)
     }
@@ -99,9 +153,57 @@ impl<'a> Conductor<'a> {
         Ok(if is_line { Taken::Line } else { Taken::News })
     }
 
+    fn ask_pid_one(&mut self) -> Result<(), WriteError> {
+        self.asked = Usec::now();
+        match instrument::pid_one(self.setting.machine, &self.story.plan.unit, COMMAND) {
+            Some(pid_one) => self.tell(self.asked, What::PidOne(Box::new(pid_one))).map(drop),
+            None => Ok(()),
+        }
+    }
+
+    fn gauge(&mut self) -> Result<(), WriteError> {
+        self.gauged = Usec::now();
+        let gauge = self.late.gauge(self.observer);
+        self.tell(self.gauged, What::Gauge(gauge))?;
+        match self.load.as_ref().map(Load::batch) {
+            Some(batch) => self.tell(self.gauged, What::Load(batch)).map(drop),
+            None => Ok(()),
+        }
+    }
+
+    fn look_for_stalls(&mut self, is_last: bool) -> Result<(), WriteError> {
+        let is_ours = self.active.iter().any(|(_, active)| active.takes_cpus);
+        match self.stalls.look(is_last, is_ours) {
+            Some((at, stalled)) => self.tell(at, What::Stalled(stalled)).map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Starts the load, where there is one, and has it ask for a while.
+    fn load(&mut self) -> Result<(), RunError> {
+        let Some(loading) = self.loading else { return Ok(()) };
+        self.load = Some(loading.start()?);
+        self.setting.progress.stage("many clients ask");
+        self.wait_until(Usec::now() + LOADED, |_| false)?;
+        Ok(())
+    }
+
+    /// Ends the load, and waits for what is under way to come to something.
+    fn unload(&mut self) -> Result<(), RunError> {
+        let (Some(loading), Some(load)) = (self.loading, &self.load) else { return Ok(()) };
+        load.end();
+        let deadline = Usec::now() + loading.timeout() + NEXT_LOOK * 4;
+        while self.load.as_ref().is_some_and(|load| load.open() > 0) && Usec::now() < deadline {
+            // Nothing tells when that is.
+            self.wait_until(Usec::now() + NEXT_LOOK, |_| false)?;
+        }
+        Ok(())
+    }
+
     /// What the service itself said last is told where somebody has to find out why.
     fn ask_for_last_lines(&mut self) -> Result<(), WriteError> {
-        let argv = journal::last_lines(&self.story.plan.unit);
+        let namespace = self.story.settings.as_ref().and_then(|settings| settings.log_namespace.as_deref());
+        let argv = journal::last_lines(&self.story.plan.unit, namespace);
         let words = argv.iter().map(String::as_str).collect::<Vec<_>>();
         // Of a machine that does not tell them the rest is true all the same.
         let Ok(output) = self.setting.machine.run(&words, COMMAND) else { return Ok(()) };
@@ -113,9 +215,17 @@ impl<'a> Conductor<'a> {
         for entry in entries {
             let Some(at) = entry.at().filter(|at| *at >= self.began) else { continue };
             // These have come already.
-            if !entry.has("_COMM", "sd-watchdog") {
+            if !journal::is_followed(&entry, &self.story.plan.unit) {
                 self.tell(at, What::Journal(Journal { entry: entry.trimmed() }))?;
             }
+        }
+        Ok(())
+    }
+
+    /// What is told of how the service was installed.
+    pub fn installed(&mut self, installed: Vec<What>) -> Result<(), RunError> {
+        for what in installed {
+            self.tell(self.began, what)?;
         }
         Ok(())
     }
@@ -135,134 +245,75 @@ impl<'a> Conductor<'a> {
         if !self.served(has_served)? {
             return Ok(());
         }
-        let Some(fault) = self.setting.scenario.fault else {
+        let Some((first, others)) = self.setting.scenario.faults.split_first() else {
+            self.load()?;
             self.setting.progress.stage("watching a healthy service");
-            return self.settle();
+            self.settle()?;
+            return self.unload();
         };
         self.guarded()?;
+        self.load()?;
         if self.disturbed_before_injection()? {
             return Ok(());
         }
-        self.setting.progress.stage(&format!("injecting {fault}"));
-        let injection = fault.inject(self.setting.machine, &self.story.plan.unit);
-        let injection = injection.map_err(|error| match (fault, error) {
-            (Fault::InProcess(_), MachineError::Command { reason, .. }) => not_buggy(Some(fault), reason),
-            (_, error) => error.into(),
-        })?;
-        let until = Some(injection.until).filter(|until| *until > injection.at);
-        self.tell(injection.at, What::Injected(Injected { fault: injection.fault, until }))?;
-        self.setting.progress.stage(&format!("{fault} injected; waiting for the recovery"));
-        self.settle()
-    }
-
-    /// Starts the service; whether systemd saw READY. A start that failed is not waited for any longer.
-    pub fn start(&mut self, verb: &str) -> Result<bool, RunError> {
-        let unit = self.story.plan.unit.clone();
-        self.setting.progress.stage(&format!("{verb}ing {unit}"));
-        let before = self.story.events().len();
-        let output = self.setting.machine.run(&["systemctl", verb, "--no-block", &unit], COMMAND)?;
-        if !output.status.success() {
-            return Err(RunError::NotStarted { unit, said: output.stderr.trim().to_owned() });
-        }
-        let deadline = Usec::now() + self.story.settings.as_ref().map_or(COMMAND, patience::start);
-        let ended = |kind: &Kind| matches!(kind, Kind::Ready | Kind::StartFailed | Kind::StartLimitHit);
-        let saw = |story: &Story, wanted: fn(&Kind) -> bool| {
-            story.events().iter().skip(before).any(|event| wanted(&event.kind))
-        };
-        self.wait_until(deadline, |conductor| saw(&conductor.story, ended))?;
-        // systemd calls a unit that it skips "started".
-        if let Some(conditions) = unmet(self.setting, &unit)? {
-            return Err(RunError::Unmet { unit, conditions });
-        }
-        Ok(saw(&self.story, |kind| *kind == Kind::Ready))
-    }
-
-    /// Waits for clients to be served, and begins the trial with the answer that showed it. Whether the service stayed
-    /// up until then, and served, if it `has_served` in an earlier trial.
-    fn served(&mut self, has_served: bool) -> Result<bool, RunError> {
-        let now = Usec::now();
-        self.tell(now, What::Watched)?;
-        let Setting { scenario, .. } = self.setting;
-        let settings = self.story.settings.as_ref();
-        let limit = patience::first_answer(&scenario.expect, settings, scenario.observe.timeout);
-        let deadline = now + limit;
-        let last_ready = self.story.events().iter().rev().find(|event| event.kind == Kind::Ready);
-        let ready = last_ready.map_or(self.began, |event| event.at);
-        let down = |kind: &Kind| kind.is_disturbance() && !matches!(kind, Kind::Starting);
-        let is_down =
-            move |story: &Story| story.events().iter().any(|event| event.at > ready && down(&event.kind));
-        self.wait_until(deadline, |conductor| {
-            conductor.story.witness().was_served() || is_down(&conductor.story)
-        })?;
-        if is_down(&self.story) {
-            return Ok(false);
-        }
-        if let Some(served) = self.story.witness().last_served() {
-            self.tell(served, What::Steady)?;
-            return Ok(true);
-        }
-        if has_served {
-            // Then [observe] is right, and the service is not.
-            return Ok(false);
-        }
-        self.ask_for_last_lines()?;
-        let seen = self.story.witness().first_bad(Usec(0)).map_or("nobody asked", |(_, reason)| reason);
-        Err(RunError::NotServed {
-            url: self.setting.scenario.observe.to_string(),
-            limit,
-            seen: seen.to_owned(),
-            log: self.story.last_lines(),
-        })
-    }
-
-    /// Waits until the guard beside the service, where there is one, has seen the main process that runs now healthy.
-    fn guarded(&mut self) -> Result<(), RunError> {
-        let Some(guard) = &self.setting.scenario.service.guard else { return Ok(()) };
-        self.setting.progress.stage(&format!("waiting for {guard}"));
-        let deadline = Usec::now() + FIRST_HEALTHY;
-        loop {
-            let pid = shown(self.setting, &self.story.plan.unit, "MainPID")?;
-            let status = shown(self.setting, guard, "StatusText")?;
-            if status.contains(&format!("(active, pid {pid}): healthy")) {
-                return Ok(());
+        self.inject(first)?;
+        for next in others {
+            if !self.is_let_come(&next.fault)? {
+                break;
             }
-            if Usec::now() >= deadline {
-                return Err(RunError::NotGuarded { guard: guard.clone(), status });
-            }
-            // What comes meanwhile is taken in; nothing tells when a status changes.
-            self.wait_until(Usec::now() + NEXT_LOOK, |_| false)?;
+            self.inject(next)?;
         }
-    }
-
-    /// Lets a random part of the probe interval pass, so that trials sample every phase between probe and injection.
-    /// Whether something happened to the service meanwhile.
-    fn disturbed_before_injection(&mut self) -> Result<bool, RunError> {
-        let settings = self.story.settings.as_ref();
-        let interval = settings.and_then(|settings| Some(settings.guard.as_ref()?.interval()));
-        let interval = interval.or_else(|| Some(settings?.span("WatchdogSec")? / 2)).unwrap_or(COMMAND / 20);
-        let part = ChaCha12Rng::seed_from_u64(self.story.plan.seed).random_range(0.0..1.0);
-        let begin = Usec::now();
-        let disturbed = move |conductor: &Self| {
-            let events = conductor.story.events();
-            events.iter().any(|event| event.at >= begin && event.kind.is_disturbance())
-        };
-        self.wait_until(begin + interval.mul_f64(part), disturbed)
+        self.settle()?;
+        self.unload()?;
+        self.heal_what_is_left()
     }
 
     /// Waits until nothing more can happen that matters.
     fn settle(&mut self) -> Result<(), RunError> {
         loop {
+            self.wait_out()?;
+            if !(self.story.rests_on_silence(Usec::now()) && self.catch_up()?) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The same as far as the journal has come.
+    fn wait_out(&mut self) -> Result<(), RunError> {
+        loop {
             let Patience::Until(deadline) = self.story.waits(Usec::now(), self.observer.known_until()) else {
                 return Ok(());
             };
+            let nudge = self.next_nudge().filter(|nudge| *nudge < deadline);
             loop {
-                match self.take_one(deadline)? {
+                match self.take_one(nudge.unwrap_or(deadline))? {
+                    Taken::Nothing if nudge.is_some() => {
+                        self.nudged = Usec::now();
+                        journal::nudge(self.setting.machine)?;
+                        break;
+                    }
                     Taken::Nothing => return Ok(()),
                     Taken::News => break,
-                    Taken::Line => {}
+                    Taken::Line | Taken::Mark(_) => {}
                 }
             }
         }
+    }
+
+    /// When journald's followers are to look next, where clients are served again and systemd's word of the start is still to come:
+    /// it is in the journal by then, or about to be, and is told late.
+    fn next_nudge(&self) -> Option<Usec> {
+        let events = self.story.events();
+        let injected = events.iter().rfind(|event| matches!(event.kind, Kind::Injected { .. }))?.at;
+        if events.iter().any(|event| event.at > injected && event.kind == Kind::Ready) {
+            return None;
+        }
+        let witness = self.story.witness();
+        let (bad, _) = witness.first_bad(injected)?;
+        let served = witness.first_good(bad)?;
+        let next = if self.nudged < served { served } else { self.nudged + NUDGES };
+        // After that it has come by itself, or there is none.
+        (next < served + journal::LATE).then_some(next)
     }
 
     /// Takes inputs until `done` or the deadline; whether it was `done`.
@@ -280,16 +331,39 @@ impl<'a> Conductor<'a> {
     }
 
     fn take_one(&mut self, deadline: Usec) -> Result<Taken, RunError> {
-        let told = match self.setting.inputs.receive(deadline) {
-            None => return Ok(Taken::Nothing),
-            Some(Input::Interrupted) => return Err(RunError::Interrupted),
-            Some(Input::JournalEnded(reason)) => return Err(RunError::Journal(reason)),
+        self.look_for_stalls(false)?;
+        if Usec::now() >= self.gauged + GAUGED {
+            self.gauge()?;
+        }
+        let is_silent = self.story.settings.as_ref().is_some_and(Settings::is_silent);
+        if is_silent && Usec::now() >= self.asked + ASKED {
+            self.ask_pid_one()?;
+        }
+        if self.heal_what_is_due()? {
+            return Ok(Taken::News);
+        }
+        let heal = self.active.iter().filter_map(|(due, _)| *due).min();
+        let Some((sent, input)) =
+            self.setting.inputs.receive(heal.map_or(deadline, |heal| heal.min(deadline)))
+        else {
+            return Ok(if self.heal_what_is_due()? { Taken::News } else { Taken::Nothing });
+        };
+        self.late.took(sent);
+        let told = match input {
+            Input::Interrupted => return Err(RunError::Interrupted),
+            Input::Mark(mark) => return Ok(Taken::Mark(mark)),
+            Input::JournalEnded(reason) => return Err(RunError::Journal(reason)),
+            // Nobody visits a trial.
+            Input::Visited => return Ok(Taken::Line),
             // What was under way when the trial began belongs to no trial.
-            Some(Input::Ask(ask)) if ask.asked < self.began => return Ok(Taken::Line),
-            Some(Input::Ask(ask)) => self.tell(ask.known, What::Asks(Asks(vec![ask]))),
-            Some(Input::Entry(entry, _)) => match entry.at().filter(|at| *at >= self.began) {
+            Input::Ask(ask) if ask.asked < self.began => return Ok(Taken::Line),
+            Input::Ask(ask) => self.tell(ask.known, What::Asks(Asks(vec![ask]))),
+            Input::Entry(entry, _) => match entry.at().filter(|at| *at >= self.began) {
                 None => return Ok(Taken::Line),
-                Some(at) => self.tell(at, What::Journal(Journal { entry })),
+                Some(at) => {
+                    self.late.took_entry(at, sent);
+                    self.tell(at, What::Journal(Journal { entry }))
+                }
             },
         };
         Ok(told?)
@@ -298,10 +372,11 @@ impl<'a> Conductor<'a> {
 
 /// Whether the service has to be started anew before the next trial: a fault that systemd was not to mend is still there, or what
 /// came of it.
-pub fn is_to_be_restarted(setting: &Setting, last: &Story) -> Result<bool, RunError> {
+pub fn is_to_be_restarted(setting: &Setting, last: &Story) -> bool {
     let is_mended = last.verdict().is_pass()
-        && (setting.scenario.fault.is_none() || last.plan.expect.outcome == Outcome::Restarted);
-    Ok(!is_mended || shown(setting, &last.plan.unit, "ActiveState")? != "active")
+        && (setting.scenario.faults.is_empty()
+            || last.last_expectation(Usec::now()).outcome == Outcome::Restarted);
+    !is_mended || last.pid_one().is_none_or(|pid_one| pid_one.active_state != "active")
 }
 
 /// Has systemd forget the starts of a unit, and that it failed.
@@ -313,22 +388,6 @@ pub fn reset(setting: &Setting, unit: &str) -> Result<(), RunError> {
         output.successful(&argv)?;
     }
     Ok(())
-}
-
-/// The fault is not for this service.
-pub fn not_buggy(fault: Option<Fault>, said: String) -> RunError {
-    RunError::NotBuggy { fault: fault.map(Fault::name).unwrap_or_default().into(), client: CLIENT, said }
-}
-
-/// The conditions for which systemd skipped the unit, as the unit has them; `None` if it did not.
-fn unmet(setting: &Setting, unit: &str) -> Result<Option<String>, RunError> {
-    if shown(setting, unit, "ConditionResult")? != "no" && shown(setting, unit, "AssertResult")? != "no" {
-        return Ok(None);
-    }
-    let argv = ["systemctl", "cat", unit];
-    let text = setting.machine.run(&argv, COMMAND)?.stdout;
-    let conditions = text.lines().filter(|line| line.starts_with("Condition") || line.starts_with("Assert"));
-    Ok(Some(conditions.map(|line| one_line(line.into())).collect::<Vec<_>>().join(" or ")))
 }
 
 fn shown(setting: &Setting, unit: &str, property: &str) -> Result<String, RunError> {

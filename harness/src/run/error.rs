@@ -1,7 +1,6 @@
 //! Why a run could not be finished.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::machine::MachineError;
@@ -19,12 +18,29 @@ pub enum RunError {
     #[error("{0}{log}", log = Log(.1))]
     Unit(UnitError, Vec<String>),
     /// A file that the scenario names cannot be read.
-    #[error("{} cannot be read: {source}. Paths in a scenario are relative to the scenario's own directory", .path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
+    #[error("{0}. Paths in a scenario are relative to the scenario's own directory")]
+    File(String),
+    /// The scenario wants the unit enabled, and it has nothing that says for what.
+    #[error("systemd cannot enable {unit}: {said}")]
+    NotEnabled {
+        /// The unit.
+        unit: String,
+        /// What systemctl said.
+        said: String,
+    },
+    /// Certificates that clients are to trust cannot be had.
+    #[error("{0}")]
+    Certificates(String),
+    /// There are not enough descriptors for a load.
+    #[error(
+        "[load] needs {wanted} descriptors, and this process may have {limit}: raise that (ulimit -Hn {wanted}; LimitNOFILE= of a \
+        unit), or say a lower rate, a shorter timeout or fewer connections"
+    )]
+    Descriptors {
+        /// How many.
+        wanted: u64,
+        /// How many there may be.
+        limit: u64,
     },
     /// The journal could not be followed to the end.
     #[error("the machine broke: {0}")]
@@ -57,7 +73,7 @@ pub enum RunError {
         conditions: String,
     },
     /// systemd did not understand what the scenario has it do.
-    #[error("systemd ignores what [service] override has{}", Log(.0))]
+    #[error("systemd ignores what [service] override, or --set, has{}", Log(.0))]
     Ignored(Vec<String>),
     /// The fault is for another service.
     #[error(
@@ -72,6 +88,22 @@ pub enum RunError {
         client: &'static str,
         /// What went wrong.
         said: String,
+    },
+    /// The fault is not for this service, or what was decided about it is not.
+    #[error("{fault} could not be injected: {reason}")]
+    NotInjected {
+        /// The fault's name.
+        fault: &'static str,
+        /// Why not.
+        reason: String,
+    },
+    /// What was done to the machine is still done to it.
+    #[error("{fault} could not be healed: {error}")]
+    NotHealed {
+        /// The fault's name.
+        fault: &'static str,
+        /// Why not.
+        error: MachineError,
     },
     /// The service is up and nobody can ask it.
     #[error(

@@ -9,6 +9,7 @@ use super::inputs::{Input, Inputs};
 use super::room::Room;
 use crate::journal;
 use crate::machine::{Machine, MachineError, StreamGuard};
+use crate::model::settings::Settings;
 
 /// How many entries may wait to be taken in.
 const ROOM: usize = 4096;
@@ -23,8 +24,9 @@ pub struct Follower {
 
 impl Follower {
     /// Follows from the first entry on.
-    pub fn start(machine: &dyn Machine, unit: &str, inputs: &Inputs) -> Result<Self, RunError> {
-        let argv = journal::follow(unit);
+    pub fn start(machine: &dyn Machine, settings: &Settings, inputs: &Inputs) -> Result<Self, RunError> {
+        let unit = settings.unit.as_str();
+        let argv = journal::follow(unit, settings.log_namespace.as_deref());
         let words = argv.iter().map(String::as_str).collect::<Vec<_>>();
         let (stream, guard) = machine.start(&words)?.split();
         let (unit, sender): (Arc<str>, _) = (unit.into(), inputs.sender());
@@ -34,6 +36,9 @@ impl Follower {
         let places = Arc::clone(&room);
         let follow = move || {
             let ended = journal::read(stream, |entry| {
+                if let Some(mark) = journal::marked(&entry) {
+                    return sender.send(Input::Mark(mark));
+                }
                 if !entry.concerns(&unit) {
                     return true;
                 }

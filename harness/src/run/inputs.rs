@@ -13,12 +13,16 @@ use crate::model::entry::Entry;
 /// Something that happened.
 #[derive(Debug)]
 pub enum Input {
-    /// journald received an entry about the unit.
+    /// An entry about the unit was written into the journal.
     Entry(Entry, Permit),
+    /// All that journald received before this mark has been sent.
+    Mark(String),
     /// A client's ask came to something.
     Ask(Ask),
     /// There will be no more entries.
     JournalEnded(String),
+    /// A visitor of a demo has something to be done, which waits elsewhere.
+    Visited,
     /// The user wants to stop.
     Interrupted,
 }
@@ -91,15 +95,15 @@ impl Inputs {
         self.sender.clone()
     }
 
-    /// The next input that was sent by the `deadline`; [`None`] where there is none, however many were sent since.
-    pub fn receive(&self, deadline: Usec) -> Option<Input> {
+    /// The next input that was sent by the `deadline`, and when that was; [`None`] where there is none, however many were sent since.
+    pub fn receive(&self, deadline: Usec) -> Option<(Usec, Input)> {
         if self.interrupted() {
-            return Some(Input::Interrupted);
+            return Some((Usec::now(), Input::Interrupted));
         }
         let next = self.held.take().or_else(|| self.receiver.recv_timeout(deadline - Usec::now()).ok());
         let (sent, input) = next?;
         if sent <= deadline {
-            return Some(input);
+            return Some((sent, input));
         }
         drop(self.held.replace(Some((sent, input))));
         None
@@ -130,7 +134,7 @@ mod tests {
         while Usec::now() <= deadline {}
         sender.send(ended("too late"));
         sender.send(ended("still later"));
-        let what = |deadline| inputs.receive(deadline).map(|input| format!("{input:?}"));
+        let what = |deadline| inputs.receive(deadline).map(|(_, input)| format!("{input:?}"));
         assert_eq!(what(deadline).as_deref(), Some("JournalEnded(\"in time\")"));
         // However much there is, and however often one looks.
         assert_eq!((what(deadline), what(deadline)), (None, None));
@@ -145,6 +149,6 @@ mod tests {
         let sender = inputs.sender();
         sender.send(ended("first"));
         sender.send(Input::Interrupted);
-        assert!(matches!(inputs.receive(Usec::now()), Some(Input::Interrupted)));
+        assert!(matches!(inputs.receive(Usec::now()), Some((_, Input::Interrupted))));
     }
 }

@@ -10,6 +10,11 @@ pub struct Position {
 }
 
 impl Position {
+    /// The line.
+    pub fn line(self) -> usize {
+        self.line
+    }
+
     /// The place of a byte offset.
     pub fn of(text: &str, offset: usize) -> Self {
         let before = text.get(..offset).unwrap_or(text);

@@ -1,6 +1,7 @@
 //! A scenario's tables, read key by key. Every mistake is kept with its place, and what is wrong reads as if it were absent, so that
 //! a file's mistakes are all found at once.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -8,7 +9,10 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
-use super::keys::{known, suggest};
+use super::schema::{known, suggest, suggest_key};
+
+/// How many mistakes are told of a file: what has more is something else.
+const LIMIT: usize = 200;
 
 /// What is wrong with a text, each with the place.
 #[derive(Default)]
@@ -17,13 +21,22 @@ pub struct Mistakes(RefCell<Vec<(Range<usize>, String)>>);
 impl Mistakes {
     /// Adds one.
     pub fn add(&self, span: Range<usize>, message: impl Into<String>) {
-        self.0.borrow_mut().push((span, message.into()));
+        let mut all = self.0.borrow_mut();
+        if all.len() < LIMIT {
+            all.push((span, message.into()));
+        }
     }
 
-    /// In the order of their places.
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.borrow().is_empty()
+    }
+
+    /// In the order of their places, each once: variants of one file have them in common.
     pub fn sorted(self) -> Vec<(Range<usize>, String)> {
         let mut all = self.0.into_inner();
-        all.sort_by_key(|(span, _)| span.start);
+        all.sort_by(|(one, said), (other, as_well)| (one.start, said).cmp(&(other.start, as_well)));
+        all.dedup();
         all
     }
 }
@@ -37,7 +50,7 @@ pub struct Section<'a> {
     mistakes: &'a Mistakes,
 }
 
-type Entry<'a> = (&'a Spanned<std::borrow::Cow<'a, str>>, &'a Spanned<DeValue<'a>>);
+type Entry<'a> = (&'a Spanned<Cow<'a, str>>, &'a Spanned<DeValue<'a>>);
 
 impl<'a> Section<'a> {
     /// The file itself.
@@ -47,9 +60,7 @@ impl<'a> Section<'a> {
 
     /// A table in it.
     pub fn section(&self, name: &'static str) -> Option<Self> {
-        let (_, value) = self.entry(name)?;
-        let table = self.table_of(name, value)?;
-        Some(Self { name, at: value.span(), table, mistakes: self.mistakes }.checked())
+        Some(self.open_section(name)?.checked())
     }
 
     /// A table that must be there.
@@ -60,15 +71,42 @@ impl<'a> Section<'a> {
         self.section(name)
     }
 
+    /// A table in it whose keys depend on what it says: who reads it [checks](Self::check) them.
+    pub fn open_section(&self, name: &'static str) -> Option<Self> {
+        let (_, value) = self.entry(name)?;
+        let table = self.table_of(name, value)?;
+        Some(Self { name, at: value.span(), table, mistakes: self.mistakes })
+    }
+
+    /// The same of a table, or of several of one name; [`None`] where one is no table.
+    pub fn open_sections(&self, name: &'static str) -> Option<Vec<Self>> {
+        let Some((_, value)) = self.entry(name) else { return Some(Vec::new()) };
+        let tables = match value.get_ref() {
+            DeValue::Array(tables) => tables.iter().collect(),
+            _ => vec![value],
+        };
+        let section = |value: &'a Spanned<DeValue<'a>>| {
+            let table = self.table_of(name, value)?;
+            Some(Self { name, at: value.span(), table, mistakes: self.mistakes })
+        };
+        let sections = tables.into_iter().map(section).collect::<Vec<_>>();
+        sections.into_iter().collect()
+    }
+
     fn checked(self) -> Self {
-        let place = if self.name.is_empty() { String::new() } else { format!(" in [{}]", self.name) };
-        let keys = known(self.name);
-        for key in self.table.keys().filter(|key| !keys.contains(&key.get_ref().as_ref())) {
-            let name = key.get_ref();
-            let hint = suggest(name, keys.iter().copied());
-            self.mistakes.add(key.span(), format!("unknown key \"{name}\"{place}{hint}"));
-        }
+        let is_known = |key: &str| known(self.name).iter().any(|known| known.name == key);
+        self.check(is_known, |key| suggest_key(key, self.name));
         self
+    }
+
+    /// Every key is known; what is to be said of one that is not comes after its name.
+    pub fn check(&self, is_known: impl Fn(&str) -> bool, hint: impl Fn(&str) -> String) {
+        let place = if self.name.is_empty() { String::new() } else { format!(" in [{}]", self.name) };
+        // Each takes a while to compare with what there is.
+        for key in self.table.keys().filter(|key| !is_known(key.get_ref())).take(LIMIT) {
+            let name = key.get_ref();
+            self.mistakes.add(key.span(), format!("unknown key \"{name}\"{place}{}", hint(name)));
+        }
     }
 
     fn entry(&self, key: &str) -> Option<Entry<'a>> {
@@ -85,7 +123,8 @@ impl<'a> Section<'a> {
         self.mistakes.add(span, message);
     }
 
-    fn is_no(&self, value: &Spanned<DeValue>, key: &str, wanted: &str) {
+    /// A value is of a type that it is not to be of.
+    pub fn is_no(&self, value: &Spanned<DeValue>, key: &str, wanted: &str) {
         let kind = value.get_ref().type_str();
         self.wrong(value.span(), format!("{key} is to be {wanted}, and is of type {kind}"));
     }
@@ -98,12 +137,29 @@ impl<'a> Section<'a> {
         table
     }
 
-    fn text_of(&self, key: &str, value: &Spanned<DeValue>) -> Option<Spanned<String>> {
-        let text = value.get_ref().as_str();
-        if text.is_none() {
-            self.is_no(value, key, "a string");
+    /// A value of some type; else it is said what is `wanted`.
+    pub fn typed<T>(&self, key: &str, wanted: &str, read: fn(&DeValue) -> Option<T>) -> Option<Spanned<T>> {
+        let (_, value) = self.entry(key)?;
+        self.typed_of(key, value, wanted, read)
+    }
+
+    fn typed_of<T>(
+        &self,
+        key: &str,
+        value: &Spanned<DeValue>,
+        wanted: &str,
+        read: fn(&DeValue) -> Option<T>,
+    ) -> Option<Spanned<T>> {
+        let is = read(value.get_ref());
+        if is.is_none() {
+            self.is_no(value, key, wanted);
         }
-        text.map(|text| Spanned::new(value.span(), text.to_owned()))
+        is.map(|is| Spanned::new(value.span(), is))
+    }
+
+    /// A value that is a string.
+    pub fn text_of(&self, key: &str, value: &Spanned<DeValue>) -> Option<Spanned<String>> {
+        self.typed_of(key, value, "a string", as_text)
     }
 
     /// A string.
@@ -121,6 +177,29 @@ impl<'a> Section<'a> {
         self.text(key)
     }
 
+    /// `[observe]`.
+    pub fn title(&self) -> String {
+        format!("[{}]", self.name)
+    }
+
+    /// Whether a key is there, right or wrong.
+    pub fn has(&self, key: &str) -> bool {
+        self.entry(key).is_some()
+    }
+
+    /// Strings, where whole numbers are taken too: one, or a list of them.
+    pub fn one_or_more(&self, key: &str) -> Option<Vec<Spanned<String>>> {
+        let (_, value) = self.entry(key)?;
+        let one = |value: &Spanned<DeValue>| match value.get_ref() {
+            DeValue::Integer(number) => Some(Spanned::new(value.span(), integer(number)?.to_string())),
+            _ => self.text_of(key, value),
+        };
+        match value.get_ref() {
+            DeValue::Array(values) => values.iter().map(one).collect(),
+            _ => one(value).map(|text| vec![text]),
+        }
+    }
+
     /// A boolean.
     pub fn flag(&self, key: &str) -> Option<bool> {
         let (_, value) = self.entry(key)?;
@@ -129,6 +208,32 @@ impl<'a> Section<'a> {
             self.is_no(value, key, "true or false");
         }
         flag
+    }
+
+    /// A whole number from 0.
+    pub fn count(&self, key: &str) -> Option<u64> {
+        self.count_from(key, 0, u64::MAX)
+    }
+
+    /// A whole number of these.
+    pub fn count_from(&self, key: &str, least: u64, most: u64) -> Option<u64> {
+        let number = self.number(key)?;
+        let count = u64::try_from(*number.get_ref()).ok().filter(|count| (least..=most).contains(count));
+        if count.is_none() {
+            let to = if most == u64::MAX { String::new() } else { format!(" to {most}") };
+            self.wrong(number.span(), format!("{key} is to be a whole number from {least}{to}"));
+        }
+        count
+    }
+
+    /// A whole number.
+    pub fn number(&self, key: &str) -> Option<Spanned<i64>> {
+        self.typed(key, "a whole number", as_number)
+    }
+
+    /// A list of strings.
+    pub fn list(&self, key: &str) -> Option<Spanned<Vec<String>>> {
+        self.typed(key, "a list of strings", as_words)
     }
 
     /// One of some words.
@@ -142,13 +247,31 @@ impl<'a> Section<'a> {
         word
     }
 
-    /// Names of the user's own, each with a string.
-    pub fn texts(&self, key: &str) -> BTreeMap<String, Spanned<String>> {
+    /// A table with names of the user's own: each with its value.
+    pub fn own(&self, key: &str) -> Vec<(Spanned<String>, &'a Spanned<DeValue<'a>>)> {
         let table = self.entry(key).and_then(|(_, value)| self.table_of(key, value));
-        let texts = table.into_iter().flatten().filter_map(|(name, value)| {
-            Some((name.get_ref().to_string(), self.text_of(name.get_ref(), value)?))
-        });
-        texts.collect()
+        let entries = table.into_iter().flatten();
+        entries.map(|(name, value)| (Spanned::new(name.span(), name.get_ref().to_string()), value)).collect()
+    }
+
+    /// A value that is a table of the schema.
+    pub fn table_in(&self, name: &'static str, value: &'a Spanned<DeValue<'a>>) -> Option<Self> {
+        let table = self.table_of(name, value)?;
+        Some(Self { name, at: value.span(), table, mistakes: self.mistakes }.checked())
+    }
+
+    /// A list of strings, each with its place; empty where there is none.
+    pub fn texts(&self, key: &str) -> Vec<Spanned<String>> {
+        self.entry(key).map(|(_, value)| self.texts_of(key, value)).unwrap_or_default()
+    }
+
+    /// A value that is one.
+    pub fn texts_of(&self, key: &str, value: &Spanned<DeValue>) -> Vec<Spanned<String>> {
+        let Some(values) = value.get_ref().as_array() else {
+            self.is_no(value, key, "a list of strings");
+            return Vec::new();
+        };
+        values.iter().filter_map(|value| self.text_of(key, value)).collect()
     }
 
     /// A unit's sections, their directives, and of each the assignments.
@@ -172,7 +295,7 @@ impl<'a> Section<'a> {
         sections
     }
 
-    fn name_of_unit_files(&self, name: &Spanned<std::borrow::Cow<str>>) {
+    fn name_of_unit_files(&self, name: &Spanned<Cow<str>>) {
         let is_name =
             |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') && !name.is_empty();
         if !is_name(name.get_ref()) {
@@ -202,6 +325,21 @@ impl<'a> Section<'a> {
         }
         text
     }
+}
+
+/// A string.
+pub fn as_text(value: &DeValue) -> Option<String> {
+    value.as_str().map(ToOwned::to_owned)
+}
+
+/// A whole number that is not too large.
+pub fn as_number(value: &DeValue) -> Option<i64> {
+    value.as_integer().and_then(integer)
+}
+
+/// A list of strings.
+pub fn as_words(value: &DeValue) -> Option<Vec<String>> {
+    value.as_array()?.iter().map(|word| as_text(word.get_ref())).collect()
 }
 
 fn integer(number: &DeInteger) -> Option<i64> {

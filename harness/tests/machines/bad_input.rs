@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use harness::machine::namespace::NamespaceMachine;
 use harness::machine::{Machine, MachineError};
 use harness::run::RunError;
+use harness::scenario::Observe;
 use harness::scenario::Scenario;
+use harness::scenario::service::Source;
 use rustix::process::{Signal, kill_process};
 use tempfile::TempDir;
 
@@ -63,7 +65,7 @@ pub fn a_unit_without_exec_start_is_refused_with_systemds_words(backend: Backend
     let unit = directory.path().join("empty.service");
     fs::write(&unit, "[Service]\nType=notify\n").expect("written");
     let mut scenario = scenario("classic");
-    scenario.service.unit = unit;
+    scenario.service.unit = Source::file(&unit);
     scenario.service.overrides.clear();
     let error = backend.try_run(&scenario, 1).error.expect("cannot be loaded");
     assert!(matches!(error, RunError::Unit(..)), "{error}");
@@ -74,7 +76,7 @@ pub fn a_unit_without_exec_start_is_refused_with_systemds_words(backend: Backend
 
 pub fn an_address_that_nobody_serves_is_named(backend: Backend) {
     let mut scenario = scenario("classic");
-    scenario.observe.service.set_port(8079);
+    scenario.observe = Observe::http("http://127.0.0.1:8079/").expect("a URL");
     let error = backend.try_run(&scenario, 1).error.expect("cannot be observed").to_string();
     assert!(
         error.contains("http://127.0.0.1:8079/ gave no good answer within 5 s (connection refused)"),
@@ -103,6 +105,22 @@ pub fn the_evidence_of_a_failure_is_kept_when_asked_for(_: Backend) {
     assert!(journal.lines().any(is_start), "{journal}");
     assert!(fs::read_to_string(kept.join("unit.txt")).expect("the unit").contains("WatchdogSec=0"));
     assert!(fs::read_to_string(kept.join("processes.txt")).expect("ps").contains("buggy_server"));
+    let export = fs::read(kept.join("journal.export")).expect("the journal is exported");
+    assert!(
+        export.starts_with(b"__CURSOR=") && export.ends_with(b"\n\n"),
+        "as systemd-journal-remote takes it"
+    );
+    for (file, expected) in
+        [("show.txt", "WatchdogUSec=0"), ("cgroup.txt", "cgroup.procs"), ("stacks.txt", "wchan: ")]
+    {
+        let text = fs::read_to_string(kept.join(file)).expect(file);
+        assert!(text.contains(expected), "{file}: {text}");
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let replay = "hangproof replay ./hangproof-no-watchdog/moments.jsonl";
+    assert!(said.contains(&format!("The evidence is in ./hangproof-no-watchdog: {replay}")), "{said}");
+    let replayed = program(&["replay", "./hangproof-no-watchdog/moments.jsonl"], &directory);
+    assert_eq!((replayed.status.code(), replayed.stdout), (Some(1), output.stdout), "it comes to the same");
 }
 
 pub fn a_recording_on_a_full_disk_ends_the_run(_: Backend) {
@@ -136,6 +154,27 @@ pub fn a_service_that_ends_before_it_serves_is_reported_at_once(backend: Backend
     assert!(lines.contains("/no/such/program"), "{lines}");
 }
 
+pub fn a_service_that_ends_well_before_it_serves_was_not_skipped(backend: Backend) {
+    // systemd forgets it, and has no ConditionResult=yes of it any more.
+    let scenario = set(set(scenario("undisturbed"), "ExecStart", "/bin/true"), "Type", "simple");
+    let (reasons, _) = failure(backend, &set(scenario, "Restart", "no"));
+    assert_eq!(reasons, "the service did not stay up until it served: deactivated");
+}
+
+pub fn an_error_of_one_of_several_scenarios_names_it(_: Backend) {
+    let directory = TempDir::new().expect("a directory");
+    let wrong = "description = \"x\"\nextends = \"classic\"\n[service.override.Unit]\nRequires = \"absent.service\"\n";
+    for name in ["one.toml", "other.toml"] {
+        fs::write(directory.path().join(name), wrong).expect("written");
+    }
+    let root = root();
+    let output = program(&["run", "one.toml", "other.toml", "--root", &root.to_string_lossy()], &directory);
+    let said = String::from_utf8_lossy(&output.stderr);
+    for name in ["one", "other"] {
+        assert!(said.contains(&format!("hangproof: {name}: systemd does not start")), "{said}");
+    }
+}
+
 /// Overrides a directive of `[Unit]`.
 fn set_unit(mut scenario: Scenario, directive: &str, value: &str) -> Scenario {
     let section = scenario.service.overrides.entry("Unit".to_owned()).or_default();
@@ -165,6 +204,8 @@ pub fn what_systemctl_refuses_and_systemd_skips_is_told_at_once(backend: Backend
         let error = error_on(machine.as_ref(), &set_unit(scenario("classic"), directive, value));
         assert!(error.to_string().contains(expected), "{directive}={value}: {error}");
     }
+    let error = error_on(machine.as_ref(), &set(scenario("classic"), "ExecCondition", "/bin/false"));
+    assert!(error.to_string().contains("skipped buggy_server.service: ExecCondition=/bin/false"), "{error}");
     assert!(begun.elapsed() < Duration::from_secs(60), "not when TimeoutStartSec= was over");
 }
 
@@ -175,12 +216,14 @@ pub fn a_directive_that_systemd_ignores_is_named_with_its_words(backend: Backend
     let error = error_on(machine.as_ref(), &wrong).to_string();
     for said in [
         "\n    WatchdogSecs=5: Unknown key",
+        "Did you mean WatchdogSec?",
         "\n    [service]: Unknown section",
+        "Did you mean Service?",
         "\n    TimeoutStopSec=soon: Failed to",
     ] {
         assert!(error.contains(said), "{said}: {error}");
     }
-    assert!(error.contains("systemd ignores what [service] override has"), "{error}");
+    assert!(error.contains("systemd ignores what [service] override, or --set, has"), "{error}");
     // Taken, and what was said of it before is of another unit file.
     let taken = set(scenario("undisturbed"), "TimeoutStopSec", "0.5");
     assert!(only_trial(run_on(machine.as_ref(), &taken, 1)).verdict.is_pass());
@@ -202,7 +245,8 @@ pub fn a_fault_of_buggy_servers_own_on_another_service_is_refused(backend: Backe
     assert!(error.contains("there is no /usr/local/bin/buggy_server in the machine"), "{error}");
     assert!(error.contains("is \"sigstop\""), "{error}");
     if backend == Backend::Namespace {
-        other.service.files.insert("/usr/lib/x".into(), "bin:buggy_server".into());
+        let ours = scenario("classic").service.files["/usr/local/bin/buggy_server"].clone();
+        other.service.files.insert("/usr/lib/x".into(), ours);
         let error = error_on(machine.as_ref(), &other).to_string();
         assert!(error.contains("/usr/lib/x cannot be put into the machine"), "{error}");
         assert!(error.contains("/usr/local are writable"), "{error}");

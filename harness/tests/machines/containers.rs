@@ -1,5 +1,8 @@
 //! What only containers can show.
 
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -12,7 +15,8 @@ use libtest_mimic::Completion;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::lab::{Backend, eventually, hangproof, kinds, run_on, scenario};
+use crate::interrupted::{SAID, interrupted};
+use crate::lab::{Backend, eventually, hangproof, kinds, programs, run_on, scenario};
 
 /// What `docker` says, a line each.
 fn docker(arguments: &[&str]) -> Vec<String> {
@@ -80,11 +84,13 @@ pub fn nothing_is_left_after_a_panic(_: Backend) {
 
 /// `hangproof` with this scenario in a container.
 fn in_container(scenario: &str) -> Command {
+    in_container_of(std::env::var("HANGPROOF_TEST_IMAGE").ok().as_deref(), scenario)
+}
+
+fn in_container_of(image: Option<&str>, scenario: &str) -> Command {
     let mut command = Command::new(hangproof());
     command.args(["run", scenario, "--machine", "docker"]);
-    if let Ok(image) = std::env::var("HANGPROOF_TEST_IMAGE") {
-        command.args(["--image", &image]);
-    }
+    command.args(image.iter().flat_map(|image| ["--image", image]));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -103,6 +109,85 @@ pub fn nothing_is_left_after_sigterm(_: Backend) {
     let output = child.wait_with_output().expect("ends");
     assert_eq!(output.status.code(), Some(130), "{output:?}");
     assert_eq!(of(owner), nothing());
+}
+
+pub fn a_boot_is_cut_short_by_ctrl_c(_: Backend) -> Completion {
+    let Some(image) = image_of_its_own() else { return needs_an_image() };
+    let directory = TempDir::new().expect("a directory");
+    let never_ready = directory.path().join("systemd");
+    std::fs::write(&never_ready, "#!/bin/sh\nexec sleep 1000\n").expect("written");
+    std::fs::set_permissions(&never_ready, std::fs::Permissions::from_mode(0o755)).expect("set");
+    let container = docker(&["create", &image, "true"]).remove(0);
+    docker(&["cp", &never_ready.to_string_lossy(), &format!("{container}:/usr/lib/systemd/systemd")]);
+    docker(&["commit", &container, "hangproof-test-never-ready:1"]);
+    docker(&["rm", &container]);
+    let mut command = in_container_of(Some("hangproof-test-never-ready:1"), "withhold");
+    let program = programs().path("buggy_server");
+    command.arg("--programs").arg(program.parent().expect("it is in a directory"));
+    let child = command.spawn().expect("hangproof starts");
+    let owner = child.id();
+    eventually("a container runs", || running(owner).is_some());
+    let output = interrupted(child);
+    let left = of(owner);
+    docker(&["rmi", "hangproof-test-never-ready:1"]);
+    assert_eq!(String::from_utf8_lossy(&output.stderr), SAID);
+    assert_eq!(left, nothing());
+    Completion::Completed
+}
+
+/// An image that is there and has a /usr of its own.
+fn image_of_its_own() -> Option<String> {
+    let image = std::env::var("HANGPROOF_TEST_IMAGE").unwrap_or_else(|_| "hangproof:trixie".into());
+    docker(&["images", "--format", "{{.Repository}}:{{.Tag}}"]).contains(&image).then_some(image)
+}
+
+fn needs_an_image() -> Completion {
+    Completion::ignored_with("needs an image with a /usr of its own")
+}
+
+/// Answers for an engine without containers, which has the base of our image and not the image.
+fn answer(client: &UnixStream) -> Option<()> {
+    let mut lines = BufReader::new(client).lines();
+    loop {
+        let request = lines.next()?.ok()?;
+        while !lines.next()?.ok()?.is_empty() {}
+        let path = request.split(' ').nth(1)?;
+        let (status, body) = match path {
+            _ if path.ends_with("/version") => ("200 OK", r#"{"Version": "28.0.0", "ApiVersion": "1.48"}"#),
+            _ if path.contains("/containers/json") => ("200 OK", "[]"),
+            _ if path.contains("/images/hangproof:") => ("404 Not Found", r#"{"message": "none"}"#),
+            _ => ("200 OK", "{}"),
+        };
+        let header = format!("Content-Type: application/json\r\nContent-Length: {}", body.len());
+        let mut client = client;
+        write!(client, "HTTP/1.1 {status}\r\n{header}\r\n\r\n{body}").ok()?;
+    }
+}
+
+pub fn an_image_that_is_being_built_is_not_waited_for(_: Backend) {
+    let directory = TempDir::new().expect("a directory");
+    let path = |name: &str| directory.path().join(name);
+    let engine = UnixListener::bind(path("engine")).expect("bound");
+    std::thread::spawn(move || {
+        for client in engine.incoming().flatten() {
+            std::thread::spawn(move || answer(&client));
+        }
+    });
+    let client = "#!/bin/sh\necho \"$@\" >\"$0.called\"\nexec sleep 1000\n";
+    std::fs::write(path("docker"), client).expect("written");
+    std::fs::set_permissions(path("docker"), std::fs::Permissions::from_mode(0o755)).expect("set");
+    let own = std::env::var("PATH").unwrap_or_default();
+    let mut command = in_container_of(None, "withhold");
+    let program = programs().path("buggy_server");
+    command.arg("--programs").arg(program.parent().expect("it is in a directory"));
+    command.env("DOCKER_HOST", format!("unix://{}", path("engine").display()));
+    command.env("PATH", format!("{}:{own}", directory.path().display()));
+    let child = command.spawn().expect("hangproof starts");
+    let called = || std::fs::read_to_string(path("docker.called")).unwrap_or_default();
+    eventually("an image is being built", || called().starts_with("build --quiet --tag hangproof:trixie"));
+    let output = interrupted(child);
+    let building = "Building hangproof:trixie from docker/Dockerfile, which takes some minutes\n";
+    assert_eq!(String::from_utf8_lossy(&output.stderr), format!("{building}{SAID}"));
 }
 
 pub fn a_container_of_a_harness_that_was_killed_is_swept_by_the_next_run(_: Backend) {
@@ -175,7 +260,7 @@ pub fn an_engine_that_shares_no_files_is_refused_with_the_reason(_: Backend) {
     let image = images.iter().find(|image| image.contains("hangproof")).expect("one was booted");
     let empty = TempDir::new().expect("a directory");
     let shared = format!("{}:/hangproof", empty.path().display());
-    let entrypoint = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docker/entrypoint");
+    let entrypoint = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/machine/docker/entrypoint");
     let script = format!("{}:/entrypoint:ro", entrypoint.canonicalize().expect("it is there").display());
     let mut command = Command::new("docker");
     command.args(["run", "--rm", "--volume", "/usr:/usr:ro", "--volume", &shared, "--volume", &script]);
@@ -260,10 +345,7 @@ pub fn an_image_without_a_shell_is_refused_with_the_engines_words(_: Backend) {
 }
 
 pub fn an_image_whose_own_programs_are_not_roots_boots(_: Backend) -> Completion {
-    let image = std::env::var("HANGPROOF_TEST_IMAGE").unwrap_or_else(|_| "hangproof:trixie".into());
-    if !docker(&["images", "--format", "{{.Repository}}:{{.Tag}}"]).contains(&image) {
-        return Completion::ignored_with("needs an image with a /usr of its own");
-    }
+    let Some(image) = image_of_its_own() else { return needs_an_image() };
     let container = docker(&["create", &image, "true"]).remove(0);
     docker(&["commit", "--change", "USER 65534", &container, "hangproof-test-user:1"]);
     docker(&["rm", &container]);

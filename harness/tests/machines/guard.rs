@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use harness::machine::{Machine, Output};
+use harness::scenario::service::{File, Permissions, Source};
 use libtest_mimic::Completion;
 
 use crate::lab::{Backend, eventually, scenario, with_programs};
@@ -379,15 +380,17 @@ pub fn a_fault_waits_for_a_guard_that_comes_late(backend: Backend) {
     let late = tempfile::NamedTempFile::new().expect("a file");
     fs::write(&late, "[Service]\nExecStartPre=/bin/sleep 2\n").expect("written");
     let mut scenario = scenario("guard-restart-no");
-    scenario.service.files.insert(LATE.into(), late.path().to_string_lossy().into_owned());
+    let late = File { source: Source::file(late.path()), permissions: Permissions::default() };
+    scenario.service.files.insert(LATE.into(), late);
     let trial = backend.trial(&scenario);
     assert!(trial.verdict.is_pass(), "{:?}\n{}", trial.verdict, trial.last_lines.join("\n"));
 }
 
 pub fn a_guard_that_sees_nothing_healthy_is_named_with_its_status(backend: Backend) {
     let mut scenario = scenario("guard-restart-no");
-    let wrong_port = "guard-wrong-port.conf";
-    scenario.service.files.insert("/etc/sd-watchdog/buggy_server.conf".into(), wrong_port.into());
+    let options = "/etc/sd-watchdog/buggy_server.conf";
+    let wrong_port = crate::lab::scenario("guard-wrong-port").service.files[options].clone();
+    scenario.service.files.insert(options.into(), wrong_port);
     let error = backend.try_run(&scenario, 1).error.expect("it is not guarded").to_string();
     assert!(
         error.contains("sd-watchdog@buggy_server.service, its guard, has not seen it healthy within 5 s"),

@@ -1,24 +1,33 @@
 //! What the tests have in common: scenarios, and runs of them on machines of their own.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
+use harness::fault::Fault;
 use harness::machine::{self, Choice, Machine, MachineError, docker, namespace};
 use harness::model::result::TrialResult;
+use harness::model::verdict::Verdict;
+use harness::plan::Case;
 use harness::programs::Programs;
 use harness::progress::Silent;
 use harness::record::Recorder;
 use harness::run::inputs::Inputs;
-use harness::run::{Ended, Options, Setting, run};
+use harness::run::{Ended, Setting, run};
 use harness::scenario::Scenario;
 
 /// A scenario that ships, by its path below `scenarios/`.
 pub fn scenario(name: &str) -> Scenario {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(format!("{name}.toml"));
     Scenario::load(&path.to_string_lossy()).expect("a scenario that ships is valid")
+}
+
+/// A fault of the catalogue, with all as by default.
+pub fn fault(name: &str) -> Fault {
+    name.parse().expect("it is in the catalogue")
 }
 
 /// Overrides a directive of `[Service]`.
@@ -76,6 +85,15 @@ impl Backend {
     }
 }
 
+thread_local! {
+    static UNSOUND: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Why a trial that this thread has made since this was asked last came to no verdict, if one did.
+pub fn forget_unsound() -> Option<String> {
+    UNSOUND.take()
+}
+
 /// A machine with the programs that are ours.
 pub fn with_programs(backend: Backend) -> Box<dyn Machine> {
     let machine = backend.boot();
@@ -95,9 +113,16 @@ pub fn version(machine: &dyn Machine) -> u32 {
 
 /// Runs on this machine.
 pub fn run_on(machine: &dyn Machine, scenario: &Scenario, trials: u32) -> Ended {
-    let (inputs, options) = (Inputs::default(), Options { trials, seed: rand::random() });
+    let first = u64::from(rand::random::<u32>());
+    let (inputs, cases) = (Inputs::default(), Case::all_of(scenario, trials, Some(first)));
     let setting = Setting { machine, scenario, programs: programs(), inputs: &inputs, progress: &Silent };
-    run(&setting, &options, &mut Recorder::default())
+    let ended = run(&setting, cases, &mut Recorder::default());
+    for trial in ended.result.iter().flat_map(|result| &result.trials) {
+        if let Verdict::Unsound { reasons } = &trial.verdict {
+            UNSOUND.set(reasons.first().cloned());
+        }
+    }
+    ended
 }
 
 /// Everything a scenario may name: of the directory `HANGPROOF_TEST_PROGRAMS`, or brought up to date once.

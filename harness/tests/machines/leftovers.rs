@@ -8,10 +8,11 @@ use harness::machine::Machine;
 use harness::machine::namespace::{self, NamespaceMachine};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::interrupted::SAID;
 use crate::lab::{Backend, eventually, hangproof, programs, root};
 
 /// Directories of machines that process `owner` made, wherever cgroup2 is mounted.
-fn cgroups(owner: u32) -> Vec<PathBuf> {
+pub fn cgroups(owner: u32) -> Vec<PathBuf> {
     fn search(directory: &Path, prefix: &str, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
             if entry.file_name().to_string_lossy().starts_with(prefix) {
@@ -121,7 +122,7 @@ fn nothing_is_left_after(sent: Signal) {
     signal(&child, sent);
     let output = child.wait_with_output().expect("ends");
     assert_eq!(output.status.code(), Some(130), "{output:?}");
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "hangproof: interrupted\n");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), SAID);
     assert!(!cgroup.exists(), "{} is left", cgroup.display());
 }
 

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use harness::fault::Fault;
 use harness::machine::{Machine, Output};
 use harness::model::clock::Usec;
 use harness::model::event::{Exit, Kind};
 use harness::model::result::TrialResult;
-use harness::scenario::Scenario;
+use harness::scenario::{Injection, Scenario};
 
-use crate::lab::{Backend, eventually, kinds, only_trial, run_on, scenario, set};
+use crate::lab::{Backend, eventually, fault, kinds, only_trial, run_on, scenario, set};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const WATCHED: &str = "/usr/local/bin/sd-watchdog --http http://127.0.0.1:8080/healthz";
@@ -108,18 +107,18 @@ pub fn a_stopped_service_is_stopped_whole_but_for_its_guard_and_can_be_healed(ba
     assert_eq!(states(), running);
 
     let begin = Usec::now();
-    let injection = Fault::Sigstop.inject(machine.as_ref(), UNIT).expect("stopped");
+    let injection = fault("sigstop").inject(machine.as_ref(), UNIT).expect("stopped");
     assert_eq!(states(), ["buggy_server=T", "sd-watchdog=S", "sd-wd-witness=S", "sleep=T"]);
     assert!(begin <= injection.at && injection.at <= injection.until && injection.until <= Usec::now());
 
-    Fault::Sigstop.heal(machine.as_ref(), UNIT).expect("continued");
+    injection.heal().expect("continued");
     assert_eq!(states(), running);
     let says = machine.run(&["/usr/local/bin/buggy_server", "status"], PATIENCE).expect("runs");
     assert!(says.stdout.contains("healthy"), "{says:?}");
     assert_eq!(shown(machine.as_ref(), "NRestarts"), "0");
 
     sh(machine.as_ref(), &format!("systemctl stop {UNIT}"));
-    let error = Fault::Sigstop.inject(machine.as_ref(), UNIT).expect_err("nothing runs").to_string();
+    let error = fault("sigstop").inject(machine.as_ref(), UNIT).err().expect("nothing runs").to_string();
     assert!(error.contains("buggy_server.service has no processes"), "{error}");
     machine.close().expect("closes");
 }
@@ -138,7 +137,10 @@ pub fn a_command_that_was_stopped_gets_the_watchdogs_sigabrt_and_is_waited_for(b
 
 /// The classic question, with this command and a fault from outside.
 fn stopped(exec_start: &str) -> Scenario {
-    Scenario { fault: Some(Fault::Sigstop), ..set(scenario("classic"), "ExecStart", exec_start) }
+    Scenario {
+        faults: vec![Injection::only(fault("sigstop"))],
+        ..set(scenario("classic"), "ExecStart", exec_start)
+    }
 }
 
 pub fn daemon_reload_and_reexec_do_not_disturb_a_guarded_service(backend: Backend) {
@@ -171,14 +173,19 @@ pub fn the_journal_says_why_a_deadlocked_server_hung(backend: Backend) {
     let trial = only_trial(run_on(machine.as_ref(), &scenario("deadlock"), 1));
     assert!(trial.verdict.is_pass(), "{:?}\n{}", trial.verdict, trial.last_lines.join("\n"));
     let report = trial.timeline.events.iter().find_map(|event| match &event.kind {
-        Kind::HangReport { id, reason, diagnosis } => {
-            Some((id.clone()?, reason.clone()?, diagnosis.clone()?))
+        Kind::HangReport { id, reason, diagnosis, observers } => {
+            Some((id.clone()?, reason.clone()?, diagnosis.clone()?, *observers))
         }
         _ => None,
     });
-    let (id, reason, diagnosis) = report.expect("a report with an id, a reason and a diagnosis");
+    let (id, reason, diagnosis, observers) = report.expect("a report with an id, a reason and a diagnosis");
     assert!(reason.contains("http://127.0.0.1:8080/healthz"), "{reason}");
     assert!(diagnosis.contains("futex"), "a deadlocked server waits for locks: {diagnosis}");
+    // It asks 100 times a second; sd-watchdog takes more than one to be sure.
+    assert!(
+        diagnosis.contains("accept") && observers.is_some_and(|asks| asks > 100),
+        "{diagnosis} {observers:?}"
+    );
 
     // As a person would ask, and as a program would.
     let said = sh(machine.as_ref(), "journalctl --quiet --no-pager -u buggy_server");

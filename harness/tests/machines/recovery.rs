@@ -4,9 +4,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use harness::model::result::TrialResult;
-use harness::scenario::Scenario;
+use harness::model::sequence::After;
+use harness::scenario::{Injection, Scenario};
 
-use crate::lab::{Backend, hangproof, kinds, programs, root, scenario, set};
+use crate::lab::{Backend, fault, hangproof, kinds, programs, root, scenario, set};
 
 /// What systemd does about a hang, in order, whatever the fault.
 const RECOVERY: [&str; 6] = ["exited", "failed", "restart_scheduled", "starting", "ready", "first_good"];
@@ -65,7 +66,7 @@ pub fn a_spinning_server_is_restarted_within_watchdog_sec(backend: Backend) {
 
 pub fn a_server_that_only_answers_errors_is_restarted_within_watchdog_sec(backend: Backend) {
     let mut scenario = scenario("classic");
-    scenario.fault = Some("error".parse().expect("a fault"));
+    scenario.faults = vec![Injection::only("error".parse().expect("a fault"))];
     assert_recovered(&backend.trial(&scenario), "watchdog_trigger");
 }
 
@@ -182,4 +183,24 @@ pub fn a_service_of_type_exec_is_measured_as_well(backend: Backend) {
         let (recovery, outage) = (phases.recovery.expect("recovered"), phases.outage.expect("an outage"));
         assert!(recovery.length() < outage.length(), "{kind}: clients wait for the service, not for systemd");
     }
+}
+
+pub fn faults_one_after_another_are_each_an_episode(backend: Backend) {
+    let left_alone = r#"{"outcome":"undisturbed","undisturbed_for":"200ms"}"#;
+    let crash = || Injection::only(fault("crash"));
+    let faults = vec![
+        crash(),
+        Injection {
+            heal_after: Some(Duration::from_millis(100)),
+            expect: Some(serde_json::from_str(left_alone).expect("an expectation")),
+            ..Injection::only(fault("sigstop"))
+        },
+        Injection { after: After::Span(Duration::from_millis(300)), ..crash() },
+    ];
+    let trial = backend.trial(&Scenario { faults, ..scenario("crash") });
+    assert!(trial.verdict.is_pass(), "{:?}\n{:#?}\n{:#?}", trial.verdict, trial.timeline, trial.later);
+    let recovered = trial.episodes().map(|(_, timeline)| timeline.phases.recovery.is_some());
+    assert_eq!(recovered.collect::<Vec<_>>(), [true, false, true]);
+    let healed = trial.later[0].timeline.healed().expect("healed") - trial.later[0].timeline.origin;
+    assert!(healed >= Duration::from_millis(100), "{healed:?}");
 }

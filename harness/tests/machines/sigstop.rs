@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use harness::fault::Fault;
 use harness::machine::Machine;
 use harness::model::clock::Usec;
 use libtest_mimic::Completion;
 
-use crate::lab::{Backend, eventually, root};
+use crate::lab::{Backend, eventually, fault, root};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 /// What the fault may take at most: on a busy computer, and with what only waits.
@@ -40,14 +39,15 @@ fn states(machine: &dyn Machine) -> Vec<String> {
 fn is_stopped_each_time(machine: &dyn Machine, states_allowed: &[&str]) {
     for time in 0..10 {
         let begin = Usec::now();
-        let injection = Fault::Sigstop.inject(machine, "busy.service").expect("stopped");
+        let injection = fault("sigstop").inject(machine, "busy.service").expect("stopped");
         let took = Usec::now() - begin;
         assert!(took < BOUND, "time {time} took {took:?}");
-        assert!(begin <= injection.at && injection.at <= injection.until, "{injection:?}");
+        let (at, until) = (injection.at, injection.until);
+        assert!(begin <= at && at <= until, "{at:?} {until:?}");
         let states = states(machine);
         let stopped = |state: &String| states_allowed.contains(&state.as_str());
         assert!(!states.is_empty() && states.iter().all(stopped), "time {time}: {states:?}");
-        Fault::Sigstop.heal(machine, "busy.service").expect("continued");
+        injection.heal().expect("continued");
     }
 }
 

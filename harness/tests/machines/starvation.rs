@@ -2,16 +2,15 @@
 
 use std::time::Duration;
 
-use harness::fault::Fault;
 use harness::machine::Machine;
 use harness::model::clock::Usec;
 use harness::model::expect::By;
 use harness::model::phase::Span;
-use harness::scenario::Scenario;
+use harness::scenario::{Injection, Scenario};
 use libtest_mimic::Completion;
 use rustix::thread::{CpuSet, sched_getaffinity};
 
-use crate::lab::{Backend, eventually, only_trial, run_on, scenario, set};
+use crate::lab::{Backend, eventually, fault, only_trial, run_on, scenario, set};
 
 const UNIT: &str = "buggy_server.service";
 const WATCHDOG: Duration = Duration::from_secs(10);
@@ -125,7 +124,7 @@ pub fn a_starved_service_is_restarted_where_pressure_is_not_to_count(backend: Ba
 pub fn serves_where_nobody_guards_it(name: &str) {
     let mut scenario = scenario(name);
     scenario.service.overrides.remove("Unit");
-    scenario.expect.undisturbed_for = Some("10s".into());
+    scenario.expect.undisturbed_for = Some("6s".into());
     let server = "/usr/bin/python3 /usr/local/bin/slow_server.py 127.0.0.1:8080 0.15";
     let unguarded = set(set(set(scenario, "ExecStart", server), "Type", "exec"), "WatchdogSec", "0");
     let trial = Backend::Namespace.trial(&unguarded);
@@ -135,7 +134,8 @@ pub fn serves_where_nobody_guards_it(name: &str) {
 /// The question of `starved-spin`, with hangs that need no CPU: pressure is no excuse for these.
 pub fn is_restarted_whatever_the_hang(name: &str) {
     for fault in ["mute", "deadlock", "sigstop"] {
-        let scenario = Scenario { fault: fault.parse().ok(), ..scenario(name) };
+        let scenario =
+            Scenario { faults: fault.parse().map(Injection::only).into_iter().collect(), ..scenario(name) };
         let trial = Backend::Namespace.trial(&scenario);
         // Not by the verdict: where sd-watchdog has to wait for a CPU as well, bounds made of timers do not hold.
         let recovery = trial.timeline.phases.recovery.map(Span::length);
@@ -153,7 +153,7 @@ pub fn is_restarted_when_it_is_stopped(name: &str) {
     let trial = only_trial(run_on(machine.as_ref(), &scenario, 1));
     assert!(trial.verdict.is_pass(), "{:?}\n{}", trial.verdict, trial.last_lines.join("\n"));
     let unit = scenario.service.unit_name();
-    Fault::Sigstop.inject(machine.as_ref(), &unit).expect("it is stopped");
+    fault("sigstop").inject(machine.as_ref(), &unit).expect("it is stopped").leave();
     let restarts = || {
         let output = machine.run(&["systemctl", "show", "-P", "NRestarts", &unit], Duration::from_secs(20));
         output.expect("systemctl runs").stdout.trim().to_owned()

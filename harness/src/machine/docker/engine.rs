@@ -18,6 +18,7 @@ use testcontainers::bollard::{self, Docker};
 use testcontainers::core::client::docker_client_instance;
 use tokio::runtime::Runtime;
 
+use crate::interrupt;
 use crate::machine::MachineError;
 
 /// Cgroup namespaces, without which systemd cannot have its own cgroup2, came with this version.
@@ -73,12 +74,12 @@ impl Engine {
                 io::Error::new(error.kind(), error.to_string()),
             )
         })?;
-        let (docker, about) = runtime.block_on(async {
+        let (docker, about) = unless_interrupted(runtime, async {
             let docker = docker_client_instance().await.map_err(|error| unreachable(&chain(&error)))?;
             let answer = tokio::time::timeout(PATIENCE, about(&docker)).await;
             let about = answer.map_err(|_| unreachable("it did not answer within 10 s"))??;
             Ok::<_, MachineError>((docker, about))
-        })?;
+        })??;
         Ok(Self { runtime, docker, about })
     }
 
@@ -92,8 +93,13 @@ impl Engine {
         &self.docker
     }
 
-    /// Waits for `work` on the program's runtime.
-    pub(super) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+    /// Waits for `work` on the program's runtime, or until the user wants to stop.
+    pub(super) fn block_on<T>(&self, work: impl Future<Output = T>) -> Result<T, MachineError> {
+        unless_interrupted(self.runtime, work)
+    }
+
+    /// Waits for `work` to its end whatever the user wants: what cleans up, or would leave something that nobody knows of.
+    pub(super) fn finish<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)
     }
 
@@ -153,9 +159,20 @@ impl Engine {
         let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail("8").build();
         let lines =
             self.docker.logs(id, Some(options)).filter_map(async |line| line.ok()).map(LogOutput::into_bytes);
-        let bytes = self.block_on(lines.collect::<Vec<_>>()).concat();
+        let bytes = self.finish(lines.collect::<Vec<_>>()).concat();
         String::from_utf8_lossy(&bytes).trim().to_owned()
     }
+}
+
+fn unless_interrupted<T>(runtime: &Runtime, work: impl Future<Output = T>) -> Result<T, MachineError> {
+    runtime.block_on(async {
+        tokio::select! {
+            // What is not begun yet is not.
+            biased;
+            () = interrupt::heard() => Err(MachineError::interrupted("waiting for the Docker engine")),
+            done = work => Ok(done),
+        }
+    })
 }
 
 async fn about(docker: &Docker) -> Result<About, MachineError> {

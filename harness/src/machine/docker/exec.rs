@@ -10,6 +10,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
 
 use super::engine::{Engine, failed};
+use crate::interrupt;
 use crate::machine::{MachineError, Stream};
 
 /// The environment of commands, the same on every backend.
@@ -87,17 +88,25 @@ pub async fn run(
 
 /// Starts a command; its standard output reaches the stream through a pipe.
 pub fn start(engine: &Engine, container: &str, argv: &[&str]) -> Result<Stream, MachineError> {
-    let (_, mut output, stdin) = engine.block_on(attach(engine, container, &held(argv), argv))?;
+    let (_, mut output, stdin) = engine.block_on(attach(engine, container, &held(argv), argv))??;
     let (reader, writer) = io::pipe().map_err(|error| MachineError::broken("making a pipe", error))?;
     let pump = engine.spawn(async move {
         let _held = stdin;
         let Ok(mut writer) = pipe::Sender::from_owned_fd(writer.into()) else { return };
-        while let Some(Ok(part)) = output.next().await {
-            // Where nobody reads any more, the write fails.
-            if matches!(part, LogOutput::StdOut { .. }) && writer.write_all(&part.into_bytes()).await.is_err()
-            {
-                break;
+        let pump = async {
+            while let Some(Ok(part)) = output.next().await {
+                // Where nobody reads any more, the write fails.
+                if matches!(part, LogOutput::StdOut { .. })
+                    && writer.write_all(&part.into_bytes()).await.is_err()
+                {
+                    break;
+                }
             }
+        };
+        // Whoever reads has no other way to hear of it.
+        tokio::select! {
+            () = pump => {}
+            () = interrupt::heard() => {}
         }
     });
     // Nobody holds the command any more when this has ended.

@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use testcontainers::bollard;
 use testcontainers::bollard::query_parameters::CreateImageOptionsBuilder;
 
 use super::engine::{Engine, failed};
+use crate::interrupt;
 use crate::machine::{MachineError, layout};
 use crate::progress::Progress;
 
@@ -66,9 +67,9 @@ pub fn resolve(
         if image.name == EMPTY.0 {
             return empty(engine);
         }
-        if !engine.block_on(exists(engine, &image)) {
+        if !engine.block_on(exists(engine, &image))? {
             progress.note(&format!("Pulling {image}"));
-            engine.block_on(pull(engine, &image)).map_err(|reason| MachineError::Unavailable {
+            engine.block_on(pull(engine, &image))?.map_err(|reason| MachineError::Unavailable {
                 reason: format!("there is no image {image}, and it cannot be pulled ({reason})"),
                 remedy: "Build it (docker/README.md), or leave --image out.".into(),
             })?;
@@ -76,10 +77,10 @@ pub fn resolve(
         return Ok(image);
     }
     let ours = Image::parse(&format!("hangproof:{SUITE}"));
-    if engine.block_on(exists(engine, &ours)) {
+    if engine.block_on(exists(engine, &ours))? {
         return Ok(ours);
     }
-    match build(engine, &ours, progress) {
+    match build(engine, &ours, progress)? {
         Ok(()) => Ok(ours),
         Err(reason) => {
             progress.note(&format!(
@@ -91,16 +92,16 @@ pub fn resolve(
 }
 
 /// What [`resolve`] would begin with, for `hangproof doctor`.
-pub fn in_use(engine: &Engine) -> String {
+pub fn in_use(engine: &Engine) -> Result<String, MachineError> {
     let (ours, base) =
         (Image::parse(&format!("hangproof:{SUITE}")), Image::parse(&format!("debian:{SUITE}-slim")));
-    if engine.block_on(exists(engine, &ours)) {
+    Ok(if engine.block_on(exists(engine, &ours))? {
         format!("image {ours}")
-    } else if engine.block_on(exists(engine, &base)) {
+    } else if engine.block_on(exists(engine, &base))? {
         format!("image {ours} is built from {base} at the first run")
     } else {
         format!("no image yet: {ours} is built if {base} can be pulled, else the host's /usr is used")
-    }
+    })
 }
 
 async fn exists(engine: &Engine, image: &Image) -> bool {
@@ -121,37 +122,42 @@ async fn pull(engine: &Engine, image: &Image) -> Result<(), String> {
         .unwrap_or_else(|_| Err("it took longer than 60 s".into()))
 }
 
-/// Builds the image with the docker client, which has both builders.
-fn build(engine: &Engine, image: &Image, progress: &dyn Progress) -> Result<(), String> {
+/// Builds the image with the docker client, which has both builders; or says why it cannot be built.
+fn build(
+    engine: &Engine,
+    image: &Image,
+    progress: &dyn Progress,
+) -> Result<Result<(), String>, MachineError> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let dockerfile: PathBuf = workspace.join("docker/Dockerfile");
     if !dockerfile.exists() {
-        return Err("this hangproof was not built from a workspace that is still there".into());
+        return Ok(Err("this hangproof was not built from a workspace that is still there".into()));
     }
     let base = Image::parse(&format!("debian:{SUITE}-slim"));
-    if !engine.block_on(exists(engine, &base)) {
+    if !engine.block_on(exists(engine, &base))? {
         progress.note(&format!("Pulling {base}"));
-        engine.block_on(pull(engine, &base)).map_err(|reason| format!("no {base}: {reason}"))?;
+        if let Err(reason) = engine.block_on(pull(engine, &base))? {
+            return Ok(Err(format!("no {base}: {reason}")));
+        }
     }
     progress.note(&format!("Building {image} from docker/Dockerfile, which takes some minutes"));
-    let output = Command::new("docker")
-        .args(["build", "--quiet", "--tag", &image.to_string(), "--file"])
-        .arg(&dockerfile)
-        .arg(&workspace)
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| format!("docker build: {error}"))?;
-    if output.status.success() {
-        return Ok(());
+    let mut command = Command::new("docker");
+    command.args(["build", "--quiet", "--tag", &image.to_string(), "--file"]);
+    let built = interrupt::end_of(command.arg(&dockerfile).arg(&workspace));
+    if interrupt::is_heard() {
+        return Err(MachineError::interrupted("building an image"));
     }
-    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    Err(said.lines().last().unwrap_or("docker build failed").to_owned())
+    Ok(match built {
+        Ok((status, _)) if status.success() => Ok(()),
+        Ok((_, said)) => Err(said.trim().lines().last().unwrap_or("docker build failed").to_owned()),
+        Err(error) => Err(format!("docker build: {error}")),
+    })
 }
 
 /// Imports the empty image: directories, the links into `/usr`, and the least `/etc`.
 fn empty(engine: &Engine) -> Result<Image, MachineError> {
     let image = Image { name: EMPTY.0.into(), tag: EMPTY.1.into(), has_host_usr: true };
-    if engine.block_on(exists(engine, &image)) {
+    if engine.block_on(exists(engine, &image))? {
         return Ok(image);
     }
     let archive = archive().map_err(|error| MachineError::broken("making an empty image", error))?;
@@ -169,7 +175,7 @@ fn empty(engine: &Engine) -> Result<Image, MachineError> {
         }
         Ok(())
     };
-    engine.block_on(import).map(|()| image)
+    engine.block_on(import)?.map(|()| image)
 }
 
 fn archive() -> std::io::Result<Vec<u8>> {

@@ -1,7 +1,7 @@
 //! A directory on the host that a container and the harness share: it holds systemd's notify socket.
 //!
 //! Its lock tells whether its owner lives, however that died: the container waits for it, and ends itself when it has got it
-//! (`docker/entrypoint`); what is nobody's is swept.
+//! (`entrypoint`); what is nobody's is swept.
 
 use std::fs::{self, File};
 use std::io;

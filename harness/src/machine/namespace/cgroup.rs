@@ -47,6 +47,11 @@ impl Cgroup {
         }
     }
 
+    /// Its directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Makes the place for the harness's commands, by which other runs know that the machine has booted.
     pub fn open_to_commands(&self) -> io::Result<()> {
         fs::create_dir(self.path.join(COMMANDS))

@@ -49,20 +49,14 @@ fn unavailable<T>(reason: &str, remedy: &str) -> Result<T, MachineError> {
     Err(MachineError::Unavailable { reason: reason.into(), remedy: remedy.into() })
 }
 
-/// The directory of this process's own cgroup in the cgroup2 hierarchy, pure or hybrid.
+/// The directory of this process's own cgroup, for machines to have theirs below it.
 fn own_cgroup() -> Result<PathBuf, MachineError> {
-    let read = |path: &str| {
-        fs::read_to_string(path).map_err(|error| MachineError::broken(format!("reading {path}"), error))
-    };
-    let Some((mount_point, mount_root)) = cgroup2_mount(&read("/proc/self/mountinfo")?) else {
+    let broken = |error| MachineError::broken("reading where cgroup2 is mounted", error);
+    let Some(path) = cgroup_of(Path::new("/proc/self")).map_err(broken)? else {
         let remedy =
             "Mount it: mkdir -p /sys/fs/cgroup/unified && mount -t cgroup2 none /sys/fs/cgroup/unified";
         return unavailable("cgroup2 is mounted nowhere", remedy);
     };
-    let membership = read("/proc/self/cgroup")?;
-    let own = membership.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or("/");
-    let below = Path::new(own).strip_prefix(&mount_root).unwrap_or(Path::new(""));
-    let path = mount_point.join(below);
     match rustix::fs::access(&path, rustix::fs::Access::WRITE_OK) {
         Ok(()) => Ok(path),
         Err(error) => {
@@ -70,6 +64,17 @@ fn own_cgroup() -> Result<PathBuf, MachineError> {
             unavailable(&reason, "In a container, start it with a writable cgroup2 (see docker/README.md).")
         }
     }
+}
+
+/// The directory, as it is seen from here, of a process's cgroup in the cgroup2 hierarchy, pure or hybrid; the process is named by its
+/// directory in `/proc`. [`None`] where cgroup2 is mounted nowhere.
+pub fn cgroup_of(process: &Path) -> io::Result<Option<PathBuf>> {
+    let mounts = cgroup2_mount(&fs::read_to_string("/proc/self/mountinfo")?);
+    let Some((mount_point, mount_root)) = mounts else { return Ok(None) };
+    let membership = fs::read_to_string(process.join("cgroup"))?;
+    let own = membership.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or("/");
+    let below = Path::new(own).strip_prefix(&mount_root).unwrap_or(Path::new(""));
+    Ok(Some(mount_point.join(below)))
 }
 
 /// Mount point and root of the first cgroup2 in a `mountinfo` text.

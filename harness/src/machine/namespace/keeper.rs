@@ -23,8 +23,9 @@ use rustix::thread::UnshareFlags;
 
 use super::filesystem::enter_new_root;
 use super::pid1::{Preparation, prepare, unshare};
-use crate::machine::MachineError;
+use crate::interrupt;
 use crate::machine::layout::PID1_ARGUMENTS;
+use crate::machine::{MachineError, child};
 
 const NOTIFY: &str = "/run/host/notify";
 const CONSOLE_KEPT: usize = 4096;
@@ -158,14 +159,18 @@ fn keep(boot: &Boot, order: &OwnedFd, say: &Sender<Word>) -> Result<(), MachineE
     let shared = pidfd.try_clone().map_err(step("opening PID 1's pidfd"))?;
     let _ = say.send(Word::Started(pid, shared));
     loop {
+        // When the user wants to stop, a boot is not waited for, nor a command: they end with PID 1.
+        let interrupted = interrupt::latch().unwrap_or(order.as_fd());
         let mut fds = [
             PollFd::new(&notify, PollFlags::IN),
             PollFd::new(&console.master, PollFlags::IN),
             PollFd::new(&pidfd, PollFlags::IN),
             PollFd::new(order, PollFlags::IN),
+            PollFd::new(&interrupted, PollFlags::IN),
         ];
         retry_on_intr(|| poll(&mut fds, None)).map_err(|error| step("polling")(error.into()))?;
-        let [notified, printed, ended, ordered] = fds.map(|fd| !fd.revents().is_empty());
+        let [notified, printed, ended, ordered, interrupted] = fds.map(|fd| !fd.revents().is_empty());
+        let ordered = ordered || interrupted;
         if notified && says_ready(&notify) {
             let _ = say.send(Word::Ready);
         }
@@ -198,7 +203,7 @@ fn spawn(boot: &Boot) -> Result<Child, MachineError> {
         .envs([
             ("container", "hangproof"),
             ("NOTIFY_SOCKET", NOTIFY),
-            ("PATH", super::PATH),
+            ("PATH", child::PATH),
             ("LANG", "C.UTF-8"),
         ])
         .stdin(Stdio::null())

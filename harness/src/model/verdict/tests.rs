@@ -4,13 +4,15 @@ use super::*;
 use crate::model::ask::{Answer, Ask};
 use crate::model::bound::tests::settings;
 use crate::model::clock::Usec;
-use crate::model::event::Exit;
+use crate::model::event::{Event, Exit};
+use crate::model::expect::Deed;
 use crate::model::settings::{OnHang, Type};
 use crate::model::timeline::is_watchdog;
 
 const ORIGIN: u64 = 10_000_000;
 
 /// Events at milliseconds after the injection, asks likewise, and the judgement on them.
+#[derive(Clone)]
 struct Story {
     end: Usec,
     events: Vec<Event>,
@@ -36,12 +38,14 @@ impl Story {
                 recovery_within: Some("WatchdogSec".into()),
                 undisturbed_for: None,
                 hang_report: None,
+                outage_within: None,
+                at_most_failed: None,
                 ready_within: None,
             },
             settings: settings(OnHang::Trigger),
         };
         for (ms, kind) in [
-            (0, Kind::Injected { fault: "mute".into(), within_usec: None }),
+            (0, Kind::Injected { fault: "mute".into(), within_usec: None, deed: Deed::Hangs }),
             (1650, Kind::WatchdogTrigger { status: None }),
             (1651, Kind::Killed { pid: None, signal: None }),
             (1655, Kind::Exited(Exit::Signal("SIGABRT".into()))),
@@ -57,7 +61,8 @@ impl Story {
     }
 
     fn asks(&mut self, asks: &[(i64, bool)]) {
-        self.witness = Witness::default();
+        // Those that matter, of all: none was late.
+        self.witness = Witness::every(Duration::from_secs(3600));
         for &(ms, good) in asks {
             let answer = if good { Answer::Good } else { Answer::Bad("no answer in 1 s".into()) };
             self.witness.add(Ask { asked: at(ms), known: at(ms) + TICK / 10, answer });
@@ -200,11 +205,56 @@ fn a_busy_observer_is_no_contradiction() {
 }
 
 #[test]
+fn requests_of_a_load_may_fail_as_often_as_is_said_and_what_was_not_made_proves_nothing() {
+    use crate::model::load::Tally;
+    let said = |failed: usize, unasked: usize, open: u64| {
+        let mut story = Story::recovered();
+        let mut load = Tally::new(100);
+        // What failed before is not the fault's.
+        load.failed(at(-500), "refused");
+        (0..90).for_each(|_| load.good(at(2000), TICK));
+        (0..failed).for_each(|_| load.failed(at(800), "no answer in 1 s"));
+        (0..unasked).for_each(|_| load.unasked(at(900)));
+        story.witness.add_load(&load.take(open));
+        story.expect.at_most_failed = Some(10);
+        story.verdict()
+    };
+    assert!(said(10, 0, 0).is_pass());
+    let Verdict::Fail { reasons } = said(11, 5, 0) else { panic!("too many") };
+    assert_eq!(reasons, ["11 of 101 requests failed (no answer in 1 s, …), more than 10"]);
+    assert!(said(5, 4, 1).is_pass(), "all of them together are not too many");
+    for (unasked, open) in [(6, 0), (0, 6)] {
+        assert_eq!(said(5, unasked, open).word(), "unsound", "{unasked} {open}");
+    }
+    let mut without = Story::recovered();
+    without.expect.at_most_failed = Some(0);
+    assert_eq!(without.verdict().word(), "unsound");
+}
+
+#[test]
+fn an_outage_has_a_limit_of_its_own() {
+    let mut story = Story::recovered();
+    // From 10 ms before the injection to 1.69 s after it; the last ask that failed is of 1.66 s.
+    for (within, expected) in [
+        ("1.68s", ""),
+        ("WatchdogSec", ""),
+        ("1.6s", "clients were not served for 1.701 s, longer than 1.6 s"),
+    ] {
+        story.expect.outage_within = Some(within.into());
+        assert_eq!(story.reasons(), expected, "{within}");
+    }
+    story.asks(&[(-10, true), (1701, true)]);
+    assert_eq!(story.reasons(), "", "nobody noticed anything");
+}
+
+#[test]
 fn ready_without_service_is_late_service() {
     let mut story = Story::recovered();
     story.asks(&[(-10, true), (10, false), (2500, true)]);
     assert_eq!(story.reasons(), "", "nobody asked meanwhile, so nobody knows");
     story.asks(&[(-10, true), (10, false), (1750, false), (2500, true)]);
+    assert_eq!(story.reasons(), "", "who asks seldom does not know when it was");
+    story.asks(&[(-10, true), (10, false), (1750, false), (2490, false), (2500, true)]);
     let expected = "systemd says it was ready after 1.7 s, but clients were served only 801 ms later";
     assert_eq!(story.reasons(), expected);
     // With Type=exec READY promises nothing, and the limit is held against the clients.
@@ -230,6 +280,18 @@ fn a_service_that_is_up_and_serves_nobody_is_told_from_one_that_does_not_start()
     story.events.clear();
     story.asks(&[(-900, false), (-500, false)]);
     assert_eq!(story.reasons(), "the service was up, but no client was served in 3.6 s (no answer in 1 s)");
+    // Between two trials it is stopped in order; what ends after its start has ended by itself, or for another unit's sake.
+    let served_nobody = "the service was up, but no client was served in 3.6 s (no answer in 1 s)";
+    for (ended, kind, expected) in [
+        (-950, Kind::Deactivated, served_nobody),
+        (-950, Kind::Stopping, served_nobody),
+        (-850, Kind::Deactivated, "the service did not stay up until it served: deactivated"),
+        (-850, Kind::Stopping, "the service did not stay up until it served: systemd stopped it"),
+    ] {
+        story.events =
+            [(ended, kind), (-900, Kind::Ready)].map(|(ms, kind)| Event { at: at(ms), kind }).into();
+        assert_eq!(story.reasons(), expected);
+    }
     story.events = vec![Event { at: at(-900), kind: Kind::Exited(Exit::Code(1)) }];
     assert_eq!(story.reasons(), "the service did not start: exited with code 1");
     // Whatever is expected of it.
@@ -279,6 +341,59 @@ fn a_service_that_is_killed_and_stays_down_says_what_holds_it() {
     assert!(never.reasons().contains("the unit has Restart=no"), "{}", never.reasons());
     never.events.push(Event { at: at(1671), kind: Kind::StartLimitHit });
     assert!(never.reasons().contains("the start limit was hit"), "{}", never.reasons());
+}
+
+#[test]
+fn a_unit_that_restarts_nothing_that_ended_so_is_named() {
+    const IN_ORDER: &str = "that ended without a failure (exit code 0, SIGTERM, …)";
+    let is_restart =
+        |kind: &Kind| matches!(kind, Kind::RestartScheduled { .. } | Kind::Starting | Kind::Ready);
+    let by_watchdog = Story::recovered().without(is_restart);
+    // What the watchdog has to say comes to nothing where something else ends the process.
+    let ended = |kinds: &[Kind]| {
+        let mut story = Story::recovered().without(|kind| !matches!(kind, Kind::Injected { .. }));
+        story.events.extend(kinds.iter().map(|kind| Event { at: at(5), kind: kind.clone() }));
+        story
+    };
+    let failed = |result: &str| Kind::Failed { result: result.into() };
+    let in_order = ended(&[Kind::Deactivated]);
+    let by_code = ended(&[Kind::Exited(Exit::Code(3)), failed("exit-code")]);
+    let by_signal = ended(&[Kind::Exited(Exit::Signal("SIGKILL".into())), failed("signal")]);
+    for (mut down, restart, expected) in [
+        (by_watchdog.clone(), Restart::OnAbort, Some("that the watchdog ended")),
+        (by_watchdog.clone(), Restart::OnSuccess, Some("that the watchdog ended")),
+        (by_watchdog, Restart::OnFailure, None),
+        (in_order.clone(), Restart::OnFailure, Some(IN_ORDER)),
+        (in_order.clone(), Restart::OnWatchdog, Some(IN_ORDER)),
+        (in_order.clone(), Restart::OnSuccess, None),
+        (in_order, Restart::Always, None),
+        (by_code.clone(), Restart::OnAbnormal, Some("that exited by itself")),
+        (by_code, Restart::OnFailure, None),
+        (by_signal.clone(), Restart::OnWatchdog, Some("that a signal ended")),
+        (by_signal, Restart::OnAbort, None),
+    ] {
+        down.settings.restart = restart.clone();
+        let reasons = down.reasons();
+        let named = reasons.split_once(&format!(": the unit has Restart={restart}, which restarts nothing "));
+        assert_eq!(named.map(|(_, which)| which), expected, "{reasons}");
+    }
+}
+
+#[test]
+fn what_ends_by_itself_was_not_found_to_hang_and_what_is_to_be_started_again_is_not_refused() {
+    let mut down = Story::recovered().without(|kind| is_watchdog(kind) || *kind == Kind::Ready);
+    down.settings.restart = Restart::OnWatchdog;
+    assert_eq!(
+        down.reasons(),
+        "the process ended after 1.655 s, but the service did not become ready: systemd's last word is \"watchdog\""
+    );
+}
+
+#[test]
+fn of_a_recovery_that_took_too_long_the_phase_is_named_that_took_most_of_it() {
+    let mut story = Story::recovered().later(|kind| matches!(kind, Kind::Exited(_)), 1900);
+    story.expect.recovery_within = Some("3s".into());
+    assert_eq!(story.reasons(), "the recovery took 3.6 s, longer than 3 s, of which kill took 1.905 s");
 }
 
 #[test]
@@ -365,7 +480,8 @@ fn a_trial_without_its_injection_is_no_proof() {
 }
 
 fn report() -> Kind {
-    Kind::HangReport { id: None, reason: None, diagnosis: Some("all 8 threads wait in futex".into()) }
+    let diagnosis = Some("all 8 threads wait in futex".into());
+    Kind::HangReport { id: None, reason: None, diagnosis, observers: None }
 }
 
 #[test]
@@ -421,7 +537,7 @@ fn a_healthy_service_that_is_called_hung_fails_unless_that_is_the_question() {
 #[test]
 fn who_is_served_before_the_fault_took_effect_contradicts_nothing() {
     let mut story = Story::recovered();
-    let injected = |within_usec| Kind::Injected { fault: "sigstop".into(), within_usec };
+    let injected = |within_usec| Kind::Injected { fault: "sigstop".into(), within_usec, deed: Deed::Hangs };
     story.asks(&[(-10, true), (5, true), (20, false), (1700, true)]);
     story.events[0].kind = injected(None);
     assert!(story.reasons().contains("a client was served"), "{}", story.reasons());
@@ -429,4 +545,291 @@ fn who_is_served_before_the_fault_took_effect_contradicts_nothing() {
     assert!(story.verdict().is_pass(), "{}", story.reasons());
     story.asks(&[(-10, true), (9, true), (20, false), (1700, true)]);
     assert!(story.reasons().contains("a client was served"), "{}", story.reasons());
+}
+
+#[test]
+fn where_the_guard_is_silenced_clients_are_served_until_systemds_own_timer_acts() {
+    let injected = |deed| Kind::Injected { fault: "stop-watchdog".into(), within_usec: None, deed };
+    let mut story = Story::recovered();
+    story.expect.recovery_within = None;
+    story.events[1].kind = Kind::WatchdogTimeout;
+    let mut story = story.later(|kind| *kind == Kind::WatchdogTimeout, 3_250);
+    story.asks(&[(-10, true), (4_500, true), (4_920, false), (4_960, true), (5_700, true)]);
+    assert!(story.reasons().contains("more than its bound P 500 ms"), "{}", story.reasons());
+    assert!(story.reasons().contains("a client was served"), "{}", story.reasons());
+    story.events[0].kind = injected(Deed::Silences);
+    assert!(story.verdict().is_pass(), "{}", story.reasons());
+    let late = story.later(|kind| *kind == Kind::WatchdogTimeout, 700);
+    assert!(late.reasons().contains("bound WatchdogSec 5 s + timer slack"), "{}", late.reasons());
+}
+
+#[test]
+fn what_may_come_to_a_hang_does_so_when_it_does() {
+    let injected = |deed| Kind::Injected { fault: "memory-pressure".into(), within_usec: None, deed };
+    let story = Story::recovered();
+    let mut story = story.later(|kind| matches!(kind, Kind::WatchdogTrigger { .. }), 1_200);
+    story.asks(&[(-10, true), (500, true), (700, false), (2_860, false), (2_890, true), (3_700, true)]);
+    assert!(story.reasons().contains("more than its bound P 500 ms"), "{}", story.reasons());
+    story.events[0].kind = injected(Deed::Spares);
+    assert!(story.verdict().is_pass(), "{}", story.reasons());
+}
+
+#[test]
+fn a_fault_that_ends_the_process_may_take_its_time_and_clients_are_served_meanwhile() {
+    let injected = |deed| Kind::Injected { fault: "memory-leak".into(), within_usec: None, deed };
+    let mut story = Story::recovered();
+    story.asks(&[(-10, true), (1_000, true), (1_020, false), (1_700, true)]);
+    assert!(story.reasons().contains("a client was served"), "{}", story.reasons());
+    story.events[0].kind = injected(Deed::Ends);
+    assert!(story.verdict().is_pass(), "{}", story.reasons());
+}
+
+#[test]
+fn who_is_to_outlive_a_fault_is_to_serve_while_it_lasts() {
+    let mut story = Story::recovered().without(|kind| !matches!(kind, Kind::Injected { .. }));
+    story.expect =
+        Expectation { outcome: Outcome::Undisturbed, by: None, recovery_within: None, ..story.expect };
+    story.asks(&[(-10, true), (10, false), (500, false)]);
+    assert!(story.verdict().is_pass(), "what hangs is left as it is: {}", story.reasons());
+    let fault = "daemon-reload".into();
+    story.events[0].kind = Kind::Injected { fault, within_usec: None, deed: Deed::Spares };
+    assert!(story.reasons().contains("no client was served any more"), "{}", story.reasons());
+    story.asks(&[(-10, true), (10, false), (500, true)]);
+    assert!(story.verdict().is_pass(), "{}", story.reasons());
+}
+
+/// Clients that ask every 10 ms, but for a stretch of every 100 ms in which they come to nothing.
+fn busy(story: &mut Story, idle_ms: i64) {
+    story.witness = Witness::default();
+    let times = (-500..=2600).step_by(10).filter(|ms: &i64| ms.rem_euclid(100) >= idle_ms);
+    for ms in times {
+        let answer =
+            if (0..1690).contains(&ms) { Answer::Bad("no answer in 1 s".into()) } else { Answer::Good };
+        story.witness.add(Ask { asked: at(ms), known: at(ms) + TICK / 10, answer });
+    }
+}
+
+#[test]
+fn what_a_busy_computer_may_have_made_late_is_unsound_and_what_it_may_not_fails() {
+    let mut story = Story::recovered();
+    story.expect.recovery_within = Some("1.6s".into());
+    busy(&mut story, 0);
+    assert_eq!(story.verdict().word(), "fail", "an idle one");
+    busy(&mut story, 10);
+    assert_eq!(
+        story.verdict().word(),
+        "unsound",
+        "by 100 ms, and clients waited for 170: {}",
+        story.reasons()
+    );
+    assert!(story.reasons().ends_with("; the recovery took 1.7 s, longer than 1.6 s"), "{}", story.reasons());
+    story.expect.recovery_within = Some("1.5s".into());
+    assert_eq!(story.reasons(), "the recovery took 1.7 s, longer than 1.5 s", "by 200 ms");
+    story.expect.recovery_within = Some("2s".into());
+    assert!(story.verdict().is_pass(), "{}", story.reasons());
+    story.expect.by = Some(By::Exit);
+    assert_eq!(story.verdict().word(), "fail", "the wrong cause is wrong on any computer");
+}
+
+#[test]
+fn what_never_happened_on_a_busy_computer_is_unsound_unless_it_never_could() {
+    let injected_only = |kind: &Kind| !matches!(kind, Kind::Injected { .. });
+    let mut story = Story::recovered().without(injected_only);
+    busy(&mut story, 40);
+    assert_eq!(story.verdict().word(), "fail", "less than half of the time: {}", story.reasons());
+    busy(&mut story, 70);
+    assert_eq!(story.verdict().word(), "unsound", "{}", story.reasons());
+    story.settings.watchdog_usec = None;
+    assert_eq!(story.verdict().word(), "fail", "a watchdog that is off: {}", story.reasons());
+    let mut down = Story::recovered().without(|kind| matches!(kind, Kind::Starting | Kind::Ready));
+    busy(&mut down, 70);
+    assert_eq!(down.verdict().word(), "unsound", "{}", down.reasons());
+    down.settings.restart = Restart::No;
+    assert_eq!(down.verdict().word(), "fail", "Restart=no: {}", down.reasons());
+}
+
+#[test]
+fn a_healthy_service_that_a_busy_computer_had_ended_is_not_at_fault() {
+    let mut story = Story::recovered().without(|_| true);
+    story.expect = Expectation { outcome: Outcome::Undisturbed, by: None, ..story.expect };
+    story.settings.watchdog_usec = Some(400_000);
+    for (kind, word) in
+        [(Kind::WatchdogTimeout, "unsound"), (report(), "unsound"), (Kind::Exited(Exit::Code(1)), "fail")]
+    {
+        story.events = vec![Event { at: at(1000), kind }];
+        story.witness = Witness::default();
+        let served = |ms| Ask { asked: at(ms), known: at(ms), answer: Answer::Good };
+        for ms in (0..2600).step_by(10).filter(|ms| ms % 100 >= 70) {
+            story.witness.add(served(ms));
+        }
+        assert_eq!(story.verdict().word(), word, "{}", story.reasons());
+    }
+}
+
+#[test]
+fn a_service_that_is_stopped_ends_in_order_and_stays_down() {
+    let stopped = |events: &[(i64, Kind)]| {
+        let mut story = Story::recovered();
+        story.expect = Expectation {
+            outcome: Outcome::Stopped,
+            by: None,
+            recovery_within: None,
+            hang_report: Some(false),
+            ..story.expect
+        };
+        let stop = Kind::Injected { fault: "stop".into(), within_usec: None, deed: Deed::Stops };
+        let begin = [(0, stop), (1, Kind::Stopping)];
+        let events = begin.iter().chain(events).cloned();
+        story.events = events.map(|(ms, kind)| Event { at: at(ms), kind }).collect();
+        // It served while it drained.
+        story.asks(&[(-10, true), (20, true), (60, false), (2500, false)]);
+        story.verdict()
+    };
+    let failed = || Kind::Failed { result: "timeout".into() };
+    let killed = Kind::Exited(Exit::Signal("SIGKILL".into()));
+    for (events, expected) in [
+        (&[(50, Kind::Deactivated)][..], Ok("stopped when it was asked to, in order 50 ms after that")),
+        (
+            &[(2000, killed), (2001, failed())],
+            Err("the service did not stop in order: systemd's last word is \"timeout\""),
+        ),
+        (&[], Err("the service had not ended in TimeoutStopSec=, nor when it was killed")),
+        (
+            &[(50, Kind::Deactivated), (60, Kind::Starting), (90, Kind::Ready)],
+            Err("the service was to stay down, but was ready again after 90 ms"),
+        ),
+        (
+            &[(30, Kind::WatchdogTrigger { status: None }), (50, Kind::Deactivated)],
+            Err("the service was ended by the watchdog, and not by the stop"),
+        ),
+    ] {
+        match (stopped(events), expected) {
+            (Verdict::Pass { summary }, Ok(expected)) => assert_eq!(summary, expected),
+            (verdict, Err(expected)) => assert_eq!(verdict.reasons(), [expected]),
+            (verdict, Ok(_)) => panic!("{verdict:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_takes_just_as_long_as_it_may_is_in_time() {
+    type Change = fn(&mut Story);
+    let on_trigger = |kind: &Kind| matches!(kind, Kind::WatchdogTrigger { .. });
+    let slow = |ms| Story::recovered().later(on_trigger, ms);
+    let with = |mut story: Story, change: Change| {
+        change(&mut story);
+        story
+    };
+    let exec: Change = |story| {
+        story.settings.kind = Type::Exec;
+        story.expect.recovery_within = Some("2s".into());
+        story.asks(&[(-10, true), (10, false), (2090, false), (2110, true)]);
+    };
+    let ready: Change = |story| {
+        story.settings.kind = Type::Exec;
+        story.expect.recovery_within = None;
+        story.expect.ready_within = Some("500ms".into());
+        story.asks(&[(-10, true), (10, false), (2300, false), (2310, true)]);
+    };
+    let withheld: Change = |story| story.settings = settings(OnHang::Withhold);
+    let reported: Change = |story| {
+        story.expect.hang_report = Some(true);
+        story.events.push(Event { at: at(1650), kind: report() });
+    };
+    let reported_elsewhere: Change = |story| {
+        story.expect.hang_report = Some(true);
+        story.settings.log_namespace = Some("x".into());
+        story.events.push(Event { at: at(1750), kind: report() });
+    };
+    for (what, story) in [
+        (
+            "the recovery",
+            with(Story::recovered(), |story| story.expect.recovery_within = Some("1.7s".into())),
+        ),
+        ("the detection, with what it is granted", slow(700)),
+        ("a timer that runs out within an ask of when it must", with(slow(2845), withheld)),
+        ("clients, within what two clocks differ by", with(Story::recovered(), exec)),
+        ("clients, after a start", with(Story::recovered(), ready)),
+        (
+            "clients, after READY",
+            with(Story::recovered(), |story| {
+                story.asks(&[(-10, true), (10, false), (1800, false), (1810, true)]);
+            }),
+        ),
+        (
+            "an ask that failed just then before the injection",
+            with(Story::recovered(), |story| {
+                let answer = Answer::Bad("no".into());
+                story.witness.add(Ask { asked: at(-100), known: at(-99), answer });
+            }),
+        ),
+        ("the hang report", with(Story::recovered(), reported)),
+        ("the hang report in a journal of its own", with(Story::recovered(), reported_elsewhere)),
+    ] {
+        assert_eq!(story.reasons(), "", "{what}");
+    }
+    let mut half = Story::recovered().later(|kind| matches!(kind, Kind::Exited(_)), 1690);
+    half.expect.recovery_within = Some("3s".into());
+    assert_eq!(half.reasons(), "the recovery took 3.39 s, longer than 3 s", "no phase took more than half");
+}
+
+#[test]
+fn by_how_much_clients_were_served_too_late_is_counted_from_what_they_were_granted() {
+    let mut story = Story::recovered();
+    story.settings.kind = Type::Exec;
+    story.expect.ready_within = Some("500ms".into());
+    story.asks(&[(-10, true), (10, false), (2400, false), (2410, true)]);
+    let timeline = Timeline::new(at(-1000), story.end, story.events.clone(), &story.witness);
+    let Story { witness, expect, settings, .. } = &story;
+    let bounds = timeline.bounds(settings);
+    let case = Case { timeline: &timeline, witness, expect, settings, bounds };
+    let finding = case.served_too_late(timeline.phases.recovery.expect("recovered")).expect("too late");
+    assert_eq!(finding, Finding::late(finding.what.clone(), Duration::from_millis(100), at(1700), at(2411)));
+}
+
+#[test]
+fn a_service_that_never_served_is_said_to_be_up_or_not_to_have_started() {
+    let mut story = Story::recovered();
+    story.expect = Expectation { outcome: Outcome::Undisturbed, by: None, ..story.expect };
+    story.events.clear();
+    story.asks(&[(-900, false)]);
+    assert_eq!(story.reasons(), "the service was up, but no client was served in 3.6 s (no answer in 1 s)");
+    story.events.push(Event { at: at(-900), kind: Kind::Starting });
+    assert_eq!(story.reasons(), "the service did not start: systemd did not say why");
+}
+
+#[test]
+fn a_guard_from_beside_that_has_done_nothing_is_named() {
+    let mut story = Story::recovered().without(|kind| !is_injection(kind));
+    story.settings = settings(OnHang::Restart);
+    assert!(
+        story.reasons().ends_with("; sd-watchdog guard has not had the service ended"),
+        "{}",
+        story.reasons()
+    );
+}
+
+#[test]
+fn a_service_that_failed_may_be_started_again_unless_its_unit_says_no() {
+    for (last, restart, gave_up) in [
+        (Kind::Failed { result: "watchdog".into() }, Restart::Always, false),
+        (Kind::Failed { result: "watchdog".into() }, Restart::No, true),
+        (Kind::Deactivated, Restart::No, true),
+        (Kind::Exited(Exit::Code(1)), Restart::No, false),
+        (Kind::Starting, Restart::No, false),
+    ] {
+        let mut story = Story::recovered().without(|kind| !is_injection(kind));
+        story.events.push(Event { at: at(1650), kind: Kind::WatchdogTimeout });
+        story.events.push(Event { at: at(1660), kind: last.clone() });
+        story.settings.restart = restart;
+        let timeline = Timeline::new(at(-1000), at(1661), story.events.clone(), &story.witness);
+        assert_eq!(timeline.gave_up(&story.settings), gave_up, "{last:?} {:?}", story.settings.restart);
+    }
+}
+
+#[test]
+fn a_start_that_nothing_tells_of_is_no_phase() {
+    let simple = Story::recovered().without(|kind| *kind == Kind::Starting);
+    let timeline = Timeline::new(at(-1000), simple.end, simple.events, &simple.witness);
+    assert_eq!((timeline.phases.start, timeline.phases.recovery.map(|span| span.to)), (None, Some(at(1700))));
 }
