@@ -6,6 +6,8 @@ cd "$(dirname "$0")/.."
 
 export COMPOSE_PROJECT_NAME=hangproof-ci-$$
 export HANGPROOF_DEMO_PORT=${HANGPROOF_DEMO_PORT:-8080}
+export HANGPROOF_PAGE_PORT=${HANGPROOF_PAGE_PORT:-8090}
+PAGE=http://localhost:$HANGPROOF_PAGE_PORT
 PATIENCE=30
 
 say() { printf '\033[1mdemo.sh: %s\033[0m\n' "$*" >&2; }
@@ -26,6 +28,17 @@ await() {
 
 listens() { (exec 3<>"/dev/tcp/$1/$2") 2>/dev/null; }
 answers() { curl --silent --fail --max-time 1 --output /dev/null "http://127.0.0.1:$HANGPROOF_DEMO_PORT/healthz"; }
+page_answers() { curl --silent --fail --max-time 1 --output /dev/null "$PAGE/health"; }
+# The page's events up to a line that has $1 in it.
+tells() { grep --quiet --fixed-strings "$1" < <(curl --silent --no-buffer --max-time "$PATIENCE" "$PAGE/events"); }
+# Asks for a deed as the page does, with the token that it carries.
+deed() {
+    local token
+    token=$(curl --silent --fail "$PAGE/" | grep -o 'name="token" content="[^"]*"' | cut -d '"' -f 4)
+    curl --silent --fail --max-time 30 --output /dev/null --header "Origin: $PAGE" --header 'Content-Type: application/json' \
+        --header "X-Hangproof-Token: $token" --data "$1" "$PAGE/deed"
+}
+mute() { deed '{"deed":"inject","fault":"mute"}'; }
 restarts() { "${compose[@]}" exec -T demo systemctl show --property=NRestarts --value buggy_server | tr -d '\r'; }
 restarted() { [ "$(restarts)" -gt "$before" ]; }
 # A server that says no (1) hangs at random already, which does as well; one that does not answer (2) is just starting.
@@ -44,9 +57,17 @@ cycle() {
     local address published
     address=$(docker inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$container")
     published=$(docker port "$container")
-    [ "$published" = "8080/tcp -> 127.0.0.1:$HANGPROOF_DEMO_PORT" ] || fail "published more or less than one port: $published"
+    published=$(sort <<<"$published")
+    [ "$published" = "8080/tcp -> 127.0.0.1:$HANGPROOF_DEMO_PORT
+8090/tcp -> 127.0.0.1:$HANGPROOF_PAGE_PORT" ] || fail "published more or less than two ports: $published"
     listens "$address" 8080 || fail "the container's address $address cannot be reached, which the next check needs"
     ! listens "$address" 8081 || fail "the control endpoint can be reached from outside the container"
+
+    await "the page to answer" page_answers
+    ! curl --silent --fail --output /dev/null --header 'Host: evil.example' "$PAGE/" || fail "the page answers to a foreign name"
+    ! curl --silent --fail --output /dev/null --data '{"deed":"restart"}' "$PAGE/deed" || fail "anybody can have deeds done"
+    await "the page to take a deed" mute
+    tells '"word":"pass"' || fail "the page does not tell of a recovery"
 
     before=$(restarts)
     await "the server to take a fault" hangs
@@ -63,13 +84,15 @@ cycle() {
 }
 
 nothing_stays() {
-    local left
+    local left port
     left=$(docker ps --all --quiet --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME")
     left+=$(docker network ls --quiet --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME")
     left+=$(docker volume ls --quiet --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME")
     left+=$(find /sys/fs/cgroup -type d -name "*$container*")
     [ -z "$left" ] || fail "this stayed: $left"
-    ! listens 127.0.0.1 "$HANGPROOF_DEMO_PORT" || fail "something listens on port $HANGPROOF_DEMO_PORT still"
+    for port in "$HANGPROOF_DEMO_PORT" "$HANGPROOF_PAGE_PORT"; do
+        ! listens 127.0.0.1 "$port" || fail "something listens on port $port still"
+    done
 }
 
 clean_up() {
@@ -82,6 +105,8 @@ clean_up() {
 docker compose version >/dev/null 2>&1 || fail "docker compose (v2) is not installed. Install it: sudo ci/setup.sh"
 ! listens 127.0.0.1 "$HANGPROOF_DEMO_PORT" ||
     fail "port $HANGPROOF_DEMO_PORT is in use. Free it, or set HANGPROOF_DEMO_PORT to another."
+! listens 127.0.0.1 "$HANGPROOF_PAGE_PORT" ||
+    fail "port $HANGPROOF_PAGE_PORT is in use. Free it, or set HANGPROOF_PAGE_PORT to another."
 docker/base-image.sh --pull trixie
 
 compose=()

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Installs what a bare Debian or Ubuntu lacks to build hangproof and run its checks, except for Rust and a Docker engine. As
-# root. Has nothing to do the second time.
+# root. Has nothing to do the second time. With --browser also what ci/page.sh needs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 POLICY=/usr/sbin/policy-rc.d
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 PLUGINS=/usr/local/lib/docker/cli-plugins
+AXE=/usr/local/share/axe-core
+CARGO_MUTANTS=27.1.0
 export DEBIAN_FRONTEND=noninteractive
 
 say() { echo "setup.sh: $*" >&2; }
@@ -133,15 +135,60 @@ install_cargo_tools() {
     rm -rf -- "$work"
 }
 
-mapfile -t packages < <(missing systemd dbus util-linux procps curl openssl shellcheck groff-base mandoc gcc libc6-dev mmdebstrap \
+# That one has no such package.
+install_cargo_mutants() {
+    [ "$(cargo mutants --version 2>/dev/null)" != "cargo-mutants $CARGO_MUTANTS" ] || return 0
+    # Not optimized: that takes longer than it ever runs here.
+    cargo install --quiet --locked --debug --version "$CARGO_MUTANTS" cargo-mutants ||
+        say "no cargo-mutants: whether tests notice changes of the pure half is not checked"
+}
+
+# What looks at the page as people do: Chromium, which Ubuntu has as a snap alone, a typeface as they have it, and what makes
+# README's pictures.
+install_browser() {
+    local absent
+    mapfile -t absent < <(missing chromium chromium-driver fonts-inter webp)
+    [ ${#absent[@]} -gt 0 ] || return 0
+    [ -n "$(candidate chromium-driver)" ] || { apt-get update -qq && updated=yes; }
+    if [ -n "$(candidate chromium-driver)" ]; then
+        apt_install "${absent[@]}"
+    else
+        say "this distribution has no package chromium-driver: the page is not looked at"
+    fi
+}
+
+# The checks of accessibility, one file, out of a package for pip that is known by its hash.
+install_axe() {
+    ! cmp --silent ci/page-tools.txt "$AXE/from.txt" || return 0
+    python3 -m pip --version >/dev/null 2>&1 || apt_install python3-pip
+    work=$(mktemp -d)
+    trap 'rm -rf -- "$work"' EXIT
+    python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore --no-deps \
+        --only-binary :all: --require-hashes --target "$work" --requirement ci/page-tools.txt
+    mkdir -p "$AXE"
+    install -m 644 "$work/axe_playwright_python/axe.min.js" "$AXE/axe.min.js"
+    install -m 644 ci/page-tools.txt "$AXE/from.txt"
+    rm -rf -- "$work"
+}
+
+mapfile -t packages < <(missing systemd dbus util-linux procps nftables iproute2 curl openssl shellcheck nodejs groff-base mandoc gcc libc6-dev mmdebstrap \
     debian-archive-keyring)
 [ ${#packages[@]} -eq 0 ] || apt_install "${packages[@]}"
 mapfile -t peers < <(missing nginx-light redis-server python3 python3-grpcio dnsmasq tinyproxy postgresql \
     python3-sdnotify python3-systemd lighttpd memcached mosquitto haproxy)
 [ ${#peers[@]} -eq 0 ] || install_peers "${peers[@]}"
 install_libsystemd_header
+if [ "${1:-}" = --browser ]; then
+    install_browser
+    install_axe
+fi
 
 install_cargo_tools
+if command -v cargo >/dev/null; then
+    install_cargo_mutants
+else
+    say "no cargo here (does sudo take it out of PATH?): cargo-mutants is not installed"
+fi
 if command -v rustup >/dev/null; then
     install_oldest_rust
 else
