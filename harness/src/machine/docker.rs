@@ -218,9 +218,10 @@ fn request(image: &Image, room: &Room) -> testcontainers::ContainerRequest<Gener
 
 /// Removes containers and rooms whose owner is gone.
 fn sweep(engine: &Engine) -> Result<(), MachineError> {
-    for (id, is_running, room) in engine.block_on(engine.labelled(OWNER))?? {
-        // A room that is not here may be another computer's, or in another container's /tmp: its own container ends with it.
-        if Room::is_abandoned(&room).unwrap_or(!is_running) {
+    for (id, has_ended, room) in engine.block_on(engine.labelled(OWNER))?? {
+        // A room that is not here may be another computer's, or in another container's /tmp: its own container ends with it,
+        // and may be about to start.
+        if Room::is_abandoned(&room).unwrap_or(has_ended) {
             engine.finish(engine.remove(&id))?;
         }
     }

@@ -245,12 +245,17 @@ pub fn a_container_whose_room_is_somewhere_else_is_left_alone(_: Backend) {
     let images = docker(&["images", "--format", "{{.Repository}}:{{.Tag}}"]);
     let image = images.iter().find(|image| image.contains("hangproof")).expect("one was booted").clone();
     let usr = "/usr:/usr:ro";
-    let other =
-        ["run", "--detach", "--rm", "--label", label, "--volume", usr, "--entrypoint", "sleep", &image, "60"];
+    let other = ["create", "--label", label, "--volume", usr, "--entrypoint", "sleep", &image, "600"];
     let id = docker(&other).remove(0);
+    let listed = |what: &[&str]| docker(&[&["ps", "--no-trunc", "--quiet"], what].concat()).contains(&id);
     drop(boot());
-    assert!(docker(&["ps", "--no-trunc", "--quiet"]).contains(&id), "it still runs");
+    assert!(listed(&["--all"]), "it is about to start");
+    docker(&["start", &id]);
+    drop(boot());
+    assert!(listed(&[]), "it still runs");
     docker(&["kill", &id]);
+    drop(boot());
+    assert!(!listed(&["--all"]), "it has ended, and nobody else removes it");
 }
 
 pub fn an_engine_that_shares_no_files_is_refused_with_the_reason(_: Backend) {

@@ -130,15 +130,19 @@ impl Engine {
         Ok((container.state.and_then(|state| state.pid).unwrap_or_default(), address))
     }
 
-    /// Every container with this label: its id, whether it runs, and the label's value.
+    /// Every container with this label: its id, whether it has ended, and the label's value. One that was just created has not
+    /// run yet, and has not ended either.
     pub(super) async fn labelled(&self, label: &str) -> Result<Vec<(String, bool, String)>, MachineError> {
         let filters = HashMap::from([("label", vec![label])]);
         let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
         let containers =
             self.docker.list_containers(Some(options)).await.map_err(|error| failed("listing", &error))?;
         let owned = containers.into_iter().filter_map(|container| {
-            let is_running = container.state == Some(ContainerSummaryStateEnum::RUNNING);
-            Some((container.id?, is_running, container.labels?.remove(label)?))
+            let has_ended = matches!(
+                container.state,
+                Some(ContainerSummaryStateEnum::EXITED | ContainerSummaryStateEnum::DEAD)
+            );
+            Some((container.id?, has_ended, container.labels?.remove(label)?))
         });
         Ok(owned.collect())
     }
