@@ -15,7 +15,7 @@ use thirtyfour::{
 use crate::http::Client;
 
 /// For what is there at once where all is well; a browser on a busy computer is slow.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How a page is looked at.
 #[derive(Clone, Copy, Debug)]
@@ -142,6 +142,22 @@ impl Browser {
         self.until_within(PATIENCE, what, expression).await;
     }
 
+    /// What this text in the page is, once it has come to rest: the same at so many looks that whatever was still to come would
+    /// have. Looks are counted, not time: a browser that is held up makes none.
+    pub async fn settled(&self, what: &str, expression: &str) -> String {
+        let still = format!(
+            "(() => {{
+               const seen = {expression};
+               window.looks = seen === window.looked ? (window.looks ?? 0) + 1 : 0;
+               window.looked = seen;
+               return window.looks > 75;
+             }})()"
+        );
+        self.run("window.looks = 0; window.looked = undefined;").await;
+        self.until(what, &still).await;
+        self.value("window.looked").await
+    }
+
     /// The text of the first element with this selector.
     pub async fn text(&self, selector: &str) -> String {
         self.value(&format!("document.querySelector({}).innerText", json!(selector))).await
@@ -220,6 +236,8 @@ fn capabilities() -> WebDriverResult<Capabilities> {
         // Tests run as root, and show the browser nothing but what is of here.
         "--no-sandbox",
         "--disable-gpu",
+        // That may be as small as a container's.
+        "--disable-dev-shm-usage",
         "--force-color-profile=srgb",
         "--hide-scrollbars",
         "--disable-background-networking",

@@ -46,21 +46,18 @@ pub async fn each_state_is_told_by_a_word_and_a_shape_as_it_comes(browser: Brows
 pub async fn an_earlier_time_shows_the_state_of_then(browser: Browser) {
     let made = Made::of(&two_minutes());
     open(&browser, &made.url()).await;
-    browser.until("healthy", "document.querySelector('#state').dataset.word === 'healthy'").await;
+    shows(&browser, "healthy", "healthy").await;
     let restarts = browser.text("#restarts").await;
     // From the end back to the first hang, event by event, and then a little further: a hang is no event.
     browser.run("document.querySelector('#stage').focus()").await;
-    let word =
-        "new Promise((done) => setTimeout(() => done(document.querySelector('#state').dataset.word), 300))";
-    let mut words: Vec<String> = Vec::new();
-    for _ in 0..EVENTS {
+    let hang = ["healthy", "starting", "restarting", "killed", "healthy"];
+    assert_eq!(hang.len() * 4, EVENTS);
+    for (place, word) in hang.repeat(4).into_iter().enumerate() {
         browser.keys(",").await;
-        words.push(browser.awaited(word).await);
+        shows(&browser, &format!("{word}, {} events ago", place + 1), word).await;
     }
     browser.keys("\u{e014}").await;
-    words.push(browser.awaited(word).await);
-    let hang = ["healthy", "starting", "restarting", "killed", "healthy"];
-    assert_eq!(words, [hang.repeat(4), vec!["hung"]].concat());
+    shows(&browser, "hung, a little later", "hung").await;
     assert_eq!(browser.text("#restarts").await, "0");
     browser.click("#back-to-live").await;
     browser
@@ -70,6 +67,10 @@ pub async fn an_earlier_time_shows_the_state_of_then(browser: Browser) {
         )
         .await;
     browser.clean(&made.url()).await;
+}
+
+async fn shows(browser: &Browser, what: &str, word: &str) {
+    browser.until(what, &format!("document.querySelector('#state').dataset.word === '{word}'")).await;
 }
 
 pub async fn what_a_cut_wire_has_kept_back_is_caught_up_with(browser: Browser) {
@@ -95,8 +96,7 @@ pub async fn what_a_cut_wire_has_kept_back_is_caught_up_with(browser: Browser) {
             "document.querySelector('#events').innerText.includes('the very last')",
         )
         .await;
-    settled(&browser).await;
-    let caught_up: String = browser.value(SAID).await;
+    let caught_up = browser.settled("it has caught up", SAID).await;
     // The network's errors are what this is about.
     let complaints = browser.complaints().await;
     assert!(complaints.iter().all(|one| one.starts_with("network")), "{complaints:?}");
@@ -105,10 +105,9 @@ pub async fn what_a_cut_wire_has_kept_back_is_caught_up_with(browser: Browser) {
     browser
         .until("a fresh page has it", "document.querySelector('#events').innerText.includes('the very last')")
         .await;
-    settled(&browser).await;
     assert_eq!(
         caught_up,
-        browser.value::<String>(SAID).await,
+        browser.settled("a fresh page has all of it", SAID).await,
         "what it caught up with is what a fresh page has"
     );
     browser.clean(&made.url()).await;
@@ -117,23 +116,11 @@ pub async fn what_a_cut_wire_has_kept_back_is_caught_up_with(browser: Browser) {
 pub async fn a_reload_loses_nothing(browser: Browser) {
     let made = Made::of(&two_minutes());
     open(&browser, &made.url()).await;
-    settled(&browser).await;
-    let before: String = browser.value(SAID).await;
+    let before = browser.settled("all of it is there", SAID).await;
     browser.reload().await;
     browser.until("it is there again", "document.querySelectorAll('#events li').length >= 20").await;
-    settled(&browser).await;
-    assert_eq!(before, browser.value::<String>(SAID).await);
+    assert_eq!(before, browser.settled("all of it is there again", SAID).await);
     browser.clean(&made.url()).await;
-}
-
-/// Waits until what stands beside the canvas has been brought up to date.
-async fn settled(browser: &Browser) {
-    let still = "new Promise((done) => {
-        let timer = setTimeout(() => done(true), 500);
-        new MutationObserver(() => { clearTimeout(timer); timer = setTimeout(() => done(true), 500); })
-          .observe(document.querySelector('#events'), { childList: true, subtree: true });
-      })";
-    assert!(browser.awaited::<bool>(still).await);
 }
 
 pub async fn markup_in_what_is_told_shows_as_text(browser: Browser) {

@@ -59,7 +59,7 @@ pub async fn a_file_shows_what_the_live_page_shows_that_is_told_the_same(browser
     let all = "document.querySelectorAll('#events li').length >= 20 && document.querySelectorAll('#episodes tbody tr').length === 4";
     browser.until("the live page shows it", all).await;
     browser.run("document.querySelector('#order').value = 'newest'; document.querySelector('#order').dispatchEvent(new Event('change'))").await;
-    let live: String = browser.value(SAID).await;
+    let live = browser.settled("the live page shows all of it", SAID).await;
     browser.clean(&made.url()).await;
     let mut tellings = told.numbered();
     tellings[0]["live"] = Value::Bool(false);
@@ -75,7 +75,7 @@ pub async fn a_file_shows_what_the_live_page_shows_that_is_told_the_same(browser
     browser.until("the file shows it", all).await;
     browser.run("document.querySelector('#order').value = 'newest'; document.querySelector('#order').dispatchEvent(new Event('change'))").await;
     browser.until("the order is another", "document.querySelector('#order').value === 'newest'").await;
-    let still: String = browser.value(SAID).await;
+    let still = browser.settled("the file shows all of it", SAID).await;
     for (live, still) in live.lines().zip(still.lines()) {
         assert_eq!(live, still);
     }
