@@ -132,6 +132,21 @@ step "a minute of soak"
 # `cargo bench -p watchdog -- --soak 1`, of the program as shipped, and without a build in one more profile.
 HANGPROOF_TEST_PROGRAMS=$target/dist cargo test --locked --workspace --bench guarding -- --soak 1
 
+step "the page in a browser, and README's pictures of it"
+if [ "$(id -u)" != 0 ]; then
+    lacks "the page in a browser" "its machine needs root"
+elif command -v chromedriver >/dev/null && command -v img2webp >/dev/null; then
+    # Only what this run sees may become a picture.
+    rm -rf -- "$target/page-pictures" "$target/readme-pictures"
+    time ci/page.sh
+    ci/pictures.sh --seen "$target/readme-pictures"
+elif [ -z "$(apt-cache madison chromium-driver 2>/dev/null)" ]; then
+    # In CI too: Ubuntu, for one, has it as a snap alone.
+    skip "the page in a browser" "this distribution has no package chromium-driver"
+else
+    lacks "the page in a browser" "Chromium, its driver or webp is not installed: ci/setup.sh --browser"
+fi
+
 step "containers where the host has nothing but cgroup2"
 if docker image inspect hangproof:trixie >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then
     # Whether machines boot, hang and come back, are cleared away, and are seen from this host: the rest knows no cgroup.

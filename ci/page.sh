@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Looks at the page of hangproof in Debian's Chromium, as people do: live, with a real machine, and as a file. As root;
 # `ci/setup.sh --browser` installs what that takes. Arguments are the test program's: ci/page.sh keyboard
-# What was seen is left in target/page-pictures.
+# What was seen is left in target/page-pictures. ci/check.sh runs all of it, and makes README.md's pictures of that.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-export HANGPROOF_TEST_TARGET=${CARGO_TARGET_DIR:-$PWD/target}
+# Both workspaces in one directory: a crate is built once, unless thirtyfour asks for more of its features, or uses one of which it
+# does.
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
+export HANGPROOF_TEST_TARGET=$CARGO_TARGET_DIR
 cargo build --locked --quiet --package harness --package server --package watchdog
-# A target directory of its own, whose crates have other features.
-CARGO_TARGET_DIR=$HANGPROOF_TEST_TARGET/browser cargo test --locked --quiet --manifest-path harness/browser/Cargo.toml \
-    --test page -- "$@"
+cargo test --locked --quiet --manifest-path harness/browser/Cargo.toml --test page -- "$@"
