@@ -1,10 +1,11 @@
 //! A machine's journal, as `journalctl` streams it.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufReader, Read};
 use std::time::Duration;
 
 use crate::machine::{Machine, MachineError};
 use crate::model::entry::Entry;
+use crate::model::lines;
 
 /// How many of a service's own lines are asked for.
 const LAST_LINES: &str = "--lines=10";
@@ -101,13 +102,16 @@ fn command(
 /// # Errors
 /// An unreadable stream, or a line that is no entry; the line is part of the message.
 pub fn read(stream: impl Read, mut hand_over: impl FnMut(Entry) -> bool) -> Result<(), String> {
-    for line in BufReader::new(stream).split(b'\n') {
-        let line = line.map_err(|error| format!("the journal cannot be read: {error}"))?;
-        let line = String::from_utf8_lossy(&line);
+    let (mut stream, mut bytes) = (BufReader::new(stream), Vec::new());
+    while lines::next(&mut stream, &mut bytes)
+        .map_err(|error| format!("the journal cannot be read: {error}"))?
+    {
+        let line = String::from_utf8_lossy(&bytes);
+        let line = line.trim_end();
         if line.trim().is_empty() {
             continue;
         }
-        let entry = Entry::parse(&line).map_err(|error| format!("not a journal entry: {error}: {line}"))?;
+        let entry = Entry::parse(line).map_err(|error| format!("not a journal entry: {error}: {line}"))?;
         if !hand_over(entry) {
             break;
         }

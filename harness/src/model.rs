@@ -5,7 +5,7 @@
 //! - what a moment tells: [`description`] of what was booted, [`settings`] of the unit in [systemd's words](words), [`entry`] of
 //!   the journal, [`asks`] of clients
 //! - [`third_witness`]: what PID 1 itself says of the unit
-//! - [`text`]: what others wrote, made harmless
+//! - [`text`]: what others wrote, made harmless; [`lines`]: the same, line by line
 //! - [`story`]: what the moments of a case come to: its [`event`]s, read from entries, and what [clients saw](ask)
 //! - [`timeline`]: the events in their order, and their [`phase`]s; [`bound`]: how long those may take; [`patience`]: how long
 //!   they are waited for
@@ -28,6 +28,7 @@ pub mod episode;
 pub mod event;
 pub mod expect;
 pub mod finding;
+pub mod lines;
 pub mod load;
 pub mod moment;
 pub mod patience;

@@ -20,6 +20,7 @@ pub mod diff;
 #[cfg(feature = "run")]
 pub mod faults;
 mod fold;
+pub mod given;
 pub mod json;
 pub mod junit;
 mod load;

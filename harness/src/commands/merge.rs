@@ -1,7 +1,6 @@
 //! `hangproof merge`.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
 use std::io::{BufReader, Write as _};
 use std::path::PathBuf;
 
@@ -10,10 +9,11 @@ use crate::cli::Merge;
 use crate::error::{Error, of_words};
 use crate::model::call::missing;
 use crate::model::case::CaseId;
+use crate::model::lines;
 use crate::model::recording::Recording;
 use crate::model::result::RunResult;
 use crate::report::results::Results;
-use crate::report::{Report, ReportError, Reports, table};
+use crate::report::{Report, ReportError, Reports, given, table};
 
 /// The exit code where cases are missing.
 const INCOMPLETE: u8 = 2;
@@ -73,7 +73,7 @@ fn of_recordings(
 ) -> Result<Vec<RunResult>, Error> {
     let read = |path: &PathBuf| {
         let failed = |source| Error::Replay { path: path.clone(), source };
-        let file = File::open(path).map_err(|error| failed(error.into()))?;
+        let file = given::open(path).map_err(|error| failed(error.into()))?;
         Recording::read_hearing(BufReader::new(file), |moment| reports.hear(moment)).map_err(failed)
     };
     let recordings = files.iter().map(read).collect::<Result<Vec<_>, _>>()?;
@@ -102,13 +102,13 @@ fn lines(files: &[PathBuf]) -> std::io::Result<Vec<u8>> {
     let mut text = Vec::new();
     for path in files {
         let mut here = HashSet::new();
-        let content = fs::read(path)?;
         // What was cut off is no line.
-        for line in content.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n")) {
-            let case = serde_json::from_slice::<Head>(line).ok().and_then(|head| head.case);
+        let (mut content, mut line) = (BufReader::new(given::open(path)?), Vec::new());
+        while lines::next(&mut content, &mut line)? && line.ends_with(b"\n") {
+            let case = serde_json::from_slice::<Head>(&line).ok().and_then(|head| head.case);
             if case.is_none_or(|case| !taken.contains(&case)) {
                 here.extend(case);
-                text.write_all(line)?;
+                text.write_all(&line)?;
             }
         }
         taken.extend(here);

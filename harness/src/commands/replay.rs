@@ -1,6 +1,5 @@
 //! `hangproof replay`.
 
-use std::fs::File;
 use std::io::BufReader;
 
 use super::{print, tell, total};
@@ -9,7 +8,7 @@ use crate::error::{Error, of_verdicts};
 use crate::model::call::missing;
 use crate::model::recording::Recording;
 use crate::model::result::RunResult;
-use crate::report::{Report, ReportError, Reports};
+use crate::report::{Report, ReportError, Reports, given};
 
 /// Understands a recording; the exit code of its verdicts.
 pub fn replay(options: &Replay) -> Result<u8, Error> {
@@ -19,7 +18,7 @@ pub fn replay(options: &Replay) -> Result<u8, Error> {
     }
     let path = &options.recording;
     let failed = |source| Error::Replay { path: path.clone(), source };
-    let file = File::open(path).map_err(|error| failed(error.into()))?;
+    let file = given::open(path).map_err(|error| failed(error.into()))?;
     let reports = Reports::open(&options.reports)?;
     let heard = Recording::read_hearing(BufReader::new(file), |moment| reports.hear(moment));
     let recording = heard.map_err(failed)?;

@@ -2,15 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::model::call::{Call, Planned};
 use crate::model::case::CaseId;
+use crate::model::lines;
 use crate::model::moment::Moment;
 use crate::model::recording::Recording;
 use crate::model::story::Story;
 use crate::plan::Case;
+use crate::report::given;
 
 /// What was made before.
 pub struct Resumed {
@@ -30,10 +33,10 @@ impl Resumed {
     pub fn read(path: &Path, hear: impl FnMut(&Moment)) -> Result<Self, Error> {
         let path = recording(path)?;
         let failed = |source| Error::Replay { path: path.clone(), source };
-        let text = fs::read(&path).map_err(|error| failed(error.into()))?;
+        let open = || given::open(&path).map(BufReader::new).map_err(|error| failed(error.into()));
         // It may have been interrupted before its first trial was over.
-        let (stories, calls) = Recording::begun(text.as_slice(), hear).map_err(failed)?;
-        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let (stories, calls) = Recording::begun(open()?, hear).map_err(failed)?;
+        let kept = whole(open()?).map_err(|error| failed(error.into()))?;
         let mut known: BTreeMap<String, BTreeSet<CaseId>> = BTreeMap::new();
         for Planned { scenario, cases } in calls.iter().flat_map(|call| &call.plan) {
             known.entry(scenario.clone()).or_default().extend(cases);
@@ -43,13 +46,7 @@ impl Resumed {
         }
         // What there was nothing to try of may be tried now.
         let made = stories.into_iter().filter(|story| story.ended.is_some());
-        Ok(Self {
-            path,
-            known,
-            stories: made.map(|story| (story.case, story)).collect(),
-            calls,
-            kept: u64::try_from(whole).unwrap_or(u64::MAX),
-        })
+        Ok(Self { path, known, stories: made.map(|story| (story.case, story)).collect(), calls, kept })
     }
 
     /// Refuses to go on with what the recording is not of. A case's name depends on all that is tried: a scenario none of whose cases is
@@ -90,6 +87,15 @@ impl Resumed {
         });
         wrong.map_or(Ok(taken), Err)
     }
+}
+
+/// How many bytes of a recording are whole lines.
+fn whole(mut text: impl BufRead) -> io::Result<u64> {
+    let (mut length, mut line) = (0, Vec::new());
+    while lines::next(&mut text, &mut line)? && line.ends_with(b"\n") {
+        length += u64::try_from(line.len()).unwrap_or_default();
+    }
+    Ok(length)
 }
 
 /// The recording that is meant: the file itself, or the only one in a folder.

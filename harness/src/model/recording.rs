@@ -4,11 +4,12 @@
 //! Its first line says which version of the format it is, and which a reader has to know to understand it.
 
 use std::collections::HashMap;
-use std::io::BufRead;
+use std::io::{self, BufRead};
 
 use serde::{Deserialize, Serialize};
 
 use super::call::Call;
+use super::lines;
 use super::moment::{Moment, What};
 use super::story::Story;
 use super::v1;
@@ -53,7 +54,7 @@ pub struct Recording {
 pub enum RecordingError {
     /// It cannot be read.
     #[error(transparent)]
-    Unreadable(#[from] std::io::Error),
+    Unreadable(#[from] io::Error),
     /// A line is none of a recording.
     #[error("line {line}: {message}")]
     Invalid {
@@ -111,15 +112,17 @@ pub fn moments(
     let mut calls = Vec::new();
     let mut bytes = Vec::new();
     for number in 1.. {
-        bytes.clear();
-        if text.read_until(b'\n', &mut bytes)? == 0 {
+        let invalid = |message| RecordingError::Invalid { line: number, message };
+        if !lines::next(&mut text, &mut bytes).map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => invalid(error.to_string()),
+            _ => error.into(),
+        })? {
             break;
         }
         let line = String::from_utf8_lossy(&bytes);
         if line.trim().is_empty() {
             continue;
         }
-        let invalid = |message| RecordingError::Invalid { line: number, message };
         let moments = match read(line.trim_end(), &mut old, &mut calls) {
             Ok(moments) => moments,
             // The last line of a run that was killed, or of a full disk.

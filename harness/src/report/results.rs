@@ -2,13 +2,14 @@
 //! it is.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs;
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::given;
 use super::json::{Document, PROGRAM, Passed, Percentiles, SCHEMA};
 use crate::model::call::Call;
 use crate::model::case::CaseId;
@@ -110,13 +111,14 @@ pub enum ResultsError {
 impl Results {
     /// Reads a `.json`, or makes of a `.jsonl` what would be in one.
     pub fn read(path: &Path) -> Result<Self, ResultsError> {
-        let text = fs::read(path).map_err(|source| ResultsError::Unreadable { path: path.into(), source })?;
+        let unreadable = |source| ResultsError::Unreadable { path: path.into(), source };
         let invalid = |reason: String| ResultsError::Invalid { path: path.into(), reason };
         if path.extension().is_some_and(|ending| ending == "jsonl") {
-            let recording = Recording::read(text.as_slice())
+            let recording = Recording::read(BufReader::new(given::open(path).map_err(unreadable)?))
                 .map_err(|source| ResultsError::Recording { path: path.into(), source })?;
             return Self::of(&recording).map_err(|error| invalid(error.to_string()));
         }
+        let text = given::read(path).map_err(unreadable)?;
         let value: Value = serde_json::from_slice(&text).map_err(|error| invalid(error.to_string()))?;
         match value.get("schema").and_then(Value::as_str) {
             Some(SCHEMA) => serde_json::from_value(value).map_err(|error| invalid(error.to_string())),

@@ -1,3 +1,5 @@
+use std::fs;
+
 use super::*;
 use crate::model::call::{Host, Planned};
 use crate::model::comparison::Tolerance;
