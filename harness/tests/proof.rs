@@ -5,9 +5,10 @@ use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use harness::model::verdict::Verdict;
 use harness::programs::Programs;
 use harness::progress::Silent;
-use harness::proof::{Exit, Proof, ProofError, Watchdog, fault, load, restarted, undisturbed};
+use harness::proof::{Exit, Proof, ProofError, Proven, Watchdog, fault, load, restarted, undisturbed};
 
 /// A server that hangs when it is told to, behind sd-watchdog. A crate of its own names its programs by
 /// `env!("CARGO_BIN_EXE_…")`; these are other packages of this workspace.
@@ -26,13 +27,27 @@ fn buggy_server() -> Proof {
         .or_skip()
 }
 
+/// What a proof has come to, made again where the computer was too busy for a verdict: all tests of this file are made at once.
+fn decided(proof: impl Fn() -> Proof) -> Result<Proven, ProofError> {
+    let is_unsound = |proven: &Proven| {
+        proven.result().trials.iter().any(|trial| matches!(trial.verdict, Verdict::Unsound { .. }))
+    };
+    for _ in 0..2 {
+        let proven = proof().run()?;
+        if !is_unsound(&proven) {
+            return Ok(proven);
+        }
+        eprintln!("no verdict, and made again:\n{proven}");
+    }
+    proof().run()
+}
+
 #[test]
 fn a_stopped_server_is_restarted_by_the_watchdog() -> Result<(), ProofError> {
-    let proven = buggy_server()
-        .fault("sigstop")
-        .expect(restarted().by(Watchdog).within("2s").hang_report(true))
-        .trials(2)
-        .run()?;
+    let proven = decided(|| {
+        let expected = restarted().by(Watchdog).within("2s").hang_report(true);
+        buggy_server().fault("sigstop").expect(expected).trials(2)
+    })?;
     proven.assert();
     assert!(proven.skipped().is_some() || proven.result().passed() == 2, "{proven}");
     Ok(())
@@ -40,13 +55,14 @@ fn a_stopped_server_is_restarted_by_the_watchdog() -> Result<(), ProofError> {
 
 #[test]
 fn a_trial_may_have_several_faults_and_many_clients() -> Result<(), ProofError> {
-    let proven = buggy_server()
-        .every("20ms")
-        .load(load(50).timeout("200ms"))
-        .fault(fault("sigstop").with("processes", "main"))
-        .then(fault("crash").after("500ms").expect(restarted().by(Exit)))
-        .expect(restarted().by(Watchdog).within("2s").at_most_failed(1000))
-        .run()?;
+    let proven = decided(|| {
+        buggy_server()
+            .every("20ms")
+            .load(load(50).timeout("200ms"))
+            .fault(fault("sigstop").with("processes", "main"))
+            .then(fault("crash").after("500ms").expect(restarted().by(Exit)))
+            .expect(restarted().by(Watchdog).within("2s").at_most_failed(1000))
+    })?;
     proven.assert();
     if let [trial] = proven.result().trials.as_slice() {
         let shown = proven.to_string();
@@ -61,13 +77,13 @@ fn a_trial_may_have_several_faults_and_many_clients() -> Result<(), ProofError> 
 
 #[tokio::test]
 async fn a_server_is_left_alone_where_nothing_is_done_to_it() -> Result<(), ProofError> {
-    buggy_server().expect(undisturbed().during("1s")).run()?.assert();
+    decided(|| buggy_server().expect(undisturbed().during("1s")))?.assert();
     Ok(())
 }
 
 #[test]
 fn what_is_not_as_expected_panics_with_the_timeline_and_how_to_see_it_again() -> Result<(), ProofError> {
-    let proven = buggy_server().fault("mute").expect(restarted().by(Watchdog).within("100ms")).run()?;
+    let proven = decided(|| buggy_server().fault("mute").expect(restarted().by(Watchdog).within("100ms")))?;
     if proven.skipped().is_some() {
         proven.assert();
         return Ok(());

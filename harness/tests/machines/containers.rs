@@ -16,7 +16,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::interrupted::{SAID, interrupted};
-use crate::lab::{Backend, eventually, hangproof, kinds, programs, run_on, scenario};
+use crate::lab::{Backend, eventually, hangproof, kinds, output_of, programs, run_on, scenario};
 
 /// What `docker` says, a line each.
 fn docker(arguments: &[&str]) -> Vec<String> {
@@ -91,6 +91,8 @@ fn in_container_of(image: Option<&str>, scenario: &str) -> Command {
     let mut command = Command::new(hangproof());
     command.args(["run", scenario, "--machine", "docker"]);
     command.args(image.iter().flat_map(|image| ["--image", image]));
+    // Built already: other tests' cargo is not waited for.
+    command.arg("--programs").arg(programs().path("buggy_server").parent().expect("it is in a directory"));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -122,8 +124,6 @@ pub fn a_boot_is_cut_short_by_ctrl_c(_: Backend) -> Completion {
     docker(&["commit", &container, "hangproof-test-never-ready:1"]);
     docker(&["rm", &container]);
     let mut command = in_container_of(Some("hangproof-test-never-ready:1"), "withhold");
-    let program = programs().path("buggy_server");
-    command.arg("--programs").arg(program.parent().expect("it is in a directory"));
     let child = command.spawn().expect("hangproof starts");
     let owner = child.id();
     eventually("a container runs", || running(owner).is_some());
@@ -178,8 +178,6 @@ pub fn an_image_that_is_being_built_is_not_waited_for(_: Backend) {
     std::fs::set_permissions(path("docker"), std::fs::Permissions::from_mode(0o755)).expect("set");
     let own = std::env::var("PATH").unwrap_or_default();
     let mut command = in_container_of(None, "withhold");
-    let program = programs().path("buggy_server");
-    command.arg("--programs").arg(program.parent().expect("it is in a directory"));
     command.env("DOCKER_HOST", format!("unix://{}", path("engine").display()));
     command.env("PATH", format!("{}:{own}", directory.path().display()));
     let child = command.spawn().expect("hangproof starts");
@@ -238,12 +236,15 @@ pub fn a_container_ends_by_itself_when_its_harness_is_killed(_: Backend) {
     drop(boot());
 }
 
+/// What a machine is made of. Other tests have images of their own, for as long as they run.
+fn image_of(machine: &DockerMachine) -> String {
+    docker(&["inspect", "--format", "{{.Config.Image}}", machine.id()]).remove(0)
+}
+
 pub fn a_container_whose_room_is_somewhere_else_is_left_alone(_: Backend) {
     // As that of a harness in another container, which uses this engine.
     let label = "org.hangproof.room=/somewhere/else/hangproof-room-1-00000000";
-    drop(boot());
-    let images = docker(&["images", "--format", "{{.Repository}}:{{.Tag}}"]);
-    let image = images.iter().find(|image| image.contains("hangproof")).expect("one was booted").clone();
+    let image = image_of(&boot());
     let usr = "/usr:/usr:ro";
     let other = ["create", "--label", label, "--volume", usr, "--entrypoint", "sleep", &image, "600"];
     let id = docker(&other).remove(0);
@@ -254,15 +255,14 @@ pub fn a_container_whose_room_is_somewhere_else_is_left_alone(_: Backend) {
     drop(boot());
     assert!(listed(&[]), "it still runs");
     docker(&["kill", &id]);
+    // Another test's machine may be removing it just now.
     drop(boot());
-    assert!(!listed(&["--all"]), "it has ended, and nobody else removes it");
+    eventually("what has ended, and nobody else removes, is removed", || !listed(&["--all"]));
 }
 
 pub fn an_engine_that_shares_no_files_is_refused_with_the_reason(_: Backend) {
     // As an engine on another computer has it: there the directory to be shared is new, and empty.
-    drop(boot());
-    let images = docker(&["images", "--format", "{{.Repository}}:{{.Tag}}"]);
-    let image = images.iter().find(|image| image.contains("hangproof")).expect("one was booted");
+    let image = image_of(&boot());
     let empty = TempDir::new().expect("a directory");
     let shared = format!("{}:/hangproof", empty.path().display());
     let entrypoint = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/machine/docker/entrypoint");
@@ -270,7 +270,7 @@ pub fn an_engine_that_shares_no_files_is_refused_with_the_reason(_: Backend) {
     let mut command = Command::new("docker");
     command.args(["run", "--rm", "--volume", "/usr:/usr:ro", "--volume", &shared, "--volume", &script]);
     let output =
-        command.args(["--entrypoint", "sh", image, "/entrypoint"]).output().expect("the client runs");
+        command.args(["--entrypoint", "sh", &image, "/entrypoint"]).output().expect("the client runs");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("hangproof and the engine share no files: they must be on one computer"), "{said}");
@@ -285,7 +285,7 @@ pub fn a_long_path_to_temporary_files_is_no_hindrance(_: Backend) {
     let directory = TempDir::new().expect("a directory");
     let long = directory.path().join("d".repeat(120));
     std::fs::create_dir(&long).expect("made");
-    let output = in_container("crash").env("TMPDIR", &long).output().expect("runs");
+    let output = output_of(in_container("crash").env("TMPDIR", &long));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(std::fs::read_dir(&long).expect("readable").count(), 0, "nothing is left");
 }

@@ -21,8 +21,8 @@ use crate::lab::{Backend, eventually, fault, only_trial, programs, root, run_on,
 const PATIENCE: Duration = Duration::from_secs(20);
 const SERVER: &str = "buggy_server.service";
 const DISK: &str = "disk.service";
-/// The service is served, as its clients see it.
-const SERVED: &str = "sd-watchdog check --http http://127.0.0.1:8080/ --timeout 500ms";
+/// The service is served, as its clients see it: by a busy computer too.
+const SERVED: &str = "sd-watchdog check --http http://127.0.0.1:8080/ --timeout 3s";
 
 /// A fault, the service it is for, what is decided about it, and what holds only while it is in effect: a condition of a shell, to
 /// which `$main` is the service's main process, `$command` what sd-watchdog runs, and `$group` the cgroup.
@@ -55,16 +55,19 @@ const LASTING: [Lasting; 13] = [
     ("io-hang", &[("path", "/var/lib/disk/page")], DISK, "! $served"),
 ];
 
-/// Of 100 who send one datagram to systemd's notify socket, and do not wait, one finds no room.
+/// Of 100 who send one datagram to systemd's notify socket, and do not wait, most find no room. Of a systemd that has no CPU for a moment
+/// some do not either.
 const NO_ROOM: &str = "python3 -c '
 import socket, time
 socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
 socket.connect(\"/run/systemd/notify\")
-try:
-    for _ in range(100): socket.send(b\"\"), time.sleep(0.002)
-except BlockingIOError:
-    exit(0)
-exit(1)'";
+refused = 0
+for _ in range(100):
+    try: socket.send(b\"\")
+    except BlockingIOError: refused += 1
+    time.sleep(0.002)
+print(refused)
+exit(refused < 50)'";
 
 fn sh(machine: &dyn Machine, script: &str) -> bool {
     machine.run(&["sh", "-c", script], PATIENCE).expect("the shell runs").status.success()

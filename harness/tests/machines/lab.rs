@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 use std::sync::LazyLock;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
@@ -94,6 +95,35 @@ pub fn forget_unsound() -> Option<String> {
     UNSOUND.take()
 }
 
+/// What `hangproof` came to. That it has no verdict of a trial, which its exit code says, is remembered as if the trial had been made
+/// here.
+pub fn output_of(command: &mut Command) -> Output {
+    heard(command.output().expect("hangproof runs"))
+}
+
+/// The same of one that was started before.
+pub fn heard(output: Output) -> Output {
+    const NO_VERDICT: i32 = 4;
+    if output.status.code() == Some(NO_VERDICT) {
+        let said = String::from_utf8_lossy(&output.stdout);
+        let reason = said.lines().find(|line| line.contains("UNSOUND")).unwrap_or("hangproof says so");
+        remember(reason.trim());
+    }
+    output
+}
+
+/// The verdict of a trial that was made elsewhere.
+pub fn judged(verdict: &Verdict) -> &Verdict {
+    if let Verdict::Unsound { reasons } = verdict {
+        remember(reasons.first().map_or("it is unsound", String::as_str));
+    }
+    verdict
+}
+
+fn remember(reason: &str) {
+    UNSOUND.set(Some(reason.to_owned()));
+}
+
 /// A machine with the programs that are ours.
 pub fn with_programs(backend: Backend) -> Box<dyn Machine> {
     let machine = backend.boot();
@@ -118,9 +148,7 @@ pub fn run_on(machine: &dyn Machine, scenario: &Scenario, trials: u32) -> Ended 
     let setting = Setting { machine, scenario, programs: programs(), inputs: &inputs, progress: &Silent };
     let ended = run(&setting, cases, &mut Recorder::default());
     for trial in ended.result.iter().flat_map(|result| &result.trials) {
-        if let Verdict::Unsound { reasons } = &trial.verdict {
-            UNSOUND.set(reasons.first().cloned());
-        }
+        judged(&trial.verdict);
     }
     ended
 }
@@ -157,11 +185,11 @@ pub fn hangproof() -> PathBuf {
 
 /// Waits for a condition about the outside world, which cannot be waited for in any other way.
 pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(60);
     // Nothing is ever sent: receiving is a wait that ends.
     let (_sender, silence) = channel::<()>();
     while !holds() {
-        assert!(Instant::now() < deadline, "waited 20 s for this: {what}");
+        assert!(Instant::now() < deadline, "waited 60 s for this: {what}");
         let _ = silence.recv_timeout(Duration::from_millis(5));
     }
 }

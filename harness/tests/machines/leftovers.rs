@@ -9,7 +9,7 @@ use harness::machine::namespace::{self, NamespaceMachine};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::interrupted::SAID;
-use crate::lab::{Backend, eventually, hangproof, programs, root};
+use crate::lab::{Backend, eventually, hangproof, output_of, programs, root};
 
 /// Directories of machines that process `owner` made, wherever cgroup2 is mounted.
 pub fn cgroups(owner: u32) -> Vec<PathBuf> {
@@ -163,8 +163,7 @@ pub fn no_process_outlives_a_harness_that_is_killed_and_the_next_run_sweeps_its_
     child.wait().expect("ends");
     eventually("the machine's processes are gone", || processes(&machine) == 0);
     assert!(machine.exists(), "nobody was there to remove it");
-    let next =
-        in_cgroup(Some(&apart.0)).args(["run", "crash", "--machine", "namespace"]).output().expect("runs");
+    let next = output_of(in_cgroup(Some(&apart.0)).args(["run", "crash", "--machine", "namespace"]));
     assert!(next.status.success(), "{}", String::from_utf8_lossy(&next.stderr));
     assert!(!machine.exists(), "{} was not swept", machine.display());
 }

@@ -10,7 +10,7 @@ use harness::machine::namespace::{self, NamespaceMachine};
 use rustix::fs::{FlockOperation, flock};
 use tempfile::TempDir;
 
-use crate::lab::{Backend, eventually, hangproof, programs, root};
+use crate::lab::{Backend, eventually, hangproof, heard, programs, root};
 use crate::leftovers::Apart;
 
 /// `hangproof` in a cgroup, on a host on which there may be so many inotify instances: another file is where the limit is.
@@ -69,7 +69,7 @@ pub fn a_host_flooded_with_runs_has_them_wait_for_their_turn(_: Backend) {
         at_most = at_most.max(machines());
         for run in &mut runs {
             if run.as_mut().is_some_and(|run| run.try_wait().expect("ours").is_some()) {
-                let output = run.take().expect("it is there").wait_with_output().expect("ended");
+                let output = heard(run.take().expect("it is there").wait_with_output().expect("ended"));
                 assert!(output.status.success(), "{}", text(&output));
             }
         }

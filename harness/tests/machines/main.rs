@@ -71,17 +71,9 @@ const LONGEST: [&str; 9] = [
 static CPUS: RwLock<()> = RwLock::new(());
 
 fn is_alone(name: &str) -> bool {
-    [
-        "spinning",
-        "withheld",
-        "starved",
-        "flooded_with",
-        "flooded_by_signals",
-        "several_machines",
-        "repertoire",
-    ]
-    .iter()
-    .any(|word| name.contains(word))
+    ["spinning", "withheld", "starved", "flooded", "several_machines", "what_is_to_be_alone", "repertoire"]
+        .iter()
+        .any(|word| name.contains(word))
 }
 
 /// Those that run alone come first, one after the other: in between, each would wait for all others to end, and have all
@@ -448,7 +440,11 @@ fn of_each<const N: usize, R: Returned + 'static>(
     test: fn(&str) -> R,
 ) -> impl Iterator<Item = Trial> {
     scenarios.into_iter().map(move |(name, scenario)| {
-        let test = move || on_peer(name, || test(scenario), &lab::scenario(scenario).service.requires);
+        let test = move || {
+            let loaded = lab::scenario(scenario);
+            assert!(!loaded.alone || is_alone(name), "{scenario} is to be alone, and {name} is not");
+            on_peer(name, || test(scenario), &loaded.service.requires)
+        };
         Trial::ignorable_test(format!("namespace::{name}"), test)
     })
 }
@@ -523,36 +519,39 @@ fn on_peer<R: Returned>(
     }
 }
 
-/// Runs a test while others do. Where its trial has come to no verdict, since the computer was too busy for one, that is no failure of
-/// what is tested: it is made with the computer to itself. Whatever else fails has failed.
-fn beside_others<R>(name: &str, test: impl Fn() -> R) -> R {
-    let beside_others = CPUS.read().unwrap_or_else(PoisonError::into_inner);
-    lab::forget_unsound();
-    let outcome = catch_unwind(AssertUnwindSafe(&test));
-    drop(beside_others);
-    match outcome {
-        Ok(returned) => returned,
-        Err(panic) => match lab::forget_unsound() {
-            None => resume_unwind(panic),
-            Some(reason) => {
-                eprintln!("{name}: no verdict beside others ({reason}); it is made alone");
-                let _alone = CPUS.write().unwrap_or_else(PoisonError::into_inner);
-                test()
-            }
-        },
+/// Runs a test, beside others unless it is to be alone. Where its trial has come to no verdict, since the computer was too busy for one,
+/// that is no failure of what is tested: it is made again, with the computer to itself. Whatever else fails has failed.
+fn to_a_verdict<R>(name: &str, test: impl Fn() -> R) -> R {
+    let mut outcome = if is_alone(name) { alone(&test) } else { beside_others(&test) };
+    for _ in 0..AGAIN {
+        let Some(reason) = outcome.as_ref().err().and_then(|_| lab::forget_unsound()) else { break };
+        eprintln!("{name}: no verdict ({reason}); it is made again, alone");
+        outcome = alone(&test);
     }
+    outcome.unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+/// How often a test is made again that came to no verdict.
+const AGAIN: u32 = 2;
+
+fn beside_others<R>(test: impl Fn() -> R) -> std::thread::Result<R> {
+    let _beside_others = CPUS.read().unwrap_or_else(PoisonError::into_inner);
+    attempt(test)
+}
+
+fn alone<R>(test: impl Fn() -> R) -> std::thread::Result<R> {
+    let _alone = CPUS.write().unwrap_or_else(PoisonError::into_inner);
+    attempt(test)
+}
+
+fn attempt<R>(test: impl Fn() -> R) -> std::thread::Result<R> {
+    lab::forget_unsound();
+    catch_unwind(AssertUnwindSafe(test))
 }
 
 fn on<R: Returned>(backend: Backend, name: &str, test: impl Fn(Backend) -> R) -> Result<Completion, Failed> {
     match backend.available() {
-        Ok(()) => {
-            if is_alone(name) {
-                let _alone = CPUS.write().unwrap_or_else(PoisonError::into_inner);
-                Ok(test(backend).completion())
-            } else {
-                Ok(beside_others(name, || test(backend)).completion())
-            }
-        }
+        Ok(()) => Ok(to_a_verdict(name, || test(backend)).completion()),
         Err(error) if std::env::var_os("CI").is_some() => {
             Err(format!("in CI machines must boot: {error}").into())
         }

@@ -7,7 +7,7 @@ use harness::model::result::TrialResult;
 use harness::model::sequence::After;
 use harness::scenario::{Injection, Scenario};
 
-use crate::lab::{Backend, fault, hangproof, kinds, programs, root, scenario, set};
+use crate::lab::{Backend, fault, hangproof, kinds, output_of, programs, root, scenario, set};
 
 /// What systemd does about a hang, in order, whatever the fault.
 const RECOVERY: [&str; 6] = ["exited", "failed", "restart_scheduled", "starting", "ready", "first_good"];
@@ -113,7 +113,7 @@ pub fn trials_are_made_on_several_machines_at_once(_: Backend) {
     let mut run = Command::new(hangproof());
     run.args(jobs).arg("--root").arg(root()).arg("--programs").arg(programs.parent().expect("a directory"));
     run.arg("--report").arg(&recording).arg("--report").arg(report("live.json"));
-    let output = run.output().expect("it runs");
+    let output = output_of(&mut run);
     assert!(
         output.status.success(),
         "{}\n{}",

@@ -11,7 +11,7 @@ use harness::scenario::{Loader, Scenario};
 use libtest_mimic::Completion;
 use tempfile::TempDir;
 
-use crate::lab::{Backend, hangproof, root, run_on};
+use crate::lab::{Backend, hangproof, output_of, root, run_on};
 
 /// A scenario of a file in a directory with others.
 fn read(directory: &Path, text: &str) -> Scenario {
@@ -80,7 +80,7 @@ fn program(directory: &Path, arguments: &[&str]) -> (Output, String) {
     let root = root();
     let mut command = Command::new(hangproof());
     command.args(arguments).args(["--machine", "namespace", "--root", &root.to_string_lossy()]);
-    let output = command.current_dir(directory).output().expect("it runs");
+    let output = output_of(command.current_dir(directory));
     let said =
         [&output.stdout, &output.stderr].map(|said| String::from_utf8_lossy(said).into_owned()).concat();
     (output, said)

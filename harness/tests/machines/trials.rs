@@ -14,7 +14,7 @@ use harness::model::story::Story;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::lab::{Backend, eventually, hangproof};
+use crate::lab::{Backend, eventually, hangproof, output_of};
 
 fn command(directory: &TempDir, arguments: &[&str]) -> Command {
     let mut command = Command::new(hangproof());
@@ -26,7 +26,7 @@ fn command(directory: &TempDir, arguments: &[&str]) -> Command {
 }
 
 fn run(directory: &TempDir, arguments: &[&str]) -> Output {
-    command(directory, arguments).output().expect("it runs")
+    output_of(&mut command(directory, arguments))
 }
 
 fn said(output: &Output) -> String {
@@ -123,7 +123,7 @@ pub fn shards_make_every_case_once_and_are_merged(_: Backend) {
     assert_eq!(all, calls[0].plan[0].cases.iter().copied().collect());
     let merge = |arguments: &[&str]| {
         let mut command = Command::new(hangproof());
-        command.arg("merge").args(arguments).current_dir(directory.path()).output().expect("it runs")
+        output_of(command.arg("merge").args(arguments).current_dir(directory.path()))
     };
     let whole = merge(&["1.json", "2.json", "3.jsonl", "--report", "all.json"]);
     assert!(whole.status.success() && said(&whole).contains("7 of 7 trials as expected"), "{}", said(&whole));
