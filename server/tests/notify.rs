@@ -72,21 +72,29 @@ fn is_ping(line: &str) -> bool {
 
 #[test]
 fn ready_status_and_pings_are_told_and_stopping_is_the_last_word() {
-    for options in [&["--notify"][..], &["--notify=ungated"]] {
+    // Half of it is a deadline that a healthy server has to keep on a machine that stalls.
+    const WATCHDOG: Duration = Duration::from_secs(2);
+    let tells = |options: &[&str]| {
         let manager = Manager::new();
-        let mut server = manager.start(Some(Duration::from_millis(200)), options);
+        let began = Instant::now();
+        let mut server = manager.start(Some(WATCHDOG), options);
         let serving = format!("STATUS=serving on {}", server.listen);
         assert_eq!(manager.hear(DEADLINE).unwrap(), ["READY=1", "WATCHDOG=1", &serving], "{options:?}");
-        let began = Instant::now();
-        for _ in 0..5 {
+        for _ in 0..3 {
             assert_eq!(manager.hear_until("WATCHDOG="), ["WATCHDOG=1"], "{options:?}");
         }
-        assert!(began.elapsed() > Duration::from_millis(400), "twice in 200 ms, and no more often");
+        // Each is half of it behind the one before, and READY came after the beginning: whatever stalls only adds to that.
+        assert!(began.elapsed() >= 3 * (WATCHDOG / 2), "{options:?}: {:?}", began.elapsed());
         server.signal(Signal::TERM);
         assert_eq!(manager.hear_until("STOPPING="), ["STOPPING=1", "STATUS=stopping on SIGTERM"]);
         assert_eq!(server.wait_for_exit().code(), Some(0));
         assert_eq!(manager.hear(Duration::from_millis(1)), None, "{options:?}");
-    }
+    };
+    thread::scope(|scope| {
+        for options in [&["--notify"][..], &["--notify=ungated"]] {
+            scope.spawn(move || tells(options));
+        }
+    });
 }
 
 #[test]
@@ -116,13 +124,17 @@ fn no_fault_withholds_the_pings_that_are_not() {
         let manager = Manager::new();
         let server = manager.start(Some(Duration::from_millis(100)), &["--notify=ungated", "--workers", "2"]);
         server.inject(fault);
-        // More than had room on the way when the fault took hold.
-        let began = Instant::now();
-        while began.elapsed() < Duration::from_millis(500) {
+        // What was on the way when the fault took hold.
+        while manager.hear(Duration::from_millis(1)).is_some() {}
+        for _ in 0..10 {
             let words = manager.hear(DEADLINE).unwrap_or_else(|| panic!("{fault}: silence"));
             assert!(words.iter().any(|line| is_ping(line)), "{fault}: {words:?}");
         }
-        assert!(server.get("/healthz").is_none_or(|answer| answer.status == 500), "{fault}: it does hang");
+        if fault == "error" {
+            assert_eq!(server.get("/healthz").map(|answer| answer.status), Some(500));
+        } else {
+            assert!(server.is_silent("/healthz"), "{fault}: it does hang");
+        }
     };
     thread::scope(|scope| FAULTS.iter().for_each(|fault| drop(scope.spawn(|| goes_on(fault)))));
 }
@@ -134,11 +146,12 @@ fn a_server_that_hangs_stops_at_once_and_says_so() {
         let mut server = manager.start(Some(Duration::from_secs(60)), &["--notify"]);
         manager.hear_until("READY=1");
         server.inject(fault);
-        let begin = Instant::now();
         server.signal(Signal::TERM);
         assert_eq!(manager.hear_until("STOPPING=")[0], "STOPPING=1", "{fault}");
+        // Whether it waits for requests or for systemd, it says.
+        let before = server.log_until("stopping at once");
+        assert!(!before.iter().any(|line| line.contains("could not be told")), "{fault}: {before:?}");
         assert_eq!(server.wait_for_exit().code(), Some(0), "{fault}");
-        assert!(begin.elapsed() < Duration::from_secs(1), "{fault}: {:?}", begin.elapsed());
     }
 }
 

@@ -22,7 +22,7 @@ use tempfile::TempDir;
 
 /// Long enough for the slowest machine; a test that waits this long has failed.
 pub const DEADLINE: Duration = Duration::from_secs(20);
-/// How long silence is listened to. A healthy server answers a hundred times as fast.
+/// How long silence is listened to, where it is what is claimed. A healthy server answers a hundred times as fast.
 pub const SILENCE: Duration = Duration::from_millis(300);
 
 /// Waits until `condition` gives something. The only way in which these tests wait.
@@ -163,9 +163,14 @@ impl Server {
         self.child.id()
     }
 
-    /// Asks for `path`; none if there is silence.
+    /// Asks for `path`, where an answer is due: none only after [`DEADLINE`].
     pub fn get(&self, path: &str) -> Option<Answer> {
-        self.open(path).read(SILENCE)
+        self.open(path).read(DEADLINE)
+    }
+
+    /// Asks for `path`, where none is due: whether there is [`SILENCE`].
+    pub fn is_silent(&self, path: &str) -> bool {
+        self.open(path).read(SILENCE).is_none()
     }
 
     /// Asks for `path`, and leaves the answer for later.
