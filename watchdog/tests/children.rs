@@ -90,7 +90,12 @@ impl Wrapped {
     /// The pid that is written there.
     #[track_caller]
     fn pid_in(&self, name: &str) -> i32 {
-        until(name, || fs::read_to_string(self.path(name)).ok()?.strip_suffix('\n')?.parse().ok())
+        until(name, || self.pid_already_in(name))
+    }
+
+    /// The same, if it is written already.
+    fn pid_already_in(&self, name: &str) -> Option<i32> {
+        fs::read_to_string(self.path(name)).ok()?.strip_suffix('\n')?.parse().ok()
     }
 
     fn follow(&self, pid: i32) -> Result<(), FollowError> {
@@ -349,9 +354,14 @@ fn what_left_a_helpers_group_is_killed_when_the_helper_ends_and_nothing_of_the_c
     ] {
         let script = format!("D={directory}; export D; {}; {}; {then}", daemon(name), wait(name));
         let argv = words(&["sh", "-c", &script]);
-        let until_then = if name == "ended" { AMPLE } else { Duration::from_secs(1) };
-        let finished =
-            block_on(command::run(&argv, &wrapped.children, alarm::after(until_then), 100)).unwrap();
+        // It is told that its time is up as soon as all is there that it is to leave behind.
+        let last = if name == "bare" { "below" } else { name };
+        let deadline = Instant::now() + AMPLE;
+        let next = |now| {
+            let goes_on = name == "ended" || wrapped.pid_already_in(last).is_none();
+            (goes_on && now < deadline).then(|| now + Duration::from_millis(10))
+        };
+        let finished = block_on(command::run(&argv, &wrapped.children, next, 100)).unwrap();
         assert_eq!(finished.timed_out, name != "ended", "{finished:?}");
         let mut left = vec![wrapped.pid_in(name)];
         if name == "bare" {

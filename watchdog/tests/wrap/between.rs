@@ -1,6 +1,7 @@
 //! Between systemd and COMMAND: reloads, stops, and COMMAND's own pings.
 
 use std::os::unix::process::ExitStatusExt;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
@@ -141,24 +142,35 @@ while True:
 fn the_commands_own_pings_are_one_more_probe_where_they_are_required() {
     let (manager, peer) = (Manager::new(), Peer::new(Manner::Healthy));
     let url = format!("--http={}", peer.url());
-    let options = [&*url, "--child-pings=require", "--failures=1", "--report-budget=0s"];
-    let wrapped = Wrapped::start_within(&manager, "2000000", &options, &["/usr/bin/python3", "-c", PINGS]);
-    wrapped.stdout_until("2.0");
+    // What a machine that stalls costs is less than half of W, and than the timeout.
+    let options = [
+        &*url,
+        "--interval=200ms",
+        "--timeout=2s",
+        "--child-pings=require",
+        "--failures=1",
+        "--report-budget=0s",
+    ];
+    let wrapped = Wrapped::start_within(&manager, "4000000", &options, &["/usr/bin/python3", "-c", PINGS]);
+    wrapped.stdout_until("4.0");
     manager.receive_until("WATCHDOG=1");
     // More than W goes by, in which only its own pings keep it healthy.
-    peer.wait_for_probes(12);
+    let began = Instant::now();
+    while began.elapsed() <= Duration::from_secs(4) {
+        peer.wait_for_probes(1);
+    }
     assert!(manager.so_far().iter().all(|datagram| !datagram.contains("trigger")));
     wrapped.signal(Signal::USR1);
     let trigger = manager.receive_until("WATCHDOG=trigger").pop().unwrap();
-    assert!(trigger.contains("unhealthy: COMMAND: no WATCHDOG=1 of its own for 2"), "{trigger}");
+    assert!(trigger.contains("unhealthy: COMMAND: no WATCHDOG=1 of its own for 4"), "{trigger}");
 }
 
 #[test]
 fn the_commands_own_pings_alone_will_do() {
     let manager = Manager::new();
     let options = ["--child-pings=require", "--failures=1", "--report-budget=0s"];
-    let wrapped = Wrapped::start_within(&manager, "2000000", &options, &["/usr/bin/python3", "-c", PINGS]);
-    wrapped.stdout_until("2.0");
+    let wrapped = Wrapped::start_within(&manager, "4000000", &options, &["/usr/bin/python3", "-c", PINGS]);
+    wrapped.stdout_until("4.0");
     manager.receive_until("WATCHDOG=1");
     wrapped.signal(Signal::USR1);
     manager.receive_until("WATCHDOG=trigger");

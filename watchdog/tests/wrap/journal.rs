@@ -34,8 +34,9 @@ fn a_healthy_service_is_not_talked_about() {
 fn trouble_is_logged_once_when_it_comes_when_it_goes_and_when_it_wins() {
     let (manager, peer) = (Manager::new(), Peer::new(Manner::Healthy));
     let url = format!("--http={}", peer.url());
-    let options = [&*url, "--interval=5ms", "--timeout=10ms", "--retry-interval=30ms", "--failures=200"];
-    let wrapped = Wrapped::start(&manager, &options, &FOREVER);
+    // Only what the peer does makes a probe unhealthy, and it may do so for longer than this waits.
+    let options = [&*url, "--interval=5ms", "--timeout=15s", "--retry-interval=30ms"];
+    let wrapped = Wrapped::start_within(&manager, "60000000", &options, &FOREVER);
     wrapped.stderr_until("ready after");
     peer.set(Manner::Unavailable);
     wrapped.stderr_until(": status 503");
@@ -46,7 +47,7 @@ fn trouble_is_logged_once_when_it_comes_when_it_goes_and_when_it_wins() {
 
     let (manager, peer) = (Manager::new(), Peer::new(Manner::Healthy));
     let url = format!("--http={}", peer.url());
-    let wrapped = Wrapped::start(&manager, &[&url, "--timeout=100ms"], &FOREVER);
+    let wrapped = Wrapped::start(&manager, &[&url, "--timeout=2s", "--failures=2"], &FOREVER);
     wrapped.stderr_until("ready after");
     peer.set(Manner::Unavailable);
     let before = wrapped.stderr_until("asking systemd to restart the service: hung, ");

@@ -68,6 +68,15 @@ impl Peer {
         self.shared.state.lock().unwrap().1
     }
 
+    /// Waits until what was served is so.
+    #[track_caller]
+    pub fn wait_until(&self, is_so: impl Fn(Served) -> bool) {
+        let state = self.shared.state.lock().unwrap();
+        let (state, _) =
+            self.shared.changed.wait_timeout_while(state, AMPLE, |state| !is_so(state.1)).unwrap();
+        assert!(is_so(state.1), "in vain: {:?}", state.1);
+    }
+
     /// Waits until `count` more probes were answered, in whatever manner.
     #[track_caller]
     pub fn wait_for_probes(&self, count: usize) {

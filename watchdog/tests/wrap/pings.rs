@@ -64,20 +64,18 @@ fn there_is_never_a_ping_without_a_healthy_probe_of_its_own() {
 
 #[test]
 fn a_hang_triggers_once_after_the_failures_with_the_reason_in_the_same_datagram() {
-    for (failures, manner, reason) in [
-        (1, Manner::Unavailable, "status 503"),
-        (4, Manner::Unavailable, "status 503"),
-        (2, Manner::Mute, "no answer in 300 ms after the request was sent"),
-        (2, Manner::Stuck, "answer incomplete after 300 ms"),
-    ] {
+    let triggers = |failures, manner, reason| {
         let (manager, peer) = (Manager::new(), Peer::new(Manner::Healthy));
         let options = [format!("--failures={failures}"), format!("--http={}", peer.url())];
-        let timing =
-            ["--timeout=300ms", "--interval=10ms", "--retry-interval=10ms", &options[0], &options[1]];
+        let timing = ["--timeout=1s", "--interval=10ms", "--retry-interval=10ms", &options[0], &options[1]];
         let wrapped = Wrapped::start(&manager, &timing, &FOREVER);
         manager.receive_until("READY=1");
         peer.set(manner);
         let trigger = manager.receive_until("WATCHDOG=trigger").pop().unwrap();
+        let counted = trigger.strip_prefix("STATUS=hung, ").and_then(|rest| rest.split(' ').next());
+        let counted: usize = counted.and_then(|count| count.parse().ok()).expect(&trigger);
+        // A probe that times out may be taken by the peer only after that.
+        peer.wait_until(|served| served.other >= counted);
         let served = peer.served().other;
         // A probe that fails at once is repeated for as long as those would take that run into their deadlines.
         assert!(
@@ -93,7 +91,17 @@ fn a_hang_triggers_once_after_the_failures_with_the_reason_in_the_same_datagram(
         wrapped.signal(Signal::TERM);
         wrapped.end();
         assert_eq!((manager.drain(), peer.served().other), (Vec::<String>::new(), served), "nothing after");
-    }
+    };
+    std::thread::scope(|scope| {
+        for (failures, manner, reason) in [
+            (1, Manner::Unavailable, "status 503"),
+            (4, Manner::Unavailable, "status 503"),
+            (2, Manner::Mute, "no answer in 1 s after the request was sent"),
+            (2, Manner::Stuck, "answer incomplete after 1 s"),
+        ] {
+            scope.spawn(move || triggers(failures, manner, reason));
+        }
+    });
 }
 
 #[test]
