@@ -21,8 +21,9 @@
 //! **The instrument is starved too**, by its own load. So no verdict rests on when the soak came to look: the kernel stamps
 //! each word when it is sent, a hanging service says itself when it began, and a lapse is called only once the socket was
 //! found empty *after* W had passed. What the soak has to do in time (to end a SIGSTOP, to read again) is measured; where
-//! it came too late, or a healthy service did not answer its own client either, a finding is *unsound*: it is shown, and
-//! is neither pass nor fail.
+//! it came too late, or a healthy service did not answer its own client either, or where a hang was told late, or no ping
+//! came, by no more than the time in which the soak itself stood still, a finding is *unsound*: it is shown, and is neither
+//! pass nor fail.
 
 use std::process::ExitCode;
 use std::time::Duration;

@@ -293,7 +293,7 @@ mod the_injections {
 
     use crate::account::Finding;
     use crate::bound::Timing;
-    use crate::clock::Time;
+    use crate::clock::{Stalls, Time};
     use crate::hang::Hang;
     use crate::injections::{Injection, Outcome};
 
@@ -336,6 +336,27 @@ mod the_injections {
             injection.began = Some(seconds(10.0));
             injection.found(finding, seconds(10.0 + after), kept, is_late, &timing);
             assert_eq!(injection.outcome, Some(expected), "{gone} {finding:?} {after} {kept:?}");
+        }
+    }
+
+    #[test]
+    fn what_stood_still_with_the_soak_is_neither_found_nor_missed() {
+        let timing = Timing::of(seconds(5.0));
+        let trigger = Finding::Trigger(String::new());
+        let mut stalls = Stalls::default();
+        for (due, now, stall) in [(9.0, 9.05, None), (9.5, 10.5, Some(1.0)), (12.0, 14.5, Some(2.5))] {
+            assert_eq!(stalls.woken(seconds(due), seconds(now)), stall.map(seconds));
+        }
+        for (after, stalled, excused) in [(2.0, 0.5, true), (4.7, 3.0, true), (7.7, 3.0, false)] {
+            let mut injection = Injection::order(0, Hang::Mute, false, seconds(9.0));
+            injection.began = Some(seconds(10.0));
+            injection.stalled = stalls.between(seconds(10.0), seconds(10.0 + after));
+            assert_eq!(injection.stalled, seconds(stalled));
+            injection.found(&trigger, seconds(10.0 + after), Some(0.0), false, &timing);
+            assert_eq!(injection.outcome != Some(Outcome::Missed), excused, "{after}");
+            assert_eq!(injection.outcome == Some(Outcome::Found), after < 4.6, "{after}");
+            injection.outcome = None;
+            assert_eq!(injection.is_given_up(seconds(22.2), Some(0.0), &timing), stalled < 3.0);
         }
     }
 

@@ -79,3 +79,27 @@ impl Stamps {
 fn nanos(time: Duration) -> i128 {
     i128::try_from(time.as_nanos()).unwrap_or(i128::MAX)
 }
+
+/// Who comes first and wakes up so much too late was not the only one: the machine stood still.
+const STALL: Duration = Duration::from_millis(100);
+
+/// When the soak stood still, and so most likely all of the machine.
+#[derive(Debug, Default)]
+pub struct Stalls(Vec<(Time, Time)>);
+
+impl Stalls {
+    /// Woken up at `now`, at `due` at the latest: for how long it stood still, if it did.
+    pub fn woken(&mut self, due: Time, now: Time) -> Option<Duration> {
+        let stall = now.saturating_sub(due);
+        if stall <= STALL {
+            return None;
+        }
+        self.0.push((due, now));
+        Some(stall)
+    }
+
+    /// For how long it did between the two.
+    pub fn between(&self, from: Time, to: Time) -> Duration {
+        self.0.iter().map(|(since, until)| (*until).min(to).saturating_sub((*since).max(from))).sum()
+    }
+}

@@ -13,7 +13,7 @@ use rustix::process::{Pid, WaitOptions, WaitStatus, setpriority_process, wait};
 use super::bound::Timing;
 use super::cast::cast;
 use super::cgroups::Group;
-use super::clock::{self, Stamps, Time};
+use super::clock::{self, Stalls, Stamps, Time};
 use super::deeds::{Doing, Stage};
 use super::guarded::{Guarded, Happened};
 use super::house;
@@ -74,6 +74,8 @@ pub struct Soak {
     pub not_ordered: u64,
     /// How late the loop came at most to what it had planned.
     pub lateness: Duration,
+    /// When it stood still.
+    stalls: Stalls,
     /// When it began.
     pub began: Time,
     /// For stamps of datagrams.
@@ -138,6 +140,7 @@ impl Soak {
             deeds: 0,
             not_ordered: 0,
             lateness: Duration::ZERO,
+            stalls: Stalls::default(),
             began: clock::now(),
             stamps: Stamps::default(),
             resolver,
@@ -218,6 +221,9 @@ impl Soak {
         let is_over = events.iter().take(ends.len()).any(|event| !event.revents().is_empty());
         drop(events);
         self.is_at(begun + patience);
+        if let Some(stall) = self.stalls.woken(begun + patience, clock::now()) {
+            self.record_deed(&format!("stood still for {:.3} s", stall.as_secs_f64()))?;
+        }
         Ok(is_over)
     }
 

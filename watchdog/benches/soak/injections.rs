@@ -46,6 +46,8 @@ pub struct Injection {
     pub kept: Option<f64>,
     /// For how long the soak kept `sd-watchdog` from probing or speaking meanwhile, and what that cost.
     pub silenced: Duration,
+    /// For how long the soak itself stood still meanwhile, and so most likely all of the machine: no PSI tells that.
+    pub stalled: Duration,
     /// [`None`] while it is open.
     pub outcome: Option<Outcome>,
 }
@@ -63,6 +65,7 @@ impl Injection {
             by_timer: false,
             kept: None,
             silenced: Duration::ZERO,
+            stalled: Duration::ZERO,
             outcome: None,
         }
     }
@@ -83,6 +86,9 @@ impl Injection {
             Outcome::Unsound("the soak kept it from speaking for longer than it meant to")
         } else if after > self.bound(timing) {
             match kept {
+                Some(_) if after <= self.bound(timing) + self.stalled => {
+                    Outcome::Unsound("within its bound but for the time in which the soak itself stood still")
+                }
                 Some(_) => Outcome::Missed,
                 None => Outcome::Unsound("without PSI of the unit its bound is not known"),
             }
@@ -104,7 +110,7 @@ impl Injection {
             return is_over;
         };
         self.kept = kept;
-        let is_over = now.saturating_sub(began) > self.bound(timing) * GIVEN_UP;
+        let is_over = now.saturating_sub(began) > self.bound(timing) * GIVEN_UP + self.stalled;
         if is_over {
             self.outcome = Some(Outcome::Missed);
         }

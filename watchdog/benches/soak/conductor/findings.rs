@@ -39,15 +39,20 @@ impl Soak {
         if let (Some(injection), Finding::Trigger(_) | Finding::Lapse(_)) = (injection, finding) {
             let began = injection.began.unwrap_or(at);
             injection.silenced = guarded.silenced_since(began, &timing);
+            injection.stalled = self.stalls.between(began, at);
             let kept = guarded.pressure.share(began, at);
             injection.found(finding, at, kept, is_late, &timing);
         } else {
+            let stalled = self.stalls.between(at.saturating_sub(timing.watchdog), at);
             let unsound = if is_late {
                 Some("the soak kept it from speaking for longer than it meant to")
             } else if guarded.is_doubtful(at) {
                 Some("the service itself, or its control, did not answer a client within W")
             } else if self.stamps.stepped_since(at.saturating_sub(timing.watchdog)) {
                 Some("somebody set the clock")
+            } else if matches!(finding, Finding::Lapse(gap) if gap.saturating_sub(stalled) < timing.watchdog)
+            {
+                Some("the soak itself stood still meanwhile")
             } else {
                 None
             };
@@ -88,6 +93,7 @@ impl Soak {
             let guarded = &self.guarded[service];
             let began = injection.began.unwrap_or(injection.ordered);
             injection.silenced = guarded.silenced_since(began, &timing);
+            injection.stalled = self.stalls.between(began, now);
             if injection.is_given_up(now, guarded.pressure.share(began, now), &timing) {
                 self.guarded[service].kill(now);
             }
