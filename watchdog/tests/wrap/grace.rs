@@ -50,14 +50,14 @@ fn a_dry_run_pings_on_and_says_what_it_would_have_done() {
 fn a_probe_that_was_under_way_while_we_were_stopped_does_not_count() {
     let (manager, peer) = (Manager::new(), Peer::new(Manner::Healthy));
     let url = format!("--http={}", peer.url());
-    let options = [&*url, "--failures=1", "--interval=20ms", "--timeout=300ms"];
+    let options = [&*url, "--failures=1", "--interval=20ms", "--timeout=2s"];
     let wrapped = Wrapped::start(&manager, &options, &FOREVER);
     manager.receive_until("READY=1");
     peer.set(Manner::Mute);
     peer.wait_for_probes(1);
     wrapped.signal(Signal::STOP);
     // Longer than the deadline: nobody looks at it in time.
-    while wrapped.stderr_within(Duration::from_millis(600)).is_some() {}
+    while wrapped.stderr_within(Duration::from_millis(2500)).is_some() {}
     peer.set(Manner::Healthy);
     wrapped.signal(Signal::CONT);
     wrapped.stderr_until("an unhealthy probe does not count: sd-watchdog itself was held up for ");

@@ -18,10 +18,10 @@ fn the_figures_tell_what_the_loop_did() {
         format!("--http={}", peer.url()),
         "--metrics=127.0.0.1:0".to_owned(),
         format!("--metrics-file={}", file.display()),
-        "--failures=50".to_owned(),
+        "--failures=4".to_owned(),
         "--retry-interval=20ms".to_owned(),
         "--interval=20ms".to_owned(),
-        "--timeout=50ms".to_owned(),
+        "--timeout=2s".to_owned(),
     ];
     let wrapped = Wrapped::start(&manager, &options.each_ref().map(String::as_str), &FOREVER);
     let address = wrapped.stderr_find("figures are at http://");
