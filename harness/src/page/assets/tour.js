@@ -10,6 +10,8 @@ import { phaseOf } from './store.js';
 const CRASHES = ['crash', 'segfault', 'exit', 'kill'];
 const HANGS = ['deadlock', 'mute', 'accept-stall', 'spin', 'sigstop'];
 const MEMORY = 'hangproof-tour';
+/** How long a start may take that a hang waits for. */
+const PATIENCE_MS = 30_000;
 /** What is shown of a fault that somebody healed, or restarted the service of, before it had come to something. */
 const BY_HAND = { name: 'Before it could be measured, it was ended', figure: 'by hand', done: true };
 
@@ -69,10 +71,23 @@ export function outageOf(hang, until, state, now) {
   return { name: 'Nobody has been served for', figure: rough(now - (hangs ? state.since : hang.from)), bound, done: !hangs };
 }
 
+/**
+ * Whether the third act can hang the service: whoever puts the watchdog on duty has the service started anew, which ends any hang that
+ * there was, and a fault is for a service that serves.
+ * @param {any} controls
+ * @param {string | null | undefined} busy
+ * @param {any} state
+ */
+export function servesWithWatchdog(controls, busy, state) {
+  return Boolean(controls?.watchdog) && !busy && state?.word === 'healthy';
+}
+
 export class Tour {
   /** @param {any} app */
   constructor(app) {
     this.app = app;
+    /** Until when the service is hung as soon as it serves with its watchdog: not long, for somebody may do something else. */
+    this.hangs = 0;
     /** @type {{act: number, since: Record<string, number>, closed: boolean}} */
     this.memory = { act: 1, since: {}, closed: false };
     try {
@@ -86,9 +101,9 @@ export class Tour {
     byId('act-crash').addEventListener('click', () => this.inject(1, CRASHES));
     byId('act-off').addEventListener('click', () => perform(app, { deed: 'watchdog', on: false }));
     byId('act-hang').addEventListener('click', () => this.inject(2, HANGS));
-    byId('act-on').addEventListener('click', () => {
-      this.mark(3);
-      perform(app, { deed: 'watchdog', on: true });
+    byId('act-on').addEventListener('click', async () => {
+      const answer = await perform(app, { deed: 'watchdog', on: true });
+      this.hangs = answer.ok ? performance.now() + PATIENCE_MS : 0;
     });
     byId('act-again').addEventListener('click', () => this.inject(3, HANGS));
     for (const button of document.querySelectorAll('[data-next]')) {
@@ -113,6 +128,7 @@ export class Tour {
   /** @param {boolean} closed */
   close(closed) {
     this.memory.closed = closed;
+    if (closed) this.hangs = 0;
     byId('tour').classList.toggle('closed', closed);
     byId('open-tour').hidden = !closed;
     byId('acts').hidden = closed;
@@ -146,6 +162,7 @@ export class Tour {
   inject(act, wanted) {
     const fault = bestOf(this.app.store.controls?.faults ?? [], wanted);
     if (!fault) return;
+    this.hangs = 0;
     this.mark(act);
     this.app.timeline.live();
     perform(this.app, { deed: 'inject', fault });
@@ -172,6 +189,7 @@ export class Tour {
     const hang = newestSince(track.episodes, since[2], HANGS);
     this.figure(2, outageOf(hang, track.faults.get(hang?.key)?.to, then.state, now));
 
+    if (performance.now() < this.hangs && servesWithWatchdog(controls, busy, then.state)) this.inject(3, HANGS);
     waits(byId('act-on'), busy ?? (controls?.watchdog ? 'It is on duty.' : null));
     waits(byId('act-again'), busy ?? (!controls?.watchdog ? 'First the watchdog has to be on duty.' : noHang));
     const cured = newestSince(track.episodes, since[3], HANGS);

@@ -80,11 +80,12 @@ fn cure() -> Markup {
             code { "WatchdogSec=" } " bounds how long that takes."
         }
         p {
-            "Put it on duty. It finds the hang that is still there; or hang the service once more and watch: detect, kill, restart, start."
+            "Put it on duty: for that the service is started anew, which is all that ends the hang of before. As soon as it serves it is hung "
+            "once more, and this time nobody has to do anything. Watch: detect, kill, restart, start."
         }
     };
     let buttons = html! {
-        button.primary #act-on type="button" { "Put the watchdog on duty" }
+        button.primary #act-on type="button" { "Put the watchdog on duty, and hang it" }
         button.primary #act-again type="button" { "Hang it again" }
     };
     act(3, "The watchdog ends it", &text, &buttons, "Done: look around")

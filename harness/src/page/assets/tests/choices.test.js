@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { sorted, tookOf } from '../history.js';
 import { inAll, worstFirst } from '../runs.js';
-import { bestOf, figureOf, newestSince, outageOf } from '../tour.js';
+import { bestOf, figureOf, newestSince, outageOf, servesWithWatchdog } from '../tour.js';
 
 const recovered = (/** @type {number} */ from, /** @type {number} */ took, /** @type {string} */ word = 'pass') => ({
   from, verdict: { word }, over: true, fault: 'mute', phases: [{ phase: 'recovery', from, to: from + took, bound_usec: 5e6 }],
@@ -66,4 +66,19 @@ test('the tour counts for how long nobody is served while it hangs, and has what
   const measured = { ...hang, over: true, phases: [{ phase: 'outage', from: 2_000_000, to: 5_000_000 }] };
   assert.equal(outageOf(measured, 8_000_000, hung, 9_000_000)?.figure, '3 s');
   assert.equal(outageOf(undefined, undefined, hung, 9), null);
+});
+
+test('the third act hangs the service once it serves with its watchdog, and not the one that is still to be started anew', () => {
+  const on = { watchdog: true };
+  const healthy = { word: 'healthy' };
+  assert.equal(servesWithWatchdog(on, null, healthy), true);
+  for (const [controls, busy, state, what] of /** @type {any[]} */ ([
+    [undefined, null, healthy, 'nothing is told yet'],
+    [{ watchdog: false }, null, healthy, 'the deed is answered, and its controls are still to come'],
+    [on, 'the service is being started', healthy, 'the process of before'],
+    [on, null, { word: 'hung' }, 'the hang of before'],
+    [on, null, undefined, 'nothing is known of the service'],
+  ])) {
+    assert.equal(servesWithWatchdog(controls, busy, state), false, what);
+  }
 });
