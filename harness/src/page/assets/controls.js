@@ -52,6 +52,7 @@ export function waits(button, why) {
 export function busyWith(app) {
   if (!app.store.controls) return 'The server has not said yet what it can do.';
   if (!app.connected) return 'The connection to the server is lost.';
+  if (app.outdated) return 'The server was started anew. This page is loaded again.';
   return app.asking ? 'The last request is being carried out.' : app.store.controls.busy;
 }
 

@@ -28,6 +28,8 @@ class App {
     this.store = new Store(byCase);
     this.connected = false;
     this.asking = false;
+    /** Whether the server was started anew: then this page's token is void, and another page is on its way. */
+    this.outdated = false;
     /** Whether it was lost before, which is to be said when it is whole. */
     this.again = false;
     /** What CLOCK_MONOTONIC is ahead of performance.now(), in microseconds. */
@@ -171,8 +173,14 @@ async function main() {
   app.refresh();
   listen({
     take: (telling) => app.take(telling),
-    stale: () => {
-      if (app.store.lastId) say('This page was away for too long, or the server was started anew. This is all that it knows.', true);
+    stale: (restarted) => {
+      if (restarted) {
+        app.outdated = true;
+        showControls(app);
+        location.reload();
+        return;
+      }
+      if (app.store.lastId) say('This page was away for too long. This is all that the server knows.', true);
       app.store.clear();
       app.ahead = -Infinity;
       app.timeline.track = app.store.track();

@@ -25,7 +25,7 @@ export async function embedded(page) {
  * there is, and nothing had been forgotten meanwhile.
  * @param {{
  *   take: (telling: any) => void,
- *   stale: () => void,
+ *   stale: (restarted: boolean) => void,
  *   gap: (from: number, to: number) => void,
  *   lost: () => void,
  *   found: () => void,
@@ -58,10 +58,10 @@ export function listen(to) {
       cursor = event.lastEventId || cursor;
       to.take(JSON.parse(event.data));
     });
-    events.addEventListener('stale', () => {
+    events.addEventListener('stale', (event) => {
       cursor = '';
       missed = true;
-      to.stale();
+      to.stale(Boolean(JSON.parse(event.data).restarted));
     });
     events.addEventListener('live', () => {
       heard();

@@ -31,7 +31,7 @@ function heard() {
   Line.all.length = 0;
   Object.assign(globalThis, { EventSource: Line, addEventListener: () => {} });
   const note = (/** @type {string} */ word) => () => said.push(word);
-  listen({ take: note('telling'), stale: note('stale'), gap: note('gap'), lost: note('lost'), found: note('found'), whole: note('whole') });
+  listen({ take: note('telling'), stale: (restarted) => said.push(restarted ? 'restarted' : 'stale'), gap: note('gap'), lost: note('lost'), found: note('found'), whole: note('whole') });
   return said;
 }
 
@@ -74,4 +74,14 @@ test('nothing is missing only where all has come and nothing was forgotten', (t)
   third.says('stale');
   third.says('live');
   assert.deepEqual(said, ['whole', 'lost', 'found', 'stale']);
+});
+
+test('a server that was started anew is told from one that has forgotten', (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  for (const restarted of [false, true]) {
+    const said = heard();
+    const line = opened();
+    line.says('stale', { oldest: 1, restarted });
+    assert.deepEqual(said, ['found', restarted ? 'restarted' : 'stale']);
+  }
 });
