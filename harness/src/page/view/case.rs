@@ -324,6 +324,7 @@ impl Case {
             is_down && settings.is_some_and(|settings| self.story.episode_so_far(now).gave_up(settings));
         let mut track = track(&Known {
             before: self.before.unit,
+            was_hung: matches!(self.before.word, Some((Word::Hung, _))),
             began,
             events: self.story.events(),
             witness: self.story.witness(),

@@ -65,6 +65,8 @@ impl Unit {
 pub struct Known<'a> {
     /// How systemd had the unit in the beginning.
     pub before: Unit,
+    /// Whether clients were not served in the beginning, though systemd had it active: that lasts until they are.
+    pub was_hung: bool,
     /// The beginning.
     pub began: Usec,
     /// What systemd said since then.
@@ -136,10 +138,12 @@ impl Known<'_> {
         let notifies = self.settings.is_some_and(|settings| settings.kind.notifies());
         let (mut was_served, mut failed): (bool, Option<Usec>) = (false, None);
         let warms_up = is_new && !notifies;
+        let is_carried = self.was_hung && from == self.began && !is_new;
         track.push(
             from,
             match unit {
                 Unit::Unknown => Word::Unknown,
+                _ if is_carried => Word::Hung,
                 _ if warms_up => Word::Starting,
                 _ => Word::Healthy,
             },

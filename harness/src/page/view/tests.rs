@@ -340,6 +340,26 @@ fn the_next_case_on_a_machine_goes_on_where_the_last_one_ended() {
     );
 }
 
+#[test]
+fn a_hang_that_nobody_ends_goes_on_in_the_next_cases_of_its_machine() {
+    let mut stage = Stage::begin("");
+    stage.ask(5, true);
+    for at in 1..4 {
+        stage.ask(at * 10_000, false);
+    }
+    stage.take(40_000, What::Ended);
+    stage.next("", 2, 50_000);
+    stage.ask(50_001, false);
+    stage.ask(60_000, false);
+    stage.take(70_000, What::Ended);
+    stage.next("", 3, 80_000);
+    let screen = Screen::of(stage.told.clone());
+    assert_eq!(screen.words(), [(Usec(0), Word::Healthy), (Usec(10_000), Word::Hung)]);
+    assert_eq!(screen.states.last_key_value().map(|(_, state)| state.since), Some(Usec(10_000)));
+    stage.ask(90_000, true);
+    assert_eq!(stage.screen().words().last().map(|(_, word)| *word), Some(Word::Healthy));
+}
+
 fn unit(within: u32) -> What {
     let path = "/run/systemd/system/x.service.d/90-demo.conf".into();
     What::Unit(moment::Unit { files: vec![UnitFile { path, text: format!("WatchdogSec={within}") }] })

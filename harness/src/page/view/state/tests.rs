@@ -24,6 +24,7 @@ fn ms(ms: u64) -> Usec {
 struct Row<'a> {
     what: &'a str,
     before: Unit,
+    was_hung: bool,
     events: Vec<(u64, Kind)>,
     asks: &'a [(u64, u64, u64, bool)],
     is_given_up: bool,
@@ -35,6 +36,7 @@ fn row<'a>(what: &'a str, expected: &'a [(u64, Word)]) -> Row<'a> {
     Row {
         what,
         before: Unit::Active,
+        was_hung: false,
         events: Vec::new(),
         asks: &[],
         is_given_up: false,
@@ -151,6 +153,35 @@ fn the_state_follows_from_what_systemd_said_and_what_clients_saw() {
 }
 
 #[test]
+fn a_hang_that_began_before_lasts_until_clients_are_served_or_systemd_does_something() {
+    use Word::{Healthy, Hung, Killed, Restarting, Starting};
+    let hung = |what, expected| Row { was_hung: true, ..row(what, expected) };
+    let restart = || {
+        let kinds = [Kind::Stopping, Kind::Deactivated, Kind::Starting, Kind::Ready];
+        [10, 20, 21, 30].into_iter().zip(kinds).collect::<Vec<_>>()
+    };
+    let rows = [
+        hung("nobody has asked yet", &[(0, Hung)]),
+        Row { asks: &[(0, 500, 300, false)], ..hung("it goes on", &[(0, Hung)]) },
+        Row {
+            asks: &[(0, 500, 300, false), (500, 600, 1, true)],
+            ..hung("it is healed", &[(0, Hung), (501, Healthy)])
+        },
+        Row { asks: &[(0, 500, 1, true)], ..hung("it was over by then", &[(0, Healthy)]) },
+        Row {
+            asks: &[(0, 10, 1, false), (40, 100, 1, true)],
+            events: restart(),
+            ..hung(
+                "it is started anew",
+                &[(0, Hung), (10, Killed), (20, Restarting), (21, Starting), (30, Healthy)],
+            )
+        },
+        Row { before: Unit::Down, ..hung("systemd has ended it since", &[(0, Restarting)]) },
+    ];
+    holds(rows);
+}
+
+#[test]
 fn a_service_that_does_not_tell_when_it_is_ready_may_warm_up() {
     use Word::{Healthy, Hung, Restarting, Starting};
     let simple = || Settings { kind: Type::Simple, ..settings(OnHang::Trigger) };
@@ -181,10 +212,11 @@ fn a_service_that_does_not_tell_when_it_is_ready_may_warm_up() {
 
 /// Holds each row's states against what is expected.
 fn holds<'a>(rows: impl IntoIterator<Item = Row<'a>>) {
-    for Row { what, before, events, asks, is_given_up, settings, expected } in rows {
+    for Row { what, before, was_hung, events, asks, is_given_up, settings, expected } in rows {
         let events = events.into_iter().map(|(at, kind)| Event { at: ms(at), kind }).collect::<Vec<_>>();
         let known = Known {
             before,
+            was_hung,
             began: Usec(0),
             events: &events,
             witness: &asked(asks),
