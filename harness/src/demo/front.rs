@@ -101,16 +101,19 @@ impl Audience for Screen {
 }
 
 impl Desk {
+    /// What is kept by now. The stage waits for as long as somebody holds it, so it is looked at as a clone.
+    fn kept(&self) -> Kept {
+        lock(&self.kept).clone()
+    }
+
     /// The page in one file, with what is kept.
     fn page(&self) -> std::io::Result<Vec<u8>> {
-        let kept = lock(&self.kept);
+        let kept = self.kept();
         let mut still = Still::default();
         for moment in kept.moments() {
             still.take(moment)?;
         }
-        let results = kept.results();
-        drop(kept);
-        Ok(still.page(std::slice::from_ref(&self.call), &results)?.into_bytes())
+        Ok(still.page(std::slice::from_ref(&self.call), &kept.results())?.into_bytes())
     }
 }
 
@@ -122,10 +125,10 @@ impl Stage for Desk {
     fn export(&self, format: Format) -> Result<Vec<u8>, Refused> {
         let failed = |error: std::io::Error| Refused::Failed(error.to_string());
         let calls = std::slice::from_ref(&self.call);
-        let results = || lock(&self.kept).results();
+        let results = || self.kept().results();
         let unwritten = |error: serde_json::Error| failed(error.into());
         match format {
-            Format::Jsonl => Ok(lock(&self.kept).recording(&self.call)),
+            Format::Jsonl => Ok(self.kept().recording(&self.call)),
             Format::Json => {
                 serde_json::to_vec_pretty(&json::Document::of(calls, &results())).map_err(unwritten)
             }

@@ -23,16 +23,19 @@ const MOST: usize = 400_000;
 const BATCH: usize = 100;
 
 /// Whole cases, the oldest of which are forgotten.
-#[derive(Default)]
+///
+/// A clone shares the moments, and costs next to nothing: what is folded for long is folded from one, while more is kept here.
+#[derive(Clone, Default)]
 pub struct Kept {
     cases: VecDeque<Of>,
     count: usize,
 }
 
 /// The moments of a case.
+#[derive(Clone)]
 struct Of {
     case: CaseId,
-    moments: Vec<Moment>,
+    moments: Vec<Arc<Moment>>,
     count: usize,
 }
 
@@ -45,13 +48,16 @@ impl Kept {
         let Some(of) = self.cases.back_mut() else { return };
         of.count += 1;
         self.count += 1;
-        match (&moment.what, of.moments.last_mut()) {
-            (What::Asks(Asks(asks)), Some(Moment { what: What::Asks(Asks(kept)), .. }))
-                if kept.len() < BATCH =>
-            {
-                kept.extend(asks.iter().cloned());
+        let has_room =
+            |last: &Arc<Moment>| matches!(&last.what, What::Asks(Asks(kept)) if kept.len() < BATCH);
+        match (&moment.what, of.moments.last_mut().filter(|last| has_room(last))) {
+            (What::Asks(Asks(asks)), Some(last)) => {
+                // Where a clone has it too, that one keeps it as it was.
+                if let What::Asks(Asks(kept)) = &mut Arc::make_mut(last).what {
+                    kept.extend(asks.iter().cloned());
+                }
             }
-            _ => of.moments.push(moment.clone()),
+            _ => of.moments.push(Arc::new(moment.clone())),
         }
         self.forget(moment.at);
     }
@@ -68,7 +74,7 @@ impl Kept {
 
     /// All of them.
     pub fn moments(&self) -> impl Iterator<Item = &Moment> {
-        self.cases.iter().flat_map(|of| &of.moments)
+        self.cases.iter().flat_map(|of| of.moments.iter().map(Arc::as_ref))
     }
 
     /// As a recording, for `hangproof replay`.
@@ -164,6 +170,34 @@ mod tests {
         assert_eq!(asks, [250, 5]);
         assert_eq!(recording.calls, [call()]);
         assert!(kept.results().is_empty(), "nothing was done");
+    }
+
+    #[test]
+    fn a_clone_shares_what_is_kept_and_stays_as_it_was() {
+        let mut kept = Kept::default();
+        take(&mut kept, 1, 10, 250);
+        let clone = kept.clone();
+        let shared = || clone.moments().zip(kept.moments()).all(|(one, other)| std::ptr::eq(one, other));
+        assert!(shared(), "nothing is copied");
+        let before = clone.recording(&call());
+        take(&mut kept, 1, 300, 50);
+        assert_eq!(clone.recording(&call()), before);
+        assert_ne!(kept.recording(&call()), before);
+        // An ask that joins those that a clone has too.
+        let mut open = Kept::default();
+        let asked = |second: u64| {
+            let at = Usec(second * 1_000_000);
+            let asks = Asks(vec![Ask { asked: at, known: at, answer: Answer::Good }]);
+            Moment { at, case: CaseId::of("x", 1), what: What::Asks(asks) }
+        };
+        open.take(&asked(1));
+        let clone = open.clone();
+        open.take(&asked(2));
+        let asks = |kept: &Kept| match kept.moments().map(|moment| &moment.what).next() {
+            Some(What::Asks(Asks(asks))) => asks.len(),
+            _ => 0,
+        };
+        assert_eq!((asks(&clone), asks(&open)), (1, 2));
     }
 
     #[test]
