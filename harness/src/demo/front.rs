@@ -31,6 +31,8 @@ pub struct Screen {
     hub: Hub,
     kept: Shared,
     scene: telling::Scene,
+    /// What can be done, as it was told.
+    controls: Option<Controls>,
 }
 
 /// What the pages ask for.
@@ -58,7 +60,7 @@ pub fn open(hub: Hub, calls: Calls, call: Call, url: Option<String>) -> (Screen,
         command: Some(call.typed()),
         ..telling::Scene::default()
     };
-    let mut screen = Screen { view: View::default(), hub, kept: Arc::clone(&kept), scene };
+    let mut screen = Screen { view: View::default(), hub, kept: Arc::clone(&kept), scene, controls: None };
     screen.tell_scene();
     screen.controls(Controls {
         busy: Some("the machine is being booted".into()),
@@ -95,8 +97,12 @@ impl Audience for Screen {
         }
     }
 
+    /// With each event the stage looks what can be done; that is mostly what it was before, and as long as all other tellings together.
     fn controls(&mut self, controls: Controls) {
-        self.tell(Usec::now(), Telling::Controls(controls));
+        if self.controls.as_ref() != Some(&controls) {
+            self.controls = Some(controls.clone());
+            self.tell(Usec::now(), Telling::Controls(controls));
+        }
     }
 }
 
@@ -176,6 +182,19 @@ mod tests {
         });
         assert_eq!(offered.collect::<Vec<_>>(), duty::CHOICES);
         assert!(select.contains("<option value=\"5000000\">5 s</option>"), "{select}");
+    }
+
+    #[test]
+    fn what_can_be_done_is_told_when_it_is_something_else_than_before() {
+        let (mut screen, _) = opened();
+        let off = Controls { watchdog: false, ..Controls::default() };
+        let on = Controls { watchdog: true, ..off.clone() };
+        let told = [&off, &off, &on, &on, &off].map(|controls| {
+            let before = screen.hub.head();
+            screen.controls(controls.clone());
+            screen.hub.head() - before
+        });
+        assert_eq!(told, [1, 0, 1, 0, 1]);
     }
 
     #[test]
