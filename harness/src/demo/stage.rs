@@ -282,7 +282,8 @@ impl<'a, 'o> Stage<'a, 'o> {
             self.is_changed = true;
             self.steady();
             // systemd tells more of a unit that has started.
-            return self.told();
+            let told = self.told();
+            return self.by_itself("restart", told);
         }
         if Usec::now() < until {
             self.act = Act::Starting(until);
@@ -348,7 +349,8 @@ impl<'a, 'o> Stage<'a, 'o> {
         }
         if is_left_alone && self.heals() {
             // It is to serve without it, too.
-            return self.heal();
+            let healed = self.heal();
+            return self.by_itself("heal", healed);
         }
         let mark = self.story.rests_on_silence(now).then(|| {
             instrument::mark(self.props.machine, self.settings.log_namespace.as_deref()).unwrap_or_default()

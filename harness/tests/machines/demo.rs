@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use harness::demo::audience::Audience;
 use harness::demo::call::Calls;
 use harness::demo::{Play, play, scenario};
+use harness::machine::Machine;
 use harness::model::ask::Answer;
 use harness::model::asks::Asks;
 use harness::model::event::{self, Kind};
@@ -29,6 +30,7 @@ use crate::leftovers::cgroups;
 
 /// Somebody who watches a stage, and has deeds done.
 struct Visitor<'a> {
+    machine: &'a dyn Machine,
     calls: &'a Calls,
     seen: Receiver<Seen>,
 }
@@ -145,7 +147,7 @@ fn visited(backend: Backend, visit: impl FnOnce(&Visitor)) {
         });
         // Also where the visitor panics the play ends.
         let leave = Leave(leave);
-        visit(&Visitor { calls: &calls, seen });
+        visit(&Visitor { machine, calls: &calls, seen });
         drop(leave);
         played.join().expect("it does not panic").expect("it ends in order");
     });
@@ -253,6 +255,41 @@ pub fn what_a_visitor_heals_or_restarts_before_it_is_found_is_told_as_what_it_is
             );
             visitor.is_idle();
         }
+    });
+}
+
+pub fn what_cannot_be_done_is_said_to_who_wanted_it_and_the_demo_goes_on(backend: Backend) {
+    visited(backend, |visitor| {
+        let run = |argv: &[&str]| {
+            let output = visitor.machine.run(argv, Duration::from_secs(20)).expect("it runs");
+            output.successful(argv).expect("it succeeds");
+        };
+        let failed = |deed: Deed, why: &str| {
+            let refused = visitor.calls.call(deed.clone()).expect_err("it cannot be done");
+            assert!(matches!(&refused, Refused::Failed(said) if said.contains(why)), "{deed:?}: {refused:?}");
+        };
+        visitor.is_served(true);
+        visitor.is_idle();
+        // A drop-in that cannot be written; what is on duty remains it.
+        let drop_in = "/run/systemd/system/buggy_server.service.d/90-demo.conf";
+        run(&["rm", drop_in]);
+        run(&["mkdir", drop_in]);
+        failed(Deed::Watchdog { on: false }, "90-demo.conf");
+        run(&["rmdir", drop_in]);
+        visitor.has(&Deed::Watchdog { on: false });
+        visitor.is_idle();
+        // A fault whose end fails: it stays in effect, until somebody else ends it.
+        visitor.has(&inject("port-drop"));
+        visitor.is_served(false);
+        let no_nft = "#!/bin/sh\n[ \"$1\" = list ]\n";
+        visitor.machine.put("/run/no-nft", no_nft.as_bytes(), 0o755).expect("it is put");
+        run(&["sh", "-c", "mount --bind /run/no-nft $(command -v nft)"]);
+        failed(Deed::Heal { fault: None }, "port-drop could not be healed");
+        run(&["sh", "-c", "umount $(command -v nft) && nft flush ruleset"]);
+        visitor.has(&Deed::Restart);
+        visitor.is_served(true);
+        visitor.is_idle();
+        assert_eq!(visitor.has(&inject("crash")), "crash was injected");
     });
 }
 

@@ -259,6 +259,7 @@ fn of_machines() -> impl Iterator<Item = Trial> {
         demo::ctrl_c_is_heard_before_there_is_a_machine,
         demo::what_a_visitor_injects_is_found_and_the_next_one_is_taken_when_that_is_over,
         demo::what_a_visitor_heals_or_restarts_before_it_is_found_is_told_as_what_it_is,
+        demo::what_cannot_be_done_is_said_to_who_wanted_it_and_the_demo_goes_on,
         demo::without_the_watchdog_a_hang_lasts_until_somebody_heals_it_or_restarts_the_service,
         sigstop::a_process_that_waits_for_its_child_in_vfork_is_stopped_with_it,
         sigstop::a_service_with_a_process_for_each_connection_is_stopped,

@@ -129,27 +129,63 @@ impl Stage<'_, '_> {
         }
     }
 
-    /// Starts the service anew, guarded like that.
+    /// Starts the service anew, guarded like that. Whatever fails of it, there is a case afterwards.
     pub(super) fn start(&mut self, duty: Duty) -> Result<(), RunError> {
-        let Props { machine, listen, .. } = *self.props;
+        let machine = self.props.machine;
         let unit = self.settings.unit.clone();
         if !self.cases.is_empty() {
             self.look_away();
             self.end_case();
         }
         self.undo_all();
+        let is_guarded = self.guard(duty);
+        self.act = Act::Idle;
+        self.begin_case(&idle(self.props.scenario));
+        is_guarded?;
+        let start = ["systemctl", "restart", "--no-block", &unit];
+        machine.run(&start, COMMAND)?.successful(&start)?;
+        let stop = self.settings.span("TimeoutStopSec").unwrap_or_default();
+        self.act = Act::Starting(Usec::now() + stop + patience::start(&self.settings));
+        Ok(())
+    }
+
+    /// Has systemd know how the service is guarded from its next start on.
+    fn guard(&mut self, duty: Duty) -> Result<(), RunError> {
+        let Props { machine, listen, .. } = *self.props;
+        let unit = self.settings.unit.clone();
         machine.put(&duty::path(&unit), duty.drop_in(listen).as_bytes(), 0o644)?;
         let reload = ["systemctl", "daemon-reload"];
         machine.run(&reload, COMMAND)?.successful(&reload)?;
         self.duty = duty;
         self.settings = install::settings(machine, &unit)?;
         self.unit = unit_files::in_force(machine, &unit)?;
-        self.begin_case(&idle(self.props.scenario));
-        let start = ["systemctl", "restart", "--no-block", &unit];
-        machine.run(&start, COMMAND)?.successful(&start)?;
-        let stop = self.settings.span("TimeoutStopSec").unwrap_or_default();
-        self.act = Act::Starting(Usec::now() + stop + patience::start(&self.settings));
         Ok(())
+    }
+
+    /// What failed, as visitors are told of it: the play goes on. Only of a machine that is gone, and where the user has had enough, it
+    /// is its end.
+    pub(super) fn survives(&self, error: RunError) -> Result<Refused, RunError> {
+        if self.props.inputs.interrupted() || self.props.machine.obituary().is_some() {
+            return Err(error);
+        }
+        Ok(Refused::Failed(error.to_string()))
+    }
+
+    /// The same of what no visitor has asked for, which all are told.
+    pub(super) fn by_itself(&mut self, deed: &str, done: Result<(), RunError>) -> Result<(), RunError> {
+        if let Err(error) = done {
+            let refused = self.survives(error)?;
+            self.did(deed, Err(&refused));
+        }
+        Ok(())
+    }
+
+    /// Of a case in which that failed nobody can say anything.
+    fn break_case(&mut self, error: &RunError) {
+        self.tell(Usec::now(), What::Broke(Because { reason: error.to_string() }));
+        self.act = Act::Idle;
+        self.schedule.over(Usec::now());
+        self.begin_case(&idle(self.props.scenario));
     }
 
     /// systemd tells its settings once more.
@@ -180,14 +216,10 @@ impl Stage<'_, '_> {
                 self.act = Act::Played(fault.clone());
                 Ok(format!("{fault} was injected"))
             }
-            Err(error @ (RunError::NotBuggy { .. } | RunError::NotInjected { .. })) => {
-                self.tell(Usec::now(), What::Broke(Because { reason: error.to_string() }));
-                self.act = Act::Idle;
-                self.schedule.over(Usec::now());
-                self.begin_case(&idle(self.props.scenario));
-                Err(Refused::Failed(error.to_string()))
+            Err(error) => {
+                self.break_case(&error);
+                Err(self.survives(error)?)
             }
-            Err(error) => return Err(error),
         };
         if let Some(said) = said {
             self.did("inject", injected.as_ref().map(String::as_str));
@@ -203,19 +235,26 @@ impl Stage<'_, '_> {
 
     /// Ends every fault, and tells of it.
     pub(super) fn heal(&mut self) -> Result<(), RunError> {
+        let mut healed = Ok(());
         for (_, active) in std::mem::take(&mut self.active) {
             let fault = active.fault.to_owned();
-            instrument::heal(active)?;
-            self.tell(Usec::now(), What::Healed(Healed { fault, at_end: false }));
+            match instrument::heal(active) {
+                Ok(()) => self.tell(Usec::now(), What::Healed(Healed { fault, at_end: false })),
+                Err(error) => healed = Err(error),
+            }
         }
-        Ok(())
+        if let Err(error) = &healed {
+            self.break_case(error);
+        }
+        healed
     }
 
     /// The same of those that are to be healed by now.
     pub(super) fn heal_what_is_due(&mut self) -> Result<(), RunError> {
         let now = Usec::now();
         if self.active.iter().any(|(due, _)| due.is_some_and(|due| due <= now)) {
-            return self.heal();
+            let healed = self.heal();
+            return self.by_itself("heal", healed);
         }
         Ok(())
     }

@@ -21,16 +21,17 @@ impl Stage<'_, '_> {
                     self.poise(fault, Some(said));
                     continue;
                 }
-                Ok(Order::Heal) => {
-                    self.heal()?;
-                    Ok("the fault is healed".to_owned())
-                }
+                Ok(Order::Heal) => self.heal().map(|()| Ok("the fault is healed".to_owned())),
                 Ok(Order::Start(duty)) => {
-                    self.start(duty)?;
-                    Ok(format!("the service is started anew: {}", duty.says()))
+                    self.start(duty).map(|()| Ok(format!("the service is started anew: {}", duty.says())))
                 }
-                Ok(Order::Nothing(says)) => Ok(says),
-                Err(refused) => Err(refused),
+                Ok(Order::Nothing(says)) => Ok(Ok(says)),
+                Err(refused) => Ok(Err(refused)),
+            };
+            // What fails is the visitor's to know, and no end of the play.
+            let says = match says {
+                Ok(says) => says,
+                Err(error) => Err(self.survives(error)?),
             };
             self.did(deed.name(), says.as_ref().map(String::as_str));
             said.say(says);
