@@ -1,5 +1,6 @@
 //! The command line, as typed.
 
+use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -43,10 +44,29 @@ impl Cli {
         })
     }
 
+    /// Reads these words, of which the first is the program's own name.
+    fn typed(words: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Self, clap::Error> {
+        let cli = Self::from_arg_matches(&Self::front().try_get_matches_from(words)?)?;
+        let run = match &cli.command {
+            Some(Command::Run(run)) => run,
+            Some(_) => return Ok(cli),
+            None => &cli.run,
+        };
+        match run.question.without_unit() {
+            None => Ok(cli),
+            Some(option) => {
+                let message = format!(
+                    "{option} goes with --unit, which asks without a scenario: what a scenario asks is in its file. \
+                    Leave {option} out, or give --unit UNIT and no SCENARIO\n"
+                );
+                Err(Self::front().error(clap::error::ErrorKind::ArgumentConflict, message))
+            }
+        }
+    }
+
     /// Reads what was typed. [`Err`]: it is said already what is wrong with it, or what was asked of it, and this is left to do.
     pub fn read() -> Result<Self, Result<ExitCode, Error>> {
-        let read = Self::front().try_get_matches().and_then(|matches| Self::from_arg_matches(&matches));
-        read.map_err(|error| {
+        Self::typed(std::env::args_os()).map_err(|error| {
             // A help that nobody gets is an error, as with any other text.
             let told = error.print().and_then(|()| std::io::stdout().flush());
             match told {
@@ -188,6 +208,22 @@ pub struct Question {
 }
 
 impl Question {
+    /// An option that says something of no question, since there is no unit. (clap waives what an option requires where that is in
+    /// conflict with what was given, as `--unit` is with scenarios.)
+    fn without_unit(&self) -> Option<&'static str> {
+        let Self { unit, http, tcp, send, answer, fault, expect, within } = self;
+        let given = [
+            (http, "--http"),
+            (tcp, "--tcp"),
+            (send, "--send"),
+            (answer, "--answer"),
+            (fault, "--fault"),
+            (expect, "--expect"),
+            (within, "--within"),
+        ];
+        given.into_iter().find(|(value, _)| unit.is_none() && value.is_some()).map(|(_, option)| option)
+    }
+
     /// The question, where one is asked.
     pub fn asked(&self) -> Option<Asked> {
         let Self { unit, http, tcp, send, answer, fault, expect, within } = self.clone();
@@ -331,6 +367,44 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::front().debug_assert();
+    }
+
+    #[test]
+    fn what_is_asked_without_a_file_is_no_part_of_a_question_that_has_one() {
+        let options = [
+            ("--http", "http://127.0.0.1/"),
+            ("--tcp", "127.0.0.1:1"),
+            ("--send", "PING"),
+            ("--answer", "PONG"),
+            ("--fault", "sigstop"),
+            ("--expect", "failed"),
+            ("--within", "1ms"),
+        ];
+        for (option, value) in options {
+            for before in [&["run", "mute"][..], &["mute"], &["run"], &[]] {
+                let words = [&["hangproof"], before, &[option, value]].concat();
+                let error = Cli::typed(&words).expect_err(&words.join(" "));
+                assert_eq!(error.exit_code(), 2, "{error}");
+                let said = error.to_string();
+                assert!(said.contains(option) || said.contains("required"), "{words:?}: {said}");
+                // What else these need is told first.
+                if before.contains(&"mute") && !["--tcp", "--send", "--answer", "--within"].contains(&option)
+                {
+                    assert!(
+                        said.contains("Leave ") && said.contains("give --unit UNIT"),
+                        "{words:?}: {said}"
+                    );
+                }
+            }
+        }
+        let all = options.iter().filter(|(option, _)| *option != "--http");
+        let all = all.flat_map(|(option, value)| [*option, *value]).collect::<Vec<_>>();
+        let said =
+            Cli::typed([&["hangproof", "run", "mute"], all.as_slice()].concat()).expect_err("all of them");
+        assert!(said.to_string().contains("Leave --tcp out"), "{said}");
+        let asked = Cli::typed([&["hangproof", "run", "--unit", "x.service"], all.as_slice()].concat());
+        asked.expect("a question");
+        Cli::typed(["hangproof", "run", "mute"]).expect("a scenario");
     }
 
     #[test]
