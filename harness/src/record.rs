@@ -75,6 +75,19 @@ impl Recorder {
         self.files.push((path, Box::new(file)));
     }
 
+    /// Writes what each file begins with, unless that is there.
+    pub fn begin(&mut self) -> Result<(), WriteError> {
+        if std::mem::replace(&mut self.has_format, true) {
+            return Ok(());
+        }
+        self.line(&Format::current(self.call.clone()))
+    }
+
+    /// Whether anything was written of this call.
+    pub fn has_begun(&self) -> bool {
+        self.has_format
+    }
+
     /// Has somebody else take in what is told.
     pub fn tell(&mut self, other: impl Sink + Send + 'static) {
         self.others.push(Box::new(other));
@@ -96,9 +109,7 @@ impl Recorder {
     }
 
     fn write(&mut self, moment: &Moment) -> Result<(), WriteError> {
-        if !std::mem::replace(&mut self.has_format, true) {
-            self.line(&Format::current(self.call.clone()))?;
-        }
+        self.begin()?;
         self.line(moment)
     }
 

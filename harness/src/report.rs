@@ -134,6 +134,8 @@ pub struct Reports {
     results: Vec<Report>,
     /// Where one goes already.
     taken: BTreeSet<PathBuf>,
+    /// Whether something stands already where one goes.
+    is_over_another: bool,
     /// Of the first `.html`, and what all of them show.
     page: Option<Page>,
 }
@@ -149,6 +151,7 @@ impl Reports {
             probe(&path).map_err(|source| ReportError { path: path.clone(), source })?;
             match report {
                 Report::Recording(_) => {
+                    opened.is_over_another |= has_content(&path);
                     opened.recorder.add(path.clone(), Fresh { path, kept: 0, file: None });
                 }
                 Report::Page(_) => {
@@ -167,8 +170,14 @@ impl Reports {
     /// Has a recording go on behind its first `kept` bytes; what follows them is cut off.
     pub fn resume(&mut self, path: &Path, kept: u64) -> Result<(), ReportError> {
         self.take(path)?;
+        self.is_over_another = true;
         self.recorder.add(path.into(), Fresh { path: path.into(), kept, file: None });
         Ok(())
+    }
+
+    /// A run begins: from here on it can be resumed. Where an earlier recording stands that is so from its first moment on.
+    pub fn begin(&mut self) -> Result<(), WriteError> {
+        if self.is_over_another { Ok(()) } else { self.recorder.begin() }
     }
 
     /// Of two reports in one file one would be lost.
@@ -225,6 +234,11 @@ fn beside(path: &Path) -> PathBuf {
     name.into()
 }
 
+/// Whether a file is there, and not empty.
+fn has_content(path: &Path) -> bool {
+    path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() > 0)
+}
+
 /// Whether a file can be made there.
 fn probe(path: &Path) -> std::io::Result<()> {
     if path.is_dir() {
@@ -276,6 +290,7 @@ impl Write for Fresh {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::recording::Recording;
 
     #[test]
     fn each_report_goes_to_a_file_of_its_own_however_that_is_called() {
@@ -290,6 +305,36 @@ mod tests {
             Reports::open(&[Report::Json(one), Report::Recording(other.clone())]).expect("two files");
         assert!(opened.resume(&other, 0).is_err(), "it is recorded anew already");
         opened.resume(&directory.path().join("before.jsonl"), 0).expect("another one");
+    }
+
+    #[test]
+    fn a_run_can_be_resumed_from_its_begin_on_and_does_away_with_no_other_before_it_has_something() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("r.jsonl");
+        let call = Call {
+            program: "hangproof".into(),
+            command: Vec::new(),
+            host: crate::model::call::Host::default(),
+            seed: None,
+            shard: None,
+            until: None,
+            plan: Vec::new(),
+        };
+        let begun = || {
+            let mut reports = Reports::open(&[Report::Recording(path.clone())]).expect("it can be written");
+            reports.recorder.call = Some(call.clone());
+            reports.begin().expect("written");
+            reports.recorder.has_begun()
+        };
+        assert!(begun(), "nothing stood there");
+        let text = fs::read(&path).expect("there");
+        let (stories, calls) = Recording::begun(text.as_slice(), |_| {}).expect("a recording");
+        assert_eq!((stories.len(), calls.len()), (0, 1));
+        fs::write(&path, "of an earlier run").expect("written");
+        assert!(!begun(), "something stands there");
+        assert_eq!(fs::read_to_string(&path).expect("there"), "of an earlier run");
+        fs::write(&path, "").expect("written");
+        assert!(begun(), "nothing is in it");
     }
 
     #[test]

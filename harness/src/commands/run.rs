@@ -1,5 +1,6 @@
 //! `hangproof run`.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use self::account::Account;
@@ -12,7 +13,7 @@ use crate::plan::{self, Case};
 use crate::pool::{House, News, Pool};
 use crate::programs::Programs;
 use crate::progress;
-use crate::report::Reports;
+use crate::report::{Report, Reports};
 use crate::run::RunError;
 use crate::run::inputs::Interrupts;
 use crate::scenario::asked;
@@ -96,6 +97,7 @@ pub fn run(options: &Run) -> Result<u8, Error> {
     let pool = Pool::new(&house, cases, machines);
     let mut due = Due::default();
     let mut wrong: Option<Error> = None;
+    reports.begin().map_err(RunError::from)?;
     let recorder = &mut std::mem::take(&mut reports.recorder);
     pool.work(machines, recorder, |news| {
         let made = if let News::Made(scenario, _) = news { Some(scenario) } else { None };
@@ -126,8 +128,20 @@ pub fn run(options: &Run) -> Result<u8, Error> {
     account.finish();
     reports.write(&account.calls, &account.results())?;
     account.tell(progress.as_ref())?;
-    account.tell_what_is_missing(options);
+    let recording = options.recording().filter(|_| options.resume.is_some() || recorder.has_begun());
+    account.tell_what_is_missing(recording);
     account.verdict(interrupts.is_set())
+}
+
+impl Run {
+    /// What it can be resumed from.
+    fn recording(&self) -> Option<&Path> {
+        let recorded = self.reports.iter().find_map(|report| match report {
+            Report::Recording(path) => Some(path.as_path()),
+            _ => None,
+        });
+        self.resume.as_deref().or(recorded)
+    }
 }
 
 /// What was called, with all cases of all shards.

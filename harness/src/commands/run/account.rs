@@ -1,6 +1,7 @@
 //! The account of a run: what has come of its cases so far, for the terminal and for reports.
 
-use crate::cli::Run;
+use std::path::Path;
+
 use crate::commands::{print, tell, total};
 use crate::error::{Error, of_verdicts};
 use crate::model::call::Call;
@@ -10,7 +11,6 @@ use crate::model::story::Story;
 use crate::plan::Case;
 use crate::pool::News;
 use crate::progress::Progress;
-use crate::report::Report;
 use crate::run::RunError;
 
 /// What has come of the scenarios so far, in the order of the plan.
@@ -145,15 +145,9 @@ impl<'a> Account<'a> {
         Ok(())
     }
 
-    /// Of a run that did not come to its end, what is missing, and how to have it.
-    pub fn tell_what_is_missing(&self, options: &Run) {
+    /// Of a run that did not come to its end, what is missing, and how to have it, where there is a recording of it.
+    pub fn tell_what_is_missing(&self, recording: Option<&Path>) {
         let is_cut = self.runs.iter().any(|run| run.error.is_some());
-        let recording = options.resume.as_deref().or_else(|| {
-            options.reports.iter().find_map(|report| match report {
-                Report::Recording(path) => Some(path.as_path()),
-                _ => None,
-            })
-        });
         let short = |run: &&Ended| {
             run.planned > 1
                 && run.stories.len() < run.planned
