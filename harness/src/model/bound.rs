@@ -132,6 +132,11 @@ impl Bounds {
         }
     }
 
+    /// The same, as it is shown: what is no timer has none.
+    pub fn timer(&self, phase: Phase) -> Option<&Bound> {
+        self.get(phase).filter(|bound| !bound.at_most.is_zero())
+    }
+
     /// The bound of the whole recovery, if every phase has one.
     pub fn recovery(&self) -> Option<Duration> {
         Self::PHASES.into_iter().map(|phase| Some(self.get(phase)?.at_most)).sum()

@@ -139,7 +139,7 @@ impl<'a> Run<'a> {
         let about = &run.about;
         let bounds = &run.bounds;
         let limits =
-            Bounds::PHASES.into_iter().filter_map(|phase| Some((phase.name(), bounds.get(phase)?.at_most)));
+            Bounds::PHASES.into_iter().filter_map(|phase| Some((phase.name(), bounds.timer(phase)?.at_most)));
         let recovery = bounds.recovery().map(|recovery| ("recovery", recovery));
         let expected = about
             .settings

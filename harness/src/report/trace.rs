@@ -65,7 +65,7 @@ fn of_trial(run: &RunResult, trial: &TrialResult, pid: u32) -> Vec<Value> {
             // The whole is the parts' frame; what clients saw is theirs.
             let track = if phase == Phase::Outage { Track::Client } else { Track::Phases };
             events.push(slice(track, phase.name(), span.from, span.to.0 - span.from.0, json!({})));
-            if let Some(bound) = run.bounds.get(phase) {
+            if let Some(bound) = run.bounds.timer(phase) {
                 let usec = u64::try_from(bound.at_most.as_micros()).unwrap_or(u64::MAX);
                 events.push(slice(Track::Bounds, phase.name(), span.from, usec, json!({ "sum": bound.sum })));
             }

@@ -91,7 +91,7 @@ impl Limits {
 
 impl From<&Bounds> for Limits {
     fn from(bounds: &Bounds) -> Self {
-        let of = |phase| bounds.get(phase).map(|bound| super::usec(bound.at_most));
+        let of = |phase| bounds.timer(phase).map(|bound| super::usec(bound.at_most));
         Self {
             detect_usec: of(Phase::Detect),
             kill_usec: of(Phase::Kill),

@@ -82,7 +82,7 @@ fn settings_are_the_units_with_the_bounds_that_follow() {
         json!({
             "kind": "settings", "watchdog_usec": 5_000_000, "on_hang": "withhold", "guarded": true, "restart": "always",
             "bounds": {
-                "detect_usec": 5_250_000, "kill_usec": 2_000_000, "restart_usec": 0, "start_usec": 10_000_000,
+                "detect_usec": 5_250_000, "kill_usec": 2_000_000, "start_usec": 10_000_000,
                 "recovery_usec": 17_250_000,
             },
         }),
@@ -94,7 +94,7 @@ fn settings_are_the_units_with_the_bounds_that_follow() {
     );
     let limits = Limits::from(&Bounds::of(&unit));
     for phase in Bounds::PHASES {
-        let bound = Bounds::of(&unit).get(phase).map(|bound| usec(bound.at_most));
+        let bound = Bounds::of(&unit).timer(phase).map(|bound| usec(bound.at_most));
         assert_eq!(limits.get(phase), bound, "{}", phase.name());
     }
     assert_eq!((limits.get(Phase::Recovery), limits.get(Phase::Outage)), (Some(17_250_000), None));

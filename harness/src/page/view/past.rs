@@ -75,8 +75,7 @@ impl Past {
 pub fn limit(bounds: &Bounds, phase: Phase) -> Option<u64> {
     match phase {
         Phase::Recovery => bounds.recovery().map(usec),
-        // What is no timer has no bound.
-        phase => bounds.get(phase).filter(|bound| !bound.at_most.is_zero()).map(|bound| usec(bound.at_most)),
+        phase => bounds.timer(phase).map(|bound| usec(bound.at_most)),
     }
 }
 

@@ -161,3 +161,25 @@ fn what_is_to_be_known_of_an_install_is_in_the_report_once() {
     assert_eq!(violation(&document, &schema(), &schema()), None);
     assert!(crate::report::table::render(&run, 100).contains("the user app was made"));
 }
+
+#[test]
+fn what_is_no_timer_has_no_bound_in_any_report() {
+    use crate::model::bound::tests::settings;
+    use crate::model::settings::OnHang;
+
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/journals/crash.jsonl");
+    let recording = Recording::read(fs::read(path).expect("readable").as_slice()).expect("a recording");
+    let mut runs = RunResult::all_of(&recording.stories);
+    for (restart_usec, has_timer) in [(0, false), (100_000, true)] {
+        runs[0].bounds =
+            Bounds::of(&Settings { restart_usec: Some(restart_usec), ..settings(OnHang::Trigger) });
+        let report = serde_json::to_value(Document::of(&[], &runs)).expect("JSON");
+        let bounds = report["runs"][0]["bounds"].as_object().expect("an object");
+        assert_eq!(bounds.contains_key("restart_ms"), has_timer, "{bounds:?}");
+        assert!(bounds.contains_key("recovery_ms"), "{bounds:?}");
+        let trace = crate::report::trace::document(&runs);
+        let slices = trace["traceEvents"].as_array().expect("a list");
+        let is_bound = |slice: &&Value| slice["args"]["sum"].is_string() && slice["name"] == "restart";
+        assert_eq!(slices.iter().any(|slice| is_bound(&slice)), has_timer);
+    }
+}
