@@ -116,13 +116,8 @@ fn fault(spec: &'static Spec, duty: Duty) -> Result<Fault, String> {
 pub fn expected(fault: &Fault, duty: Duty) -> Expectation {
     let nothing = Expectation {
         outcome: Outcome::Undisturbed,
-        by: None,
-        recovery_within: None,
         undisturbed_for: Some(CALM.into()),
-        hang_report: None,
-        outage_within: None,
-        at_most_failed: None,
-        ready_within: None,
+        ..Expectation::default()
     };
     let restarted = |by| Expectation {
         outcome: Outcome::Restarted,

@@ -137,14 +137,11 @@ pub fn expected<'a>(
     }
     Cow::Owned(Expectation {
         outcome: Outcome::Undisturbed,
-        by: None,
-        recovery_within: None,
-        outage_within: None,
         at_most_failed: planned.at_most_failed,
         // What is on its way when it is healed has come by then.
         undisturbed_for: detect.map(|detect| Human(detect).to_string()),
-        hang_report: None,
-        ready_within: None,
+        journal_without: planned.journal_without.clone(),
+        ..Expectation::default()
     })
 }
 

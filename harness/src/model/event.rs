@@ -68,6 +68,13 @@ pub enum Kind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         observers: Option<u64>,
     },
+    /// systemd or `sd-watchdog` has put a line into the journal that the scenario looks for.
+    Logged {
+        /// What it looks for.
+        text: String,
+        /// The line.
+        line: String,
+    },
     /// systemd saw no ping for WatchdogSec.
     WatchdogTimeout,
     /// systemd received `WATCHDOG=trigger`.
@@ -146,6 +153,7 @@ impl Kind {
             | Self::FirstGood
             | Self::DeadlineWidened { .. }
             | Self::HangReport { .. }
+            | Self::Logged { .. }
             | Self::Ready => false,
         }
     }
@@ -179,6 +187,7 @@ impl fmt::Display for Kind {
                     None => Ok(()),
                 }
             }
+            Self::Logged { line, .. } => write!(f, "logged: {line}"),
             Self::WatchdogTimeout => f.write_str("watchdog timeout"),
             Self::WatchdogTrigger { status: None } => f.write_str("watchdog trigger"),
             Self::WatchdogTrigger { status: Some(status) } => write!(f, "watchdog trigger: {status}"),
@@ -231,6 +240,23 @@ pub fn read(entry: &Entry, unit: &str) -> Option<Event> {
     };
     Some(Event { at: entry.at()?, kind })
 }
+
+/// A line of systemd's or of `sd-watchdog`'s about `unit` that has this text; never one of the service's own, which is told only where
+/// somebody has to find out why.
+pub fn logged(entry: &Entry, unit: &str, text: &str) -> Option<Event> {
+    let is_systemds = entry.has("_PID", "1") && entry.has("UNIT", unit);
+    if !is_systemds && !(entry.has("_COMM", "sd-watchdog") && entry.concerns(unit)) {
+        return None;
+    }
+    let message = entry.text("MESSAGE").filter(|message| message.contains(text))?;
+    // A message may have any number of lines.
+    let line = message.lines().find(|line| line.contains(text)).unwrap_or(&message);
+    let line = line.chars().take(LONGEST_LINE).collect();
+    Some(Event { at: entry.at()?, kind: Kind::Logged { text: text.to_owned(), line: one_line(line) } })
+}
+
+/// How much of a line is told.
+const LONGEST_LINE: usize = 200;
 
 /// From the unit itself, or from beside it: then journald has found out which unit the entry is about.
 fn of_guard(event: &str, entry: &Entry, unit: &str) -> Option<Event> {

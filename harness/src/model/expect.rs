@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::clock::parse_span;
 use super::settings::Settings;
 
+mod parts;
+
 /// What a scenario demands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Expectation {
     /// How the trial must end.
     pub outcome: Outcome,
@@ -34,13 +36,38 @@ pub struct Expectation {
     /// or a directive of the unit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready_within: Option<String>,
+    /// How long each phase may take: a time span, or a directive of the unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detect_within: Option<String>,
+    /// The same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kill_within: Option<String>,
+    /// The same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restart_within: Option<String>,
+    /// The same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_within: Option<String>,
+    /// How many restarts systemd must have scheduled since the fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restarts: Option<u64>,
+    /// What the hang report's diagnosis must contain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diagnosis: Option<String>,
+    /// Texts each of which a line of the journal must contain that systemd or `sd-watchdog` wrote about the unit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub journal: Vec<String>,
+    /// Texts that no such line may contain.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub journal_without: Vec<String>,
 }
 
 /// How a trial must end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// The service is restarted and serves again.
+    #[default]
     Restarted,
     /// Nothing happens to it; hung, where there is a fault, it is left as it is.
     Undisturbed,
@@ -102,6 +129,10 @@ impl Deed {
         ("spares", Self::Spares),
         ("silences", Self::Silences),
     ];
+
+    /// All.
+    pub const ALL: [Self; 6] =
+        [Self::Nothing, Self::Ends, Self::Hangs, Self::Spares, Self::Stops, Self::Silences];
 
     /// As recordings have it: nothing is said of a hang.
     pub fn is_hang(&self) -> bool {
@@ -194,7 +225,8 @@ impl Expectation {
                 "this fault ends the process: nothing hangs, and nothing is reported".into(),
             ),
         ];
-        rules.into_iter().filter(|(is_wrong, ..)| *is_wrong).map(|(_, key, what)| (key, what)).collect()
+        let wrong = rules.into_iter().filter(|(is_wrong, ..)| *is_wrong).map(|(_, key, what)| (key, what));
+        wrong.chain(self.contradictions_of_parts(deed)).collect()
     }
 
     /// The limit in time; `None` if there is none or the directive it names is off.

@@ -7,6 +7,7 @@ use crate::model::bound::{ALLOWANCE, Bound, MARGIN, TIMER_SLACK, longest_stop, q
 use crate::model::clock::Usec;
 use crate::model::event::Kind;
 use crate::model::expect::{Expectation, Outcome};
+use crate::model::phase::Phase;
 use crate::model::settings::Settings;
 use crate::model::timeline::Timeline;
 
@@ -80,6 +81,8 @@ pub fn after_injection(
         return if served { Patience::Settled } else { Patience::Until(expected.fold(until, Usec::max)) };
     }
     let bounded = |bound: &Option<Bound>| bound.as_ref().map(|bound| bound.at_most);
+    // Whoever says that a phase took longer than is expected of it has waited so long.
+    let expected = |phase: Phase| expect.phase_limit(phase, settings).unwrap_or_default();
     match phases.detect {
         None => {
             let detect =
@@ -88,11 +91,15 @@ pub fn after_injection(
             let timer = settings.span("WatchdogSec").map(|watchdog| watchdog + TIMER_SLACK);
             let detect =
                 detect.max(timer.unwrap_or_default()).max(expect.limit(settings).unwrap_or_default());
+            let detect = detect.max(expected(Phase::Detect));
             Patience::Until(timeline.origin + detect + MARGIN)
         }
         Some(detect) => {
-            let rest = [&bounds.kill, &bounds.restart, &bounds.start].map(bounded);
-            let rest: Duration = rest.into_iter().map(|bound| bound.unwrap_or(UNBOUNDED_PHASE)).sum();
+            let rest = [Phase::Kill, Phase::Restart, Phase::Start].map(|phase| {
+                let bound = bounds.get(phase).map_or(UNBOUNDED_PHASE, |bound| bound.at_most);
+                bound.max(expected(phase))
+            });
+            let rest: Duration = rest.into_iter().sum();
             // Whether anything is left over is known when it is not any more.
             let is_unit = |kind: &Kind| matches!(kind, Kind::Failed { .. } | Kind::Deactivated);
             let stop = if timeline.first(detect.to, is_unit).is_some() {
@@ -143,13 +150,8 @@ mod tests {
         let settings = Settings { restart, ..settings(OnHang::Trigger) };
         let expect = Expectation {
             outcome: Outcome::Restarted,
-            by: None,
             recovery_within: Some(within.into()),
-            undisturbed_for: None,
-            hang_report: None,
-            outage_within: None,
-            at_most_failed: None,
-            ready_within: None,
+            ..Expectation::default()
         };
         let witness = Witness::default();
         let timeline = Timeline::new(ORIGIN, now, events, &witness);
@@ -208,13 +210,9 @@ mod tests {
             let settings = Settings { kind, ..settings(OnHang::Trigger) };
             let expect = Expectation {
                 outcome: Outcome::Restarted,
-                by: None,
                 recovery_within: recovery_within.map(Into::into),
-                undisturbed_for: None,
-                hang_report: None,
-                outage_within: None,
-                at_most_failed: None,
                 ready_within: ready_within.map(Into::into),
+                ..Expectation::default()
             };
             let waits = after_injection(&timeline, &witness, &expect, &settings, secs(1.0));
             assert_eq!(waits, Patience::Until(secs(until)), "{recovery_within:?} {ready_within:?}");

@@ -59,6 +59,8 @@ pub struct Story {
     restarts_before: u32,
     /// Once clients are served, when that was.
     steady: Option<Usec>,
+    /// What is looked for in the journal's lines.
+    wanted: Vec<String>,
     /// In the order of their times.
     events: Vec<Event>,
     witness: Witness,
@@ -71,11 +73,15 @@ impl Story {
     pub fn new(case: CaseId, plan: Plan) -> Self {
         let Plan { scenario, description, unit, fault, mut then, mut expect, observed, .. } = plan;
         let (scenario, description, unit) = (one_line(scenario), one_line(description), one_line(unit));
-        harmless_spans(&mut expect);
+        harmless_texts(&mut expect);
         for step in &mut then {
             step.fault = one_line(std::mem::take(&mut step.fault));
-            step.expect.iter_mut().for_each(harmless_spans);
+            step.expect.iter_mut().for_each(harmless_texts);
         }
+        let expected = std::iter::once(&expect).chain(then.iter().filter_map(|step| step.expect.as_ref()));
+        let mut wanted = expected.flat_map(Expectation::journal_texts).cloned().collect::<Vec<_>>();
+        wanted.sort();
+        wanted.dedup();
         let interval = plan.ask_interval_usec.map_or(TICK, Duration::from_micros);
         Self {
             case,
@@ -100,6 +106,7 @@ impl Story {
             pid_one: None,
             restarts_before: 0,
             steady: None,
+            wanted,
             events: Vec::new(),
             witness: Witness::every(interval),
             last_lines: VecDeque::new(),
@@ -201,8 +208,23 @@ impl Story {
         if let (Some(guard), Some(settings)) = (Guard::told(entry, &self.plan.unit), &mut self.settings) {
             settings.guard = Some(guard);
         }
+        for number in 0..self.wanted.len() {
+            let logged = event::logged(entry, &self.plan.unit, &self.wanted[number]);
+            // Of many lines with the same text the first of each episode tells as much as all.
+            if let Some(event) = logged.filter(|event| !self.is_known(event)) {
+                self.happened(event);
+            }
+        }
         let event = event::read(entry, &self.plan.unit)?;
         Some(self.happened(event))
+    }
+
+    /// Whether a line with the same text was written before, since the last injection.
+    fn is_known(&self, Event { at, kind }: &Event) -> bool {
+        let Kind::Logged { text: wanted, .. } = kind else { return false };
+        let before = self.events.iter().rev().skip_while(|event| event.at > *at);
+        let mut since = before.take_while(|event| !matches!(event.kind, Kind::Injected { .. }));
+        since.any(|event| matches!(&event.kind, Kind::Logged { text, .. } if text == wanted))
     }
 
     fn happened(&mut self, event: Event) -> &Event {
@@ -267,11 +289,10 @@ impl Story {
     pub fn rests_on_silence(&self, now: Usec) -> bool {
         let timeline = self.episode_so_far(now);
         let expect = self.expected(&timeline);
-        let is_unreported = expect.hang_report == Some(true) && timeline.hang_report().is_none();
         // PID 1 is asked sooner than the journal tells what it may.
         let is_ahead = self.settings.as_ref().is_some_and(Settings::is_silent);
         let is_settled = expect.outcome == Outcome::Restarted && timeline.phases.recovery.is_some();
-        !is_settled || is_unreported || is_ahead
+        !is_settled || expect.is_awaited(&timeline) || is_ahead
     }
 
     /// The fault that is to follow those that were injected.
@@ -323,10 +344,23 @@ impl Story {
     }
 }
 
-fn harmless_spans(expect: &mut Expectation) {
-    let Expectation { recovery_within, outage_within, undisturbed_for, ready_within, .. } = expect;
-    for span in [recovery_within, outage_within, undisturbed_for, ready_within] {
-        *span = span.take().map(one_line);
+fn harmless_texts(expect: &mut Expectation) {
+    let texts = [
+        &mut expect.recovery_within,
+        &mut expect.outage_within,
+        &mut expect.undisturbed_for,
+        &mut expect.ready_within,
+        &mut expect.detect_within,
+        &mut expect.kill_within,
+        &mut expect.restart_within,
+        &mut expect.start_within,
+        &mut expect.diagnosis,
+    ];
+    for text in texts {
+        *text = text.take().map(one_line);
+    }
+    for text in expect.journal.iter_mut().chain(&mut expect.journal_without) {
+        *text = one_line(std::mem::take(text));
     }
 }
 
@@ -383,6 +417,39 @@ mod tests {
     }
 
     #[test]
+    fn lines_are_looked_for_in_what_systemd_and_sd_watchdog_write_of_the_unit_and_the_first_of_an_episode_is_enough()
+     {
+        let expect = r#"{"outcome":"restarted","journal":["dumped"],"journal_without":["gone"]}"#;
+        let plan = Plan { expect: serde_json::from_str(expect).expect("an expectation"), ..story().plan };
+        let mut story = Story::new(CaseId::of("any", 1), plan);
+        let inject = |story: &mut Story, at: u64| {
+            let injected = Injected { fault: "mute".into(), until: None, deed: Deed::Hangs };
+            story.take(&Moment { at: Usec(at), case: story.case, what: What::Injected(injected) });
+        };
+        let entry = |story: &mut Story, at: u64, of: &str, message: &str| {
+            let line = format!(r#"{{{of},"MESSAGE":"{message}","__MONOTONIC_TIMESTAMP":"{at}"}}"#);
+            tell(story, What::Journal(Journal { entry: Entry::parse(&line).expect("an entry") }));
+        };
+        let systemd = r#""_PID":"1","UNIT":"x.service""#;
+        inject(&mut story, 10);
+        entry(&mut story, 11, r#""_COMM":"x","_SYSTEMD_UNIT":"x.service""#, "dumped by the service itself");
+        entry(&mut story, 12, r#""_PID":"1","UNIT":"y.service""#, "dumped, and another unit");
+        for at in 13..100 {
+            entry(&mut story, at, systemd, "first\\ncore dumped\\u0007");
+        }
+        inject(&mut story, 100);
+        entry(&mut story, 101, r#""_COMM":"sd-watchdog","_SYSTEMD_UNIT":"x.service""#, "it is gone, dumped");
+        let logged = story.events().iter().filter_map(|event| match &event.kind {
+            Kind::Logged { text, line } => Some((event.at.0, text.as_str(), line.as_str())),
+            _ => None,
+        });
+        let mut logged = logged.collect::<Vec<_>>();
+        logged.sort_unstable();
+        let line = "it is gone, dumped";
+        assert_eq!(logged, [(13, "dumped", "core dumped\\u{7}"), (101, "dumped", line), (101, "gone", line)]);
+    }
+
+    #[test]
     fn a_journal_that_was_not_to_be_heard_makes_a_trial_unsound_whatever_was_seen() {
         let mut story = story();
         tell(&mut story, What::Settings(settings(OnHang::Trigger)));
@@ -399,6 +466,11 @@ mod tests {
         let expect = |text: &str| serde_json::from_str::<Expectation>(text).expect("an expectation");
         let restarted = r#"{"outcome":"restarted"}"#;
         let reported = r#"{"outcome":"restarted","hang_report":true}"#;
+        let diagnosed = r#"{"outcome":"restarted","diagnosis":"x"}"#;
+        let written = r#"{"outcome":"restarted","journal":["x"]}"#;
+        let logged = Kind::Logged { text: "x".into(), line: "x".into() };
+        let unwritten = r#"{"outcome":"restarted","journal_without":["x"]}"#;
+        let counted = r#"{"outcome":"restarted","restarts":1}"#;
         let report = Kind::HangReport { id: None, reason: None, diagnosis: None, observers: None };
         for (expectation, kinds, rests) in [
             (r#"{"outcome":"undisturbed"}"#, vec![], true),
@@ -406,6 +478,12 @@ mod tests {
             (restarted, vec![Kind::WatchdogTimeout, Kind::Deactivated], true),
             (restarted, vec![Kind::WatchdogTimeout, Kind::Deactivated, Kind::Ready], false),
             (reported, vec![Kind::WatchdogTimeout, Kind::Deactivated, Kind::Ready], true),
+            (diagnosed, vec![Kind::WatchdogTimeout, Kind::Deactivated, Kind::Ready], true),
+            (diagnosed, vec![report.clone(), Kind::WatchdogTimeout, Kind::Deactivated, Kind::Ready], false),
+            (written, vec![Kind::WatchdogTimeout, Kind::Deactivated, Kind::Ready], true),
+            (written, vec![Kind::WatchdogTimeout, logged, Kind::Deactivated, Kind::Ready], false),
+            (unwritten, vec![Kind::WatchdogTimeout, Kind::Deactivated, Kind::Ready], true),
+            (counted, vec![Kind::WatchdogTimeout, Kind::Deactivated, Kind::Ready], true),
             (reported, vec![report, Kind::WatchdogTimeout, Kind::Deactivated, Kind::Ready], false),
         ] {
             let mut story = story();

@@ -131,6 +131,11 @@ impl Timeline {
         self.first(self.origin, |kind| matches!(kind, Kind::HangReport { .. }))
     }
 
+    /// The first line of the journal that has this text.
+    pub fn logged(&self, text: &str) -> Option<&Event> {
+        self.first(self.origin, |kind| matches!(kind, Kind::Logged { text: found, .. } if found == text))
+    }
+
     /// When the fault was in effect for certain.
     pub fn took_effect(&self) -> Usec {
         let within = self.events.iter().find_map(|event| match event.kind {

@@ -15,6 +15,7 @@ use crate::model::settings::{OnHang, Restart, Settings};
 use crate::model::soundness::{Weighed, weigh};
 use crate::model::timeline::{Timeline, is_watchdog};
 
+mod parts;
 mod stopped;
 mod undisturbed;
 mod why_not;
@@ -125,7 +126,7 @@ impl Case<'_> {
             self.hang_report(),
         ];
         let early = [self.wrong_cause().map(Finding::from), self.late(recovery)].into_iter().flatten();
-        early.chain(self.over_bounds()).chain(checks.into_iter().flatten()).collect()
+        early.chain(self.over_bounds()).chain(checks.into_iter().flatten()).chain(self.parts()).collect()
     }
 
     fn was_disturbed(&self) -> bool {
@@ -340,6 +341,7 @@ impl Case<'_> {
         [self.wrong_cause().map(Finding::from), not_failed, self.failed_requests(), self.hang_report()]
             .into_iter()
             .flatten()
+            .chain(self.parts())
             .collect()
     }
 

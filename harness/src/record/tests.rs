@@ -57,12 +57,7 @@ fn plan(outcome: Outcome) -> Plan {
     let expect = Expectation {
         outcome,
         by: (outcome == Outcome::Restarted).then_some(By::Watchdog),
-        recovery_within: None,
-        undisturbed_for: None,
-        outage_within: None,
-        at_most_failed: None,
-        ready_within: None,
-        hang_report: None,
+        ..Expectation::default()
     };
     Plan {
         scenario: "any".into(),

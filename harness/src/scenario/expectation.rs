@@ -23,7 +23,7 @@ pub(super) fn read(section: &Section, deeds: &[Deed]) -> Option<Expectation> {
         hang_report,
         outage_within,
         at_most_failed: section.count("at_most_failed"),
-        ready_within: None,
+        ..Expectation::default()
     };
     let mut told = Vec::new();
     for (key, message) in deeds.iter().flat_map(|deed| expect.contradictions(*deed)) {

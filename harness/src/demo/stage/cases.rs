@@ -30,13 +30,8 @@ const OVERTAKEN: &str = "somebody started the service anew before it was over";
 pub fn idle(scenario: &Scenario) -> Scenario {
     let expect = Expectation {
         outcome: Outcome::Undisturbed,
-        by: None,
-        recovery_within: None,
         undisturbed_for: Some("1s".into()),
-        hang_report: None,
-        outage_within: None,
-        at_most_failed: None,
-        ready_within: None,
+        ..Expectation::default()
     };
     let description = "Nothing is done to the service".into();
     Scenario { name: IDLE.into(), description, faults: Vec::new(), expect, ..scenario.clone() }

@@ -25,6 +25,7 @@ impl Case<'_> {
                 Some(Finding::never(what, self.timeline.origin, self.timeline.end))
             }
         };
-        [disorder, self.failed_requests(), self.hang_report()].into_iter().flatten().collect()
+        let checks = [disorder, self.failed_requests(), self.hang_report()].into_iter().flatten();
+        checks.chain(self.parts()).collect()
     }
 }

@@ -36,11 +36,7 @@ impl Story {
                 outcome: Outcome::Restarted,
                 by: Some(By::Watchdog),
                 recovery_within: Some("WatchdogSec".into()),
-                undisturbed_for: None,
-                hang_report: None,
-                outage_within: None,
-                at_most_failed: None,
-                ready_within: None,
+                ..Expectation::default()
             },
             settings: settings(OnHang::Trigger),
         };
@@ -832,4 +828,110 @@ fn a_start_that_nothing_tells_of_is_no_phase() {
     let simple = Story::recovered().without(|kind| *kind == Kind::Starting);
     let timeline = Timeline::new(at(-1000), simple.end, simple.events, &simple.witness);
     assert_eq!((timeline.phases.start, timeline.phases.recovery.map(|span| span.to)), (None, Some(at(1700))));
+}
+
+#[test]
+fn each_phase_may_have_a_limit_of_its_own_and_one_that_did_not_happen_keeps_it() {
+    let with = |set: fn(&mut Expectation)| {
+        let mut story = Story::recovered();
+        set(&mut story.expect);
+        story.reasons()
+    };
+    assert_eq!(with(|expect| expect.detect_within = Some("1650ms".into())), "");
+    assert_eq!(
+        with(|expect| expect.detect_within = Some("1.6s".into())),
+        "detect took 1.65 s, longer than the 1.6 s expected of it"
+    );
+    assert_eq!(
+        with(|expect| expect.kill_within = Some("4ms".into())),
+        "kill took 5 ms, longer than the 4 ms expected of it"
+    );
+    assert_eq!(
+        with(|expect| expect.restart_within = Some("RestartSec".into())),
+        "restart took 15 ms, longer than the RestartSec, 0 ms expected of it"
+    );
+    assert_eq!(
+        with(|expect| expect.start_within = Some("10ms".into())),
+        "start took 30 ms, longer than the 10 ms expected of it"
+    );
+    let mut crashed = Story::recovered().without(is_watchdog);
+    crashed.expect = serde_json::from_str(r#"{"outcome":"restarted","kill_within":"1us"}"#).expect("one");
+    assert_eq!(crashed.reasons(), "");
+    let mut unwatched = Story::recovered();
+    unwatched.settings.timeout_start_usec = None;
+    unwatched.expect.start_within = Some("TimeoutStartSec".into());
+    assert_eq!(unwatched.reasons(), "start cannot be held against TimeoutStartSec: it is off in this unit");
+    // A computer that kept them from running for longer than it was too late is not held against them.
+    let mut stalled = Story::recovered();
+    stalled.expect.detect_within = Some("1.6s".into());
+    stalled.witness.add_stall(Span { from: at(100), to: at(1000) }, Duration::from_millis(60));
+    assert_eq!(stalled.verdict().word(), "unsound");
+}
+
+#[test]
+fn restarts_are_counted_from_the_fault_on() {
+    for (expected, said) in [
+        (1, ""),
+        (0, "systemd was to restart the service 0 times, and did so once"),
+        (2, "systemd was to restart the service 2 times, and did so once"),
+    ] {
+        let mut story = Story::recovered();
+        story.expect.restarts = Some(expected);
+        // One of before the fault.
+        story.events.insert(0, Event { at: at(-500), kind: Kind::RestartScheduled { restarts: 0 } });
+        assert_eq!(story.reasons(), said);
+    }
+}
+
+#[test]
+fn a_diagnosis_is_that_of_the_hang_report() {
+    let with = |diagnosis: Option<Option<&str>>| {
+        let mut story = Story::recovered();
+        story.expect.diagnosis = Some("in futex".into());
+        story.events.extend(diagnosis.map(|diagnosis| Event {
+            at: at(1600),
+            kind: Kind::HangReport {
+                id: None,
+                reason: None,
+                diagnosis: diagnosis.map(Into::into),
+                observers: None,
+            },
+        }));
+        story.reasons()
+    };
+    assert_eq!(with(Some(Some("1 of 3 threads waits in futex"))), "");
+    assert_eq!(
+        with(Some(Some("stopped by a signal"))),
+        "sd-watchdog was to diagnose \"in futex\", and its diagnosis is: stopped by a signal"
+    );
+    assert_eq!(
+        with(Some(None)),
+        "sd-watchdog was to diagnose \"in futex\", and its hang report has no diagnosis"
+    );
+    assert_eq!(
+        with(None),
+        "sd-watchdog was to diagnose \"in futex\", and put no hang report into the journal"
+    );
+}
+
+#[test]
+fn lines_are_to_be_in_the_journal_or_not_to_be() {
+    let with = |journal: &[&str], without: &[&str], logged: i64| {
+        let mut story = Story::recovered();
+        story.expect.journal = journal.iter().map(|&text| text.into()).collect();
+        story.expect.journal_without = without.iter().map(|&text| text.into()).collect();
+        let kind = Kind::Logged { text: "core".into(), line: "x.service: dumped core".into() };
+        story.events.push(Event { at: at(logged), kind });
+        story.reasons()
+    };
+    assert_eq!(with(&["core"], &[], 1660), "");
+    assert_eq!(
+        with(&["core"], &[], -10),
+        "neither systemd nor sd-watchdog has put a line about the unit into the journal that has \"core\""
+    );
+    assert_eq!(with(&[], &["core"], -10), "");
+    assert_eq!(
+        with(&[], &["core"], 1660),
+        "no line of the journal was to have \"core\", yet after 1.66 s: x.service: dumped core"
+    );
 }

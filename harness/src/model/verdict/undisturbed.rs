@@ -29,6 +29,7 @@ impl Case<'_> {
                 self.unserved_though_spared(),
             ];
             reasons.extend(checks.into_iter().flatten());
+            reasons.extend(self.parts());
             return reasons;
         }
         // Who calls a healthy service hung is wrong, even if nothing comes of it.
@@ -47,6 +48,7 @@ impl Case<'_> {
             reasons.push(Finding::never(what, ask.asked, ask.known));
         }
         reasons.extend(self.failed_requests());
+        reasons.extend(self.parts());
         if all == 0 {
             reasons.push(Finding::deaf("no client asked: the observer did not work".into()));
         }

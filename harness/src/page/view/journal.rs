@@ -63,6 +63,7 @@ pub fn label(kind: &Kind) -> String {
         Kind::FirstGood => "First good answer".into(),
         Kind::DeadlineWidened { .. } => "Deadlines widened".into(),
         Kind::HangReport { .. } => "Hang report".into(),
+        Kind::Logged { text, .. } => format!("Logged: {text}"),
         Kind::WatchdogTimeout => "Watchdog timeout".into(),
         Kind::WatchdogTrigger { .. } => "Watchdog request".into(),
         Kind::Killed { signal, .. } => format!("Sent {}", signal.as_deref().unwrap_or("a signal")),

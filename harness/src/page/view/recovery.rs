@@ -1,5 +1,6 @@
 //! A fault and what comes of it, read off the story.
 
+use crate::model::bound::Bounds;
 use crate::model::case::CaseId;
 use crate::model::clock::Usec;
 use crate::model::episode;
@@ -117,6 +118,20 @@ pub fn expects(expect: &Expectation) -> String {
         .as_ref()
         .map(|within| format!("; clients are to be served again within {within}"));
     let failed = expect.at_most_failed.map(|most| format!("; at most {most} requests may fail"));
+    let phases = Bounds::PHASES.into_iter().filter_map(|phase| Some((phase.name(), expect.within(phase)?)));
+    let phases =
+        phases.map(|(name, within)| format!("; {name} is to take {within} at most")).collect::<String>();
+    let restarts = expect.restarts.map(|restarts| format!("; systemd is to schedule restarts: {restarts}"));
+    let texts = |what: &str, texts: &[String]| {
+        let quoted = texts.iter().map(|text| format!("\"{text}\"")).collect::<Vec<_>>();
+        if quoted.is_empty() {
+            String::new()
+        } else {
+            format!("; the journal is {what} {}", quoted.join(", "))
+        }
+    };
+    let journal = texts("to have", &expect.journal) + &texts("not to have", &expect.journal_without);
+    let diagnosis = expect.diagnosis.as_ref().map(|text| format!("; the diagnosis is to have \"{text}\""));
     let report = match expect.hang_report {
         Some(true) => "; sd-watchdog is to report the hang",
         Some(false) => "; no hang is to be reported",
@@ -131,7 +146,8 @@ pub fn expects(expect: &Expectation) -> String {
         Outcome::Failed => format!("systemd is to give the service up{by}"),
         Outcome::Stopped => "The service is to end in order, and to stay down".into(),
     };
-    format!("{what}{}{}{report}.", outage.unwrap_or_default(), failed.unwrap_or_default())
+    let counted = [outage, failed, restarts, diagnosis].into_iter().flatten().collect::<String>();
+    format!("{what}{phases}{counted}{journal}{report}.")
 }
 
 #[cfg(test)]
@@ -156,6 +172,11 @@ mod tests {
             (
                 r#"{"outcome":"failed","by":"exit"}"#,
                 "systemd is to give the service up after the process has ended by itself.",
+            ),
+            (
+                r#"{"outcome":"restarted","detect_within":"1s","restarts":1,"journal":["a","b"],"journal_without":["c"],"diagnosis":"d"}"#,
+                "The service is to be restarted; detect is to take 1s at most; systemd is to schedule restarts: 1; the diagnosis is to have \
+                 \"d\"; the journal is to have \"a\", \"b\"; the journal is not to have \"c\".",
             ),
             (r#"{"outcome":"stopped"}"#, "The service is to end in order, and to stay down."),
         ] {

@@ -55,7 +55,8 @@ impl Unit {
             | Kind::LastGood
             | Kind::FirstGood
             | Kind::DeadlineWidened { .. }
-            | Kind::HangReport { .. } => self,
+            | Kind::HangReport { .. }
+            | Kind::Logged { .. } => self,
         }
     }
 }
