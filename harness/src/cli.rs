@@ -246,7 +246,7 @@ impl Run {
 
     /// How its scenarios are read.
     pub fn loader(&self) -> Loader {
-        Loader { host_files: self.allow_host_files, tree: self.root.clone() }
+        Loader { host_files: self.allow_host_files, tree: self.root.clone(), set: self.set.clone() }
     }
 }
 

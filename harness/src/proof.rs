@@ -317,7 +317,7 @@ impl Proof {
 
     /// The scenario that asks it, or everything that is wrong with it.
     fn scenario(&self) -> Result<Scenario, Vec<Mistake>> {
-        let loader = Loader { host_files: true, tree: self.root.clone() };
+        let loader = Loader { host_files: true, tree: self.root.clone(), set: self.assignments.clone() };
         let asked = self.asked.scenario(&loader, method);
         let mut mistakes = self.mistakes.clone();
         match asked {

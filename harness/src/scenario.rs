@@ -26,6 +26,7 @@ mod position;
 pub mod schema;
 mod section;
 pub mod service;
+mod unit_text;
 
 pub use self::asked::Asked;
 pub use self::assignment::Assignment;
@@ -121,15 +122,19 @@ impl Scenario {
         for tag in tags.iter().filter(|tag| !is_tag(tag.get_ref())) {
             top.wrong(tag.span(), format!("\"{}\" is no tag: a word of a to z, 0 to 9 and -", tag.get_ref()));
         }
-        let service = top.needed_section("service").and_then(|section| Service::read(&section, documents));
+        let mut service =
+            top.needed_section("service").and_then(|section| Service::read(&section, documents));
+        if let Some(service) = &mut service {
+            service.set(documents.assignments());
+        }
         let watched = top.needed_section("observe");
         let observe = watched.as_ref().and_then(|section| observe::read(section, documents));
         let loaded = top.section("load").map(|section| load::read(&section, observe.as_ref(), documents));
         let injections = top.open_sections("fault");
         let faults = injections.as_deref().and_then(|all| injection::read_all(all, observe.as_ref()));
-        let deeds = faults.as_deref().map(deeds).unwrap_or_default();
+        let deeds = faults.as_deref().map(deeds);
         let expecting = top.needed_section("expect");
-        let expect = expecting.as_ref().and_then(|section| expectation::read(section, &deeds));
+        let expect = expecting.as_ref().and_then(|section| expectation::read(section, deeds.as_deref()));
         if let (Some(sections), Some(faults), Some(expect)) = (&injections, &faults, &expect) {
             injection::contradictions(sections, faults, expect);
         }
@@ -141,14 +146,22 @@ impl Scenario {
                 "at_most_failed counts requests of a [load], and there is none",
             );
         }
-        if let (Some(section), Some(expect), Some(observe), Some(service)) =
-            (&expecting, &expect, &observe, &service)
-        {
-            for (key, message) in expectation::impossible(expect, observe, service) {
+        let own = injections.iter().flatten().map(|section| section.open_section("expect"));
+        let own = own.zip(faults.iter().flatten().map(|injection| injection.expect.as_ref()));
+        for (section, expect) in own.chain([(expecting.clone(), expect.as_ref())]) {
+            let (Some(section), Some(expect)) = (section, expect) else { continue };
+            let wrong =
+                expectation::impossible(expect, observe.as_ref(), service.as_ref(), faults.as_deref());
+            for (key, message) in wrong {
                 section.wrong(section.place(key), message);
             }
         }
-        let ready = top.section("ready").and_then(|section| expectation::ready(&section));
+        let ready = top.section("ready").and_then(|section| {
+            let within = expectation::ready(&section)?;
+            let off = service.as_ref().and_then(|service| expectation::off(&within, service));
+            off.map(|message| section.wrong(section.place("within"), message));
+            Some(within)
+        });
         let expect = expect.map(|expect| Expectation { ready_within: ready, ..expect });
         Some(Self {
             name: name.into(),

@@ -27,13 +27,10 @@ pub fn run(options: &Run) -> Result<u8, Error> {
     let names =
         if options.scenarios.is_empty() { &[CLASSIC.to_owned()] } else { options.scenarios.as_slice() };
     let loader = options.loader();
-    let mut scenarios = match options.question.asked() {
+    let scenarios = match options.question.asked() {
         Some(asked) => vec![asked.scenario(&loader, asked::option)?],
         None => loader.load_all(names.iter().map(String::as_str))?,
     };
-    for scenario in &mut scenarios {
-        scenario.service.set(&options.set);
-    }
     let mut reports = Reports::open(&options.reports)?;
     let mut resumed = options
         .resume

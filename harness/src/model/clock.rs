@@ -72,19 +72,38 @@ pub const LONGEST: Duration = Duration::from_micros(u64::MAX);
 /// Reads a time span as systemd prints and accepts it: `5s`, `1min 30s`, `1.500s`, `250us`, a bare number of seconds.
 /// `infinity`, what is no time span, and what microseconds in 64 bits cannot count is `None`.
 pub fn parse_span(text: &str) -> Option<Duration> {
+    read_span(text).ok()
+}
+
+/// Why a text is no time span.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoSpan {
+    /// It is something else.
+    Unread,
+    /// It is longer than [`LONGEST`].
+    TooLong,
+}
+
+/// The same, with why it is none.
+///
+/// # Errors
+/// [`NoSpan`].
+pub fn read_span(text: &str) -> Result<Duration, NoSpan> {
     let text = text.trim();
-    let mut total = Duration::ZERO;
+    let mut total = Some(Duration::ZERO);
     let mut rest = text;
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
-        let number: f64 = rest[..digits].parse().ok()?;
+        let number: f64 = rest[..digits].parse().map_err(|_| NoSpan::Unread)?;
         let after = rest[digits..].trim_start();
         let letters = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
-        let part = Duration::try_from_secs_f64(number * seconds_per(&after[..letters])?).ok()?;
-        total = total.checked_add(part).filter(|total| *total <= LONGEST)?;
+        let seconds = number * seconds_per(&after[..letters]).ok_or(NoSpan::Unread)?;
+        let part = Duration::try_from_secs_f64(seconds).ok();
+        let sum = total.zip(part).and_then(|(total, part)| total.checked_add(part));
+        total = sum.filter(|total| *total <= LONGEST);
         rest = after[letters..].trim_start();
     }
-    (!text.is_empty()).then_some(total)
+    if text.is_empty() { Err(NoSpan::Unread) } else { total.ok_or(NoSpan::TooLong) }
 }
 
 /// Seconds in a unit of systemd.time(7).
@@ -103,13 +122,15 @@ fn seconds_per(unit: &str) -> Option<f64> {
     })
 }
 
-/// Prints a duration for people: `1.2 ms`, `312 ms`, `1.653 s`, `90 s`; with `{:#}` for a column, where idle zeros stay.
+/// Prints a duration for people: `120 µs`, `1.2 ms`, `312 ms`, `1.653 s`, `90 s`; with `{:#}` for a column, where idle zeros stay, and
+/// nothing is in µs.
 pub struct Human(pub Duration);
 
 impl fmt::Display for Human {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.as_secs_f64();
         let (number, decimals, unit) = match seconds {
+            _ if seconds > 0.0 && seconds < 0.001 && !f.alternate() => (seconds * 1e6, 0, "µs"),
             _ if seconds < 0.1 => (seconds * 1e3, 1, "ms"),
             _ if seconds < 1.0 => (seconds * 1e3, 0, "ms"),
             _ => (seconds, 3, "s"),
@@ -151,6 +172,20 @@ mod tests {
     }
 
     #[test]
+    fn a_span_that_is_too_long_is_one_all_the_same() {
+        for (text, why) in [
+            ("500000000000y", NoSpan::TooLong),
+            ("500000000000y 1s", NoSpan::TooLong),
+            ("18446744073709551614us 1s", NoSpan::TooLong),
+            ("500000000000y soon", NoSpan::Unread),
+            ("infinity", NoSpan::Unread),
+            ("", NoSpan::Unread),
+        ] {
+            assert_eq!(read_span(text), Err(why), "{text:?}");
+        }
+    }
+
+    #[test]
     fn an_uptime_is_shown_for_ten_milliseconds() {
         let before = Usec::now();
         let shown = std::fs::read_to_string("/proc/uptime").expect("readable");
@@ -165,6 +200,9 @@ mod tests {
     fn durations_read_well_at_every_size() {
         for (micros, expected) in [
             (0, "0 ms"),
+            (1, "1 µs"),
+            (999, "999 µs"),
+            (1000, "1 ms"),
             (1234, "1.2 ms"),
             (99_940, "99.9 ms"),
             (312_400, "312 ms"),

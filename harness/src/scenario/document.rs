@@ -11,7 +11,7 @@ use super::directory::{Bounds, Directory, Opened};
 use super::position::Position;
 use super::schema::{self, Kind};
 use super::section::Mistakes;
-use super::{Loader, Mistake, builtin};
+use super::{Assignment, Loader, Mistake, builtin};
 use crate::model::text::one_line;
 
 /// How many scenarios may extend one another.
@@ -175,6 +175,11 @@ impl Documents {
     /// The machine's tree, the root of all paths in it.
     pub fn tree(&self) -> Directory {
         Directory::of(self.loader.tree.clone(), Bounds::Root)
+    }
+
+    /// What the unit is set to, whatever the scenario says.
+    pub fn assignments(&self) -> &[Assignment] {
+        &self.loader.set
     }
 
     /// Whether files of the host may be read that are not the scenario's.

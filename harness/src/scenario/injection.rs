@@ -82,7 +82,9 @@ fn one(section: &Section, number: usize, observe: Option<&Observe>) -> Option<In
         section.wrong(section.place("heal_after"), message);
     }
     let deed = fault.as_ref().map(Fault::deed);
-    let expect = section.section("expect").map(|section| expectation::read(&section, deed.as_slice()));
+    let expect = section
+        .section("expect")
+        .map(|section| expectation::read(&section, deed.as_ref().map(std::slice::from_ref)));
     if let (Some(_), 0) = (&expect, number) {
         let message = "what is expected of the first fault is said in [expect]: expect goes with a fault behind another";
         section.wrong(section.place("expect"), message);

@@ -7,7 +7,7 @@ use super::document::{Documents, Text};
 use super::matrix;
 use super::mistake::{Mistake, ScenarioError};
 use super::section::{Mistakes, Section};
-use super::{Scenario, builtin};
+use super::{Assignment, Scenario, builtin};
 
 /// How scenarios are read.
 #[derive(Clone, Debug)]
@@ -16,11 +16,13 @@ pub struct Loader {
     pub host_files: bool,
     /// The tree whose `/usr` is booted.
     pub tree: PathBuf,
+    /// What the unit is set to besides.
+    pub set: Vec<Assignment>,
 }
 
 impl Default for Loader {
     fn default() -> Self {
-        Self { host_files: false, tree: "/".into() }
+        Self { host_files: false, tree: "/".into(), set: Vec::new() }
     }
 }
 

@@ -11,7 +11,7 @@ pub use self::http::{Http, Trust};
 use super::document::Documents;
 use super::section::Section;
 use crate::model::ask::TICK;
-use crate::model::clock::{Human, parse_span};
+use crate::model::clock::{Human, NoSpan, read_span};
 
 mod http;
 #[cfg(test)]
@@ -171,7 +171,11 @@ pub(super) fn question(section: &Section, documents: &Documents) -> Option<Quest
             let others = if title == "[observe]" { "tcp, unix and exec" } else { "tcp and unix" };
             let message =
                 format!("{title} needs exactly one of http, {others}; http may have unix beside it");
-            section.wrong(section.place(""), message);
+            let none_is_there = !["http", "tcp", "unix", "exec"].iter().any(|key| section.has(key));
+            let is_misspelt = ["http", "tcp", "unix", "exec"].iter().any(|key| section.is_misspelt(key));
+            if !(none_is_there && is_misspelt) {
+                section.wrong(section.place(""), message);
+            }
             None
         }
     }
@@ -233,12 +237,14 @@ fn localhost(port: u16) -> Vec<SocketAddr> {
 /// A time span above 0.
 pub(super) fn span(section: &Section, key: &str) -> Option<Duration> {
     let value = section.text(key)?;
-    let span = parse_span(value.get_ref()).filter(|span| !span.is_zero());
-    if span.is_none() {
-        let message = format!("{key} = \"{}\" is no time span above 0; an example: \"2s\"", value.get_ref());
-        section.wrong(value.span(), message);
-    }
-    span
+    let why = match read_span(value.get_ref()) {
+        Ok(span) if !span.is_zero() => return Some(span),
+        Err(NoSpan::TooLong) => "too long a time span",
+        _ => "no time span above 0",
+    };
+    let message = format!("{key} = \"{}\" is {why}; an example: \"2s\"", value.get_ref());
+    section.wrong(value.span(), message);
+    None
 }
 
 impl Observe {

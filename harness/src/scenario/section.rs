@@ -9,7 +9,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
-use super::schema::{known, suggest, suggest_key};
+use super::schema::{known, nearest, suggest, suggest_key};
 
 /// How many mistakes are told of a file: what has more is something else.
 const LIMIT: usize = 200;
@@ -65,10 +65,22 @@ impl<'a> Section<'a> {
 
     /// A table that must be there.
     pub fn needed_section(&self, name: &'static str) -> Option<Self> {
-        if self.entry(name).is_none() {
+        if self.entry(name).is_none() && !self.is_misspelt(name) {
             self.mistakes.add(0..0, format!("there is no [{name}]"));
         }
         self.section(name)
+    }
+
+    /// Whether a key that is not known is said to mean this one, which is not there: then it need not be said twice.
+    pub fn is_misspelt(&self, key: &str) -> bool {
+        let all = || known(self.name).iter().map(|known| known.name);
+        let unknown = self
+            .table
+            .keys()
+            .map(|key| key.get_ref().as_ref())
+            .filter(|name| all().all(|known| known != *name));
+        // Each takes a while to compare with what there is.
+        unknown.take(LIMIT).any(|name| nearest(name, all()) == Some(key))
     }
 
     /// A table in it whose keys depend on what it says: who reads it [checks](Self::check) them.
@@ -170,7 +182,9 @@ impl<'a> Section<'a> {
 
     /// A string that must be there.
     pub fn needed_text(&self, key: &str) -> Option<Spanned<String>> {
-        if self.entry(key).is_none() {
+        // What keys a fault has depends on the fault.
+        let is_told = self.name != "fault" && self.is_misspelt(key);
+        if self.entry(key).is_none() && !is_told {
             let place = if self.name.is_empty() { "a scenario" } else { &format!("[{}]", self.name) };
             self.wrong(self.at.clone(), format!("{place} needs {key}"));
         }

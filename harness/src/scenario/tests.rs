@@ -105,6 +105,7 @@ fn every_value_that_a_unit_file_can_hold_is_taken() {
     let set = "{ A = 0.5, B = 0x10, C = [1, true, \"x\", 2.0], D = -3, E = 1e2 }";
     let text =
         GOOD.replace("{ WatchdogSec = 1, ExecStart = [\"\", \"/bin/true\"], PrivateTmp = false }", set);
+    let text = text.replace("\"WatchdogSec\"", "\"5s\"");
     let drop_in = parse(&text).expect("valid").service.drop_in();
     assert_eq!(drop_in, "[Service]\nA=0.5\nB=16\nC=1\nC=yes\nC=x\nC=2\nD=-3\nE=100\n");
 }
@@ -250,6 +251,61 @@ fn a_value_that_a_parameter_may_not_have_is_answered_with_what_it_may() {
 }
 
 #[test]
+fn what_is_misspelt_is_not_said_to_be_missing_too_and_hides_no_contradiction() {
+    for (from, to, said) in [
+        ("[observe]", "[observ]", "x.toml:6:2: unknown key \"observ\"; did you mean \"observe\"?"),
+        (
+            "outcome =",
+            "outcom =",
+            "x.toml:11:1: unknown key \"outcom\" in [expect]; did you mean \"outcome\"?",
+        ),
+        ("http =", "htpt =", "x.toml:7:1: unknown key \"htpt\" in [observe]; did you mean \"http\"?"),
+        ("unit =", "unti =", "x.toml:4:1: unknown key \"unti\" in [service]; did you mean \"unit\"?"),
+    ] {
+        assert_eq!(parse(&GOOD.replace(from, to)).expect_err(to), said);
+    }
+    let text = GOOD.replace("inject =", "injekt =") + "undisturbed_for = \"2s\"\noutage_within = \"1us\"\n";
+    let said = parse(&text).expect_err("three mistakes");
+    for part in ["unknown key \"injekt\"", "x.toml:14:1: undisturbed_for goes with", "x.toml:15:1: no outage"]
+    {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}
+
+#[test]
+fn what_the_unit_itself_says_is_part_of_the_arithmetic_and_so_is_what_is_set_besides() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let read = |unit: &str, set: &[&str]| {
+        std::fs::write(directory.path().join("my.service"), unit).expect("written");
+        let text = GOOD.replace("WatchdogSec = 1, ", "").replace("x.service", "my.service");
+        let text = text + "restart_within = \"1s\"\n";
+        let path = directory.path().join("x.toml");
+        std::fs::write(&path, text).expect("written");
+        let set = set.iter().map(|set| set.parse().expect("an assignment")).collect();
+        let loader = Loader { set, ..Loader::default() };
+        let read = loader.load_all([path.to_string_lossy().as_ref()]);
+        read.map(|_| ()).map_err(|error| error.to_string())
+    };
+    let watched = "[Service]\nWatchdogSec=2s\n";
+    assert_eq!(read(watched, &[]), Ok(()));
+    let said = read(&format!("{watched}RestartSec=3s\n"), &[]).expect_err("too late");
+    assert!(
+        said.ends_with(
+            "x.toml:14:1: no restart takes less than 1 s: RestartSec is 3 s, and comes on top of all else"
+        ),
+        "{said}"
+    );
+    assert_eq!(read(&format!("{watched}RestartSec=3s\n"), &["RestartSec=0"]), Ok(()));
+    let said = read("[Service]\n", &[]).expect_err("there is none");
+    assert!(
+        said.ends_with("x.toml:13:1: WatchdogSec is not set in this unit: give a time span, or set it"),
+        "{said}"
+    );
+    assert!(read(watched, &["WatchdogSec=0"]).expect_err("off").contains("WatchdogSec is off in this unit"));
+    assert_eq!(read("[Service]\n", &["WatchdogSec=1s"]), Ok(()));
+}
+
+#[test]
 fn errors_give_the_place_and_the_nearest_right_word() {
     for (from, to, expected) in [
         ("inject =", "injekt =", "x.toml:9:1: unknown key \"injekt\" in [fault]; did you mean \"inject\"?"),
@@ -283,6 +339,38 @@ fn errors_give_the_place_and_the_nearest_right_word() {
             HTTP,
             "tpc = \"127.0.0.1:6379\"",
             "x.toml:7:1: unknown key \"tpc\" in [observe]; did you mean \"tcp\"?",
+        ),
+        (
+            "recovery_within = \"WatchdogSec\"",
+            "outage_within = \"1us\"",
+            "x.toml:13:1: no outage that is seen is as short as 1 µs: [observe] interval is 10 ms",
+        ),
+        (
+            "\"WatchdogSec\"",
+            "\"50ms\"",
+            "x.toml:13:1: no recovery takes less than 50 ms: RestartSec is 100 ms, systemd's default",
+        ),
+        ("\"WatchdogSec\"", "\"500000000000y\"", "x.toml:13:19: \"500000000000y\" is too long a time span"),
+        (
+            HTTP,
+            "http = \"http://[::1]/\"\ninterval = \"500000000000y\"",
+            "x.toml:8:12: interval = \"500000000000y\" is too long a",
+        ),
+        (
+            "recovery_within = \"WatchdogSec\"",
+            "diagnosis = \"x\"\nhang_report = false",
+            "x.toml:13:1: a diagnosis is in the hang report",
+        ),
+        (
+            "recovery_within = \"WatchdogSec\"",
+            "journal = [\"x\", \"\"]",
+            "x.toml:13:17: what is looked for is to be a part of one line",
+        ),
+        ("recovery_within = \"WatchdogSec\"", "diagnosis = \"a\\nb\"", "x.toml:13:13: what is looked for"),
+        (
+            "inject = \"mute\"\n[expect]\noutcome = \"restarted\"\nby = \"watchdog\"\nrecovery_within = \"WatchdogSec\"",
+            "inject = \"mute\"\n[expect]\noutcome = \"undisturbed\"\ndetect_within = \"1s\"",
+            "x.toml:12:1: detect_within: with outcome = \"undisturbed\"",
         ),
         ("by = \"watchdog\"", "hang_repor = true", "in [expect]; did you mean \"hang_report\"?"),
         (

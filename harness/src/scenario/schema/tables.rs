@@ -84,7 +84,7 @@ const TOP: Table = Table {
         Key {
             name: "fault",
             kind: Kind::Tables("fault"),
-            default: Some("nothing is done: is a healthy service left alone?"),
+            default: Some("nothing is done, and the question is whether a healthy service is left alone"),
             about: "What is done to the service.",
             example: "[fault]\ninject = \"deadlock\"",
         },
@@ -407,18 +407,39 @@ const LOAD: Table = Table {
             about: "How long an answer may take.",
             example: "[load]\nrate = 500\ntimeout = \"250ms\"",
         },
-        HTTP,
-        METHOD,
-        HEADERS,
-        STATUS,
-        BODY,
-        ADDRESS,
-        CA,
-        INSECURE,
-        TCP,
-        UNIX,
-        SEND,
-        ANSWER,
+        Key { example: "[load]\nrate = 100\nhttp = \"http://127.0.0.1:8080/shop?page=1\"", ..HTTP },
+        Key { example: "[load]\nrate = 100\nhttp = \"http://127.0.0.1:8080/\"\nmethod = \"HEAD\"", ..METHOD },
+        Key {
+            example: "[load]\nrate = 100\nhttp = \"http://127.0.0.1:8080/\"\nheaders = { Accept = \"application/json\" }",
+            ..HEADERS
+        },
+        Key {
+            example: "[load]\nrate = 100\nhttp = \"http://127.0.0.1:8080/\"\nstatus = [\"200-299\", 404]",
+            ..STATUS
+        },
+        Key { example: "[load]\nrate = 100\nhttp = \"http://127.0.0.1:8080/\"\nbody = \"</html>\"", ..BODY },
+        Key {
+            example: "[load]\nrate = 100\nhttp = \"http://shop.example:8080/\"\naddress = \"127.0.0.1\"",
+            ..ADDRESS
+        },
+        Key { example: "[load]\nrate = 100\nhttp = \"https://localhost:8443/\"\nca = \"ca.pem\"", ..CA },
+        Key {
+            example: "[load]\nrate = 100\nhttp = \"https://localhost:8443/\"\ninsecure = true",
+            ..INSECURE
+        },
+        Key {
+            example: "[load]\nrate = 100\ntcp = \"127.0.0.1:6379\"\nsend = \"PING\\r\\n\"\nexpect = \"+PONG\"",
+            ..TCP
+        },
+        Key {
+            example: "[load]\nrate = 100\nhttp = \"http://localhost/shop\"\nunix = \"/run/my.sock\"",
+            ..UNIX
+        },
+        Key {
+            example: "[load]\nrate = 100\ntcp = \"127.0.0.1:6379\"\nsend = \"PING\\r\\n\"\nexpect = \"+PONG\"",
+            ..SEND
+        },
+        Key { example: "[load]\nrate = 100\ntcp = \"127.0.0.1:25\"\nexpect = \"220 \"", ..ANSWER },
     ],
 };
 
@@ -515,6 +536,67 @@ const EXPECT: Table = Table {
             default: Some("either is good"),
             about: "Whether `sd-watchdog` has to have put a hang report into the journal before systemd acted, or none at all.",
             example: "[expect]\nhang_report = true",
+        },
+        Key {
+            name: "diagnosis",
+            kind: Kind::Text,
+            default: Some("any is good, and none too"),
+            about: "What the hang report's diagnosis has to contain (`HANGPROOF_DIAGNOSIS=`), as it is written. Without a hang report the \
+                trial fails.",
+            example: "extends = \"sigstop\"\n[expect]\ndiagnosis = \"stopped by a signal\"",
+        },
+        Key {
+            name: "detect_within",
+            kind: Kind::SpanOrDirective,
+            default: Some("as long as the bounds allow"),
+            about: "From the injection to systemd's word that the watchdog found a hang, or to the exit of a process that ends by itself, at \
+                most. A phase has to keep its bound, too.",
+            example: "[expect]\ndetect_within = \"WatchdogSec\"",
+        },
+        Key {
+            name: "kill_within",
+            kind: Kind::SpanOrDirective,
+            default: Some("as long as the bounds allow"),
+            about: "From there to the main process's end, at most. One that ends by itself has no such phase.",
+            example: "[expect]\nkill_within = \"500ms\"",
+        },
+        Key {
+            name: "restart_within",
+            kind: Kind::SpanOrDirective,
+            default: Some("as long as the bounds allow"),
+            about: "From there to the next start, at most. Goes with `outcome = \"restarted\"`.",
+            example: "[expect]\nrestart_within = \"2s\"",
+        },
+        Key {
+            name: "start_within",
+            kind: Kind::SpanOrDirective,
+            default: Some("as long as the bounds allow"),
+            about: "From there to READY, at most. Goes with `outcome = \"restarted\"`.",
+            example: "[expect]\nstart_within = \"3s\"",
+        },
+        Key {
+            name: "restarts",
+            kind: Kind::Count,
+            default: Some("any number"),
+            about: "How many restarts systemd has to have scheduled from the fault on, neither more nor fewer: by so many its restart counter \
+                (`NRestarts`) has grown when the trial is over.",
+            example: "[expect]\nrestarts = 1",
+        },
+        Key {
+            name: "journal",
+            kind: Kind::Texts,
+            default: Some("the journal may say anything"),
+            about: "Texts, each of which a line of the journal has to contain from the fault on, until the trial is over. Lines count that \
+                systemd (PID 1) and `sd-watchdog` write about the unit; what the service itself writes is not followed, since it may be more \
+                than anybody can read.",
+            example: "[expect]\njournal = [\"Watchdog request\", \"Scheduled restart job\"]",
+        },
+        Key {
+            name: "journal_without",
+            kind: Kind::Texts,
+            default: Some("the journal may say anything"),
+            about: "Texts that no such line may contain.",
+            example: "[expect]\njournal_without = [\"core dumped\", \"Failed with result 'timeout'\"]",
         },
     ],
 };

@@ -30,6 +30,10 @@ fn every_example_of_the_reference_is_a_scenario() {
             let read = crate::scenario::Scenario::load(&path.to_string_lossy());
             read.unwrap_or_else(|error| panic!("{}.{}: {error}", table.name, key.name));
             assert!(key.example.contains(key.name), "{} is not in its example", key.name);
+            // A file and a directory stand in a table whose name is a path.
+            let name = table.name.trim_end_matches("PATH").trim_end_matches('.');
+            let is_own = name.is_empty() || key.example.contains(&format!("[{name}"));
+            assert!(is_own, "the example of {} has no [{name}]", key.name);
         }
     }
 }
