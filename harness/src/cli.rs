@@ -57,7 +57,7 @@ impl Cli {
             Some(option) => {
                 let message = format!(
                     "{option} goes with --unit, which asks without a scenario: what a scenario asks is in its file. \
-                    Leave {option} out, or give --unit UNIT and no SCENARIO\n"
+                    Leave {option} out, or give --unit UNIT and no SCENARIO"
                 );
                 Err(Self::front().error(clap::error::ErrorKind::ArgumentConflict, message))
             }

@@ -17,7 +17,7 @@ use crate::lab::{Backend, hangproof, output_of, root, run_on};
 fn read(directory: &Path, text: &str) -> Scenario {
     let path = directory.join("my.toml");
     fs::write(&path, text).expect("written");
-    let loader = Loader { host_files: true, tree: root() };
+    let loader = Loader { host_files: true, tree: root(), set: Vec::new() };
     loader.load_all([&*path.to_string_lossy()]).unwrap_or_else(|error| panic!("{error}")).swap_remove(0)
 }
 
