@@ -76,7 +76,7 @@ fn a_trace_has_every_phase_and_event_on_the_track_of_who_did_it() {
         of_track.map(|event| event["name"].as_str().expect("a name").to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(names("X", 1), ["detect", "kill", "restart", "start", "recovery"]);
-    assert_eq!(names("X", 2), ["detect", "kill", "restart", "start"], "bounds");
+    assert_eq!(names("X", 2), ["detect", "kill", "start"], "bounds: RestartSec=0 is no timer");
     assert_eq!(
         (names("X", 3), names("i", 3)),
         (vec!["outage".to_owned()], vec!["last good answer".to_owned(), "first good answer".to_owned()])

@@ -112,7 +112,7 @@ mod tests {
         }
         assert_eq!(
             sentence(&load, &timeline),
-            "500 a second: 0 of 400 requests failed; good answers took 0.9 ms (p50), 0.9 ms (p90), 0.9 ms (p99), 0.9 ms at most"
+            "500 a second: 0 of 400 requests failed; good answers took 911 µs (p50), 911 µs (p90), 911 µs (p99), 911 µs at most"
         );
         for (reason, count) in [("a", 1), ("b", 2), ("c", 4), ("d", 3)] {
             (0..count).for_each(|_| load.failed(at(400), reason));
