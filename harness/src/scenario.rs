@@ -158,8 +158,9 @@ impl Scenario {
         }
         let ready = top.section("ready").and_then(|section| {
             let within = expectation::ready(&section)?;
-            let off = service.as_ref().and_then(|service| expectation::off(&within, service));
-            off.map(|message| section.wrong(section.place("within"), message));
+            if let Some(message) = service.as_ref().and_then(|service| expectation::off(&within, service)) {
+                section.wrong(section.place("within"), message);
+            }
             Some(within)
         });
         let expect = expect.map(|expect| Expectation { ready_within: ready, ..expect });

@@ -245,7 +245,8 @@ pub fn read(entry: &Entry, unit: &str) -> Option<Event> {
 /// somebody has to find out why.
 pub fn logged(entry: &Entry, unit: &str, text: &str) -> Option<Event> {
     let is_systemds = entry.has("_PID", "1") && entry.has("UNIT", unit);
-    if !is_systemds && !(entry.has("_COMM", "sd-watchdog") && entry.concerns(unit)) {
+    let is_ours = entry.has("_COMM", "sd-watchdog") && entry.concerns(unit);
+    if !is_systemds && !is_ours {
         return None;
     }
     let message = entry.text("MESSAGE").filter(|message| message.contains(text))?;

@@ -49,14 +49,12 @@ pub(super) fn read(section: &Section, deeds: Option<&[Deed]>) -> Option<Expectat
         journal_without,
     };
     let mut told = Vec::new();
-    let contradictions = match deeds {
-        Some(deeds) => deeds.iter().flat_map(|deed| expect.contradictions(*deed)).collect(),
-        None => {
-            let of_a_hang = expect.contradictions(Deed::Hangs).into_iter();
-            let is_always =
-                |wrong: &(_, _)| Deed::ALL.iter().all(|deed| expect.contradictions(*deed).contains(wrong));
-            of_a_hang.filter(is_always).collect::<Vec<_>>()
-        }
+    let contradictions = if let Some(deeds) = deeds {
+        deeds.iter().flat_map(|deed| expect.contradictions(*deed)).collect()
+    } else {
+        let of_all = Deed::ALL.map(|deed| expect.contradictions(deed));
+        let is_always = |wrong: &(_, _)| of_all.iter().all(|of_one| of_one.contains(wrong));
+        of_all[0].iter().filter(|wrong| is_always(wrong)).cloned().collect::<Vec<_>>()
     };
     for (key, message) in contradictions {
         if !told.contains(&key) {

@@ -306,6 +306,48 @@ fn what_the_unit_itself_says_is_part_of_the_arithmetic_and_so_is_what_is_set_bes
 }
 
 #[test]
+fn what_could_never_be_expected_is_a_mistake_at_its_place() {
+    for (from, to, expected) in [
+        (
+            "recovery_within = \"WatchdogSec\"",
+            "outage_within = \"1us\"",
+            "x.toml:13:1: no outage that is seen is as short as 1 µs: [observe] interval is 10 ms",
+        ),
+        (
+            "\"WatchdogSec\"",
+            "\"50ms\"",
+            "x.toml:13:1: no recovery takes less than 50 ms: RestartSec is 100 ms, systemd's default",
+        ),
+        ("\"WatchdogSec\"", "\"500000000000y\"", "x.toml:13:19: \"500000000000y\" is too long a time span"),
+        (
+            HTTP,
+            "http = \"http://[::1]/\"\ninterval = \"500000000000y\"",
+            "x.toml:8:12: interval = \"500000000000y\" is too long a",
+        ),
+        (
+            "recovery_within = \"WatchdogSec\"",
+            "diagnosis = \"x\"\nhang_report = false",
+            "x.toml:13:1: a diagnosis is in the hang report",
+        ),
+        (
+            "recovery_within = \"WatchdogSec\"",
+            "journal = [\"x\", \"\"]",
+            "x.toml:13:17: what is looked for is to be a part of one line",
+        ),
+        ("recovery_within = \"WatchdogSec\"", "diagnosis = \"a\\nb\"", "x.toml:13:13: what is looked for"),
+        (
+            "inject = \"mute\"\n[expect]\noutcome = \"restarted\"\nby = \"watchdog\"\nrecovery_within = \"WatchdogSec\"",
+            "inject = \"mute\"\n[expect]\noutcome = \"undisturbed\"\ndetect_within = \"1s\"",
+            "x.toml:12:1: detect_within: with outcome = \"undisturbed\"",
+        ),
+    ] {
+        let text = GOOD.replace(from, to);
+        let said = parse(&text).expect_err(to);
+        assert!(said.contains(expected), "{to}: {said}");
+    }
+}
+
+#[test]
 fn errors_give_the_place_and_the_nearest_right_word() {
     for (from, to, expected) in [
         ("inject =", "injekt =", "x.toml:9:1: unknown key \"injekt\" in [fault]; did you mean \"inject\"?"),
@@ -339,38 +381,6 @@ fn errors_give_the_place_and_the_nearest_right_word() {
             HTTP,
             "tpc = \"127.0.0.1:6379\"",
             "x.toml:7:1: unknown key \"tpc\" in [observe]; did you mean \"tcp\"?",
-        ),
-        (
-            "recovery_within = \"WatchdogSec\"",
-            "outage_within = \"1us\"",
-            "x.toml:13:1: no outage that is seen is as short as 1 µs: [observe] interval is 10 ms",
-        ),
-        (
-            "\"WatchdogSec\"",
-            "\"50ms\"",
-            "x.toml:13:1: no recovery takes less than 50 ms: RestartSec is 100 ms, systemd's default",
-        ),
-        ("\"WatchdogSec\"", "\"500000000000y\"", "x.toml:13:19: \"500000000000y\" is too long a time span"),
-        (
-            HTTP,
-            "http = \"http://[::1]/\"\ninterval = \"500000000000y\"",
-            "x.toml:8:12: interval = \"500000000000y\" is too long a",
-        ),
-        (
-            "recovery_within = \"WatchdogSec\"",
-            "diagnosis = \"x\"\nhang_report = false",
-            "x.toml:13:1: a diagnosis is in the hang report",
-        ),
-        (
-            "recovery_within = \"WatchdogSec\"",
-            "journal = [\"x\", \"\"]",
-            "x.toml:13:17: what is looked for is to be a part of one line",
-        ),
-        ("recovery_within = \"WatchdogSec\"", "diagnosis = \"a\\nb\"", "x.toml:13:13: what is looked for"),
-        (
-            "inject = \"mute\"\n[expect]\noutcome = \"restarted\"\nby = \"watchdog\"\nrecovery_within = \"WatchdogSec\"",
-            "inject = \"mute\"\n[expect]\noutcome = \"undisturbed\"\ndetect_within = \"1s\"",
-            "x.toml:12:1: detect_within: with outcome = \"undisturbed\"",
         ),
         ("by = \"watchdog\"", "hang_repor = true", "in [expect]; did you mean \"hang_report\"?"),
         (

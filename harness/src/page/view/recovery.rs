@@ -119,8 +119,10 @@ pub fn expects(expect: &Expectation) -> String {
         .map(|within| format!("; clients are to be served again within {within}"));
     let failed = expect.at_most_failed.map(|most| format!("; at most {most} requests may fail"));
     let phases = Bounds::PHASES.into_iter().filter_map(|phase| Some((phase.name(), expect.within(phase)?)));
-    let phases =
-        phases.map(|(name, within)| format!("; {name} is to take {within} at most")).collect::<String>();
+    let phases = phases
+        .map(|(name, within)| format!("; {name} is to take {within} at most"))
+        .collect::<Vec<_>>()
+        .concat();
     let restarts = expect.restarts.map(|restarts| format!("; systemd is to schedule restarts: {restarts}"));
     let texts = |what: &str, texts: &[String]| {
         let quoted = texts.iter().map(|text| format!("\"{text}\"")).collect::<Vec<_>>();
