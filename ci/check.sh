@@ -36,6 +36,15 @@ lacks() {
     skip "$@"
 }
 
+# Runs scenarios, and again those of a run that came to no verdict, since the computer was too busy for one (exit code 4).
+decided() {
+    local code=0
+    "$@" || code=$?
+    [ "$code" = 4 ] || return "$code"
+    echo "check.sh: no verdict; once more" >&2
+    "$@"
+}
+
 step format
 cargo fmt --all --check
 
@@ -72,7 +81,7 @@ fi
 
 step "the first command of README.md"
 if [ "$(id -u)" = 0 ]; then
-    time cargo run --locked --package harness
+    time decided cargo run --locked --package harness
 else
     lacks "the classic scenario" "machines need root"
 fi
@@ -89,7 +98,8 @@ RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-p
 
 step "Rust $oldest, as Cargo.toml says"
 if rustc "+$oldest" --version 2>/dev/null; then
-    cargo "+$oldest" check --locked --workspace --all-targets --quiet
+    # What its users build; the tests are built with the toolchain of today.
+    cargo "+$oldest" check --locked --workspace --quiet
 else
     # In CI too: it is not to be had everywhere.
     skip "Rust $oldest" "that toolchain is not installed: ci/setup.sh; clippy has looked at the standard library's part"
@@ -125,7 +135,7 @@ HANGPROOF_TEST_PROGRAMS=$target/dist cargo test --locked --workspace --quiet \
     --test footprint --test wrap --test subcommands --test install \
     --test program --test client --test control --test faults -- --include-ignored
 if [ "$(id -u)" = 0 ]; then
-    "$target/debug/hangproof" run --programs "$target/dist" classic deadlock crash harness/scenarios/guarded-beside.toml
+    decided "$target/debug/hangproof" run --programs "$target/dist" classic deadlock crash harness/scenarios/guarded-beside.toml
 else
     lacks "scenarios with the programs as shipped" "machines need root"
 fi

@@ -14,6 +14,8 @@ cd "$(dirname "$0")/.."
 PARTS=60
 
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
+# Each change is a further build of the same crate.
+export CARGO_INCREMENTAL=1
 copy=$CARGO_TARGET_DIR/mutants
 
 # Commits take turns; in a clone without history their names do.
