@@ -222,7 +222,10 @@ fn sweep(engine: &Engine) -> Result<(), MachineError> {
         // A room that is not here may be another computer's, or in another container's /tmp: its own container ends with it,
         // and may be about to start.
         if Room::is_abandoned(&room).unwrap_or(has_ended) {
-            engine.finish(engine.remove(&id))?;
+            // What cannot be removed, a mount of it being busy for one, is no reason not to boot.
+            if let Err(error) = engine.finish(engine.remove(&id)) {
+                tracing::warn!("{error}");
+            }
         }
     }
     Room::sweep();

@@ -6,7 +6,7 @@ use harness::machine::{Machine, MachineError};
 
 use crate::lab::{Backend, eventually};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Whether a process of the machine's has this argument.
 fn is_running(machine: &dyn Machine, argument: &str) -> bool {

@@ -11,9 +11,9 @@ use harness::machine::{Machine, Output};
 
 use crate::lab::{Backend, eventually, programs};
 
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(50);
 /// What is on its way then is counted at the end.
-const SETTLES: Duration = Duration::from_secs(3);
+const SETTLES: Duration = Duration::from_secs(10);
 
 /// `listen LOG ROLE [CHILD…]`, a listener for each of the children too; `+CHILD` in a session of its own. "main" ends at
 /// the first signal that ends it; the others stay for the second, as long as there may be one.

@@ -18,7 +18,7 @@ use libtest_mimic::Completion;
 
 use crate::lab::{Backend, eventually, fault, only_trial, programs, root, run_on, scenario, set};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 const SERVER: &str = "buggy_server.service";
 const DISK: &str = "disk.service";
 /// The service is served, as its clients see it: by a busy computer too.

@@ -10,7 +10,7 @@ use libtest_mimic::Completion;
 
 use crate::lab::{Backend, eventually, scenario, with_programs};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// A hang is noticed within 0.42 of it.
 pub const OPTIONS: &str = "--http http://127.0.0.1:8080/healthz --watchdog 2s";
 

@@ -8,7 +8,7 @@ use harness::machine::{Machine, Output};
 
 use crate::lab::{Backend, eventually, programs};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn sh(machine: &dyn Machine, command: &str) -> Output {
     machine.run(&["sh", "-c", command], PATIENCE).expect("the shell runs")

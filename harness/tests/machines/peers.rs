@@ -10,7 +10,7 @@ use harness::scenario::{Injection, Scenario};
 
 use crate::lab::{Backend, eventually, fault, kinds, only_trial, run_on, scenario, set};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 const WATCHED: &str = "/usr/local/bin/sd-watchdog --http http://127.0.0.1:8080/healthz";
 const UNIT: &str = "buggy_server.service";
 

@@ -8,7 +8,7 @@ use libtest_mimic::Completion;
 
 use crate::lab::{Backend, eventually, fault, root};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// What the fault may take at most: on a busy computer, and with what only waits.
 const BOUND: Duration = Duration::from_secs(4);
 const PYTHON: &str = "usr/bin/python3";

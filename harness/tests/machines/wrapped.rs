@@ -11,7 +11,7 @@ use crate::packaged::Package;
 /// How much longer a stop may take than without us: what a busy host does to either.
 const ABOUT_AS_FAST: Duration = Duration::from_secs(1);
 
-const PATIENCE: Duration = Duration::from_secs(18);
+const PATIENCE: Duration = Duration::from_secs(50);
 
 /// A service, and what it is asked.
 struct Peer {
