@@ -15,7 +15,7 @@
 //! How late the journal reaches the conductor changes no verdict: its entries carry the times at which they were sent or received, and what is *not* in it is
 //! found missing only after journald has handed over all that it had. How late the conductor takes things in changes none either: each
 //! carries the time at which it was sent, and by a deadline is what was sent by it, however late it is read
-//! ([`Inputs::receive`](crate::run::inputs::Inputs::receive)). While it injects something it reads nothing at all, for as long as that
+//! (`run::inputs::Inputs::receive`). While it injects something it reads nothing at all, for as long as that
 //! takes; so the gauge tells of it, and nobody is judged by it.
 
 use std::time::Duration;
