@@ -45,7 +45,12 @@ fn decided(proof: impl Fn() -> Proof) -> Result<Proven, ProofError> {
 #[test]
 fn a_stopped_server_is_restarted_by_the_watchdog() -> Result<(), ProofError> {
     let proven = decided(|| {
-        let expected = restarted().by(Watchdog).within("2s").hang_report(true);
+        let expected = restarted().by(Watchdog).within("2s").hang_report(true).restarts(1);
+        let expected =
+            expected.detect_within("WatchdogSec").kill_within("1s").restart_within("1s").start_within("1s");
+        let expected =
+            expected.journal("Scheduled restart job").journal_without("code=killed, status=9/KILL");
+        let expected = expected.diagnosis("stopped by a signal");
         buggy_server().fault("sigstop").expect(expected).trials(2)
     })?;
     proven.assert();

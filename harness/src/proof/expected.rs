@@ -64,6 +64,56 @@ impl Expected {
         self
     }
 
+    /// From the fault to systemd's word that the watchdog found a hang, or to the end of a process that ends by itself, at most.
+    pub fn detect_within(self, span: impl Into<String>) -> Self {
+        self.phase("detect_within", span)
+    }
+
+    /// From there to the main process's end, at most.
+    pub fn kill_within(self, span: impl Into<String>) -> Self {
+        self.phase("kill_within", span)
+    }
+
+    /// From there to the next start, at most.
+    pub fn restart_within(self, span: impl Into<String>) -> Self {
+        self.phase("restart_within", span)
+    }
+
+    /// From there to READY, at most.
+    pub fn start_within(self, span: impl Into<String>) -> Self {
+        self.phase("start_within", span)
+    }
+
+    fn phase(mut self, key: &'static str, span: impl Into<String>) -> Self {
+        self.0.phases.retain(|(known, _)| *known != key);
+        self.0.phases.push((key, span.into()));
+        self
+    }
+
+    /// How many restarts systemd must have scheduled, neither more nor fewer.
+    pub fn restarts(mut self, count: u64) -> Self {
+        self.0.restarts = Some(count);
+        self
+    }
+
+    /// What a line of the journal must have that systemd or `sd-watchdog` writes about the unit; of several, each in some line.
+    pub fn journal(mut self, text: impl Into<String>) -> Self {
+        self.0.journal.push(text.into());
+        self
+    }
+
+    /// What no such line may have.
+    pub fn journal_without(mut self, text: impl Into<String>) -> Self {
+        self.0.journal_without.push(text.into());
+        self
+    }
+
+    /// What the hang report's diagnosis must contain.
+    pub fn diagnosis(mut self, text: impl Into<String>) -> Self {
+        self.0.diagnosis = Some(text.into());
+        self
+    }
+
     /// Whether `sd-watchdog` must have put a hang report into the journal, or none at all.
     pub fn hang_report(mut self, is_expected: bool) -> Self {
         self.0.hang_report = Some(is_expected);

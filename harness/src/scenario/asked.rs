@@ -97,6 +97,16 @@ pub struct Expect {
     pub undisturbed_for: Option<String>,
     /// Whether there is to be a hang report.
     pub hang_report: Option<bool>,
+    /// What is to be in its diagnosis.
+    pub diagnosis: Option<String>,
+    /// How long phases may take: `"detect_within"` and the like, each with a time span.
+    pub phases: Vec<(&'static str, String)>,
+    /// How many restarts there are to be.
+    pub restarts: Option<u64>,
+    /// What the journal's lines of the unit are to have, each somewhere.
+    pub journal: Vec<String>,
+    /// What none of them is to have.
+    pub journal_without: Vec<String>,
 }
 
 /// The endings of units, systemd.unit(5).
@@ -281,6 +291,14 @@ impl Entries {
         self.value("at_most_failed", expect.at_most_failed, "at_most_failed");
         self.text("undisturbed_for", expect.undisturbed_for.as_deref(), "during");
         self.value("hang_report", expect.hang_report, "hang_report");
+        self.text("diagnosis", expect.diagnosis.as_deref(), "diagnosis");
+        for (key, span) in &expect.phases {
+            self.text(key, Some(span), key);
+        }
+        self.value("restarts", expect.restarts, "restarts");
+        for (key, texts) in [("journal", &expect.journal), ("journal_without", &expect.journal_without)] {
+            self.value(key, Some(texts).filter(|texts| !texts.is_empty()).map(|texts| list(texts)), key);
+        }
     }
 }
 
@@ -288,11 +306,15 @@ fn quoted(text: &str) -> String {
     Value::from(text).to_string()
 }
 
+fn list(texts: &[String]) -> Value {
+    Value::from(texts.to_vec())
+}
+
 fn value_of(parameter: &Parameter) -> String {
     match parameter {
         Parameter::Text(text) => quoted(text),
         Parameter::Number(number) => number.to_string(),
-        Parameter::List(words) => Value::from(words.clone()).to_string(),
+        Parameter::List(words) => list(words).to_string(),
     }
 }
 

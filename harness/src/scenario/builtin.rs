@@ -36,6 +36,7 @@ scenarios![
     "segfault",
     "memory-leak",
     "mute-then-deadlock",
+    "each-phase",
     "stopped-for-a-moment",
     "stop",
     "reload",
@@ -78,6 +79,7 @@ scenarios![
     "controls/slow-beyond-deadline",
     "controls/brief-for-long",
     "controls/not-restarted",
+    "controls/each-phase-otherwise",
     "controls/start-fails",
 ];
 

@@ -30,6 +30,21 @@ pub fn pings_without_probes_hide_a_hang_and_the_verdict_says_why(backend: Backen
     assert_eq!(kinds(&trial), ["last_good", "injected"]);
 }
 
+pub fn each_part_of_a_recovery_is_held_against_what_is_expected_of_it(backend: Backend) {
+    let trial = backend.trial(&scenario("each-phase"));
+    assert!(trial.verdict.is_pass(), "{:?}\n{}", trial.verdict, trial.last_lines.join("\n"));
+    let reasons = reasons(&backend.trial(&scenario("controls/each-phase-otherwise")).verdict);
+    for said in [
+        "longer than the 10 ms expected of it",
+        "systemd was to restart the service 2 times, and did so once",
+        "sd-watchdog was to diagnose \"deadlock\", and its diagnosis is: ",
+        "that has \"Start request repeated too quickly\"",
+        "no line of the journal was to have \"Scheduled restart job\"",
+    ] {
+        assert!(reasons.contains(said), "there is no {said:?} in: {reasons}");
+    }
+}
+
 pub fn a_start_that_is_tried_for_ever_is_not_given_up(backend: Backend) {
     // The first start succeeds, every later one fails, and no start limit ends that.
     let once = "/bin/sh -c 'test ! -e /run/started && touch /run/started'";

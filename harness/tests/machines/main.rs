@@ -138,6 +138,7 @@ fn run() {
         controls::without_the_watchdog_a_hang_goes_unnoticed_and_the_verdict_says_why,
         controls::pings_without_probes_hide_a_hang_and_the_verdict_says_why,
         controls::a_start_that_is_tried_for_ever_is_not_given_up,
+        controls::each_part_of_a_recovery_is_held_against_what_is_expected_of_it,
         bad_input::a_command_that_does_not_exist_is_reported_at_once,
         bad_input::a_service_that_ends_before_it_serves_is_reported_at_once,
         bad_input::a_port_already_taken_is_reported_with_the_servers_own_words,
