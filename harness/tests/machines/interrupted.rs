@@ -99,7 +99,7 @@ pub fn a_command_in_the_machine_is_cut_short_and_is_no_breakage(backend: Backend
 pub fn evidence_that_is_being_kept_is_cut_short(backend: Backend) {
     let seconds = long(if backend == Backend::Namespace { 32 } else { 33 });
     // No server starts that fast: of that, evidence is kept, what `ps` says among it.
-    let rest = "[fault]\ninject = \"crash\"\n[expect]\noutcome = \"restarted\"\noutage_within = \"2ms\"";
+    let rest = "[fault]\ninject = \"crash\"\n[expect]\noutcome = \"restarted\"\nrecovery_within = \"2ms\"";
     let (directory, child) = asleep(backend, &seconds, rest, &["--keep-on-failure"]);
     let output = interrupted(child);
     assert!(!is_asleep(&seconds), "it was ended");

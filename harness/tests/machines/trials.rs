@@ -183,7 +183,7 @@ pub fn an_interrupted_run_keeps_what_it_has_and_is_resumed(_: Backend) {
     let size = || text().len();
     let before = size();
     let output =
-        run(&directory, &["crash", "--set", "RestartSec=1s", "--trials", "12", "--resume", "r.jsonl"]);
+        run(&directory, &["crash", "--set", "RestartSec=500ms", "--trials", "12", "--resume", "r.jsonl"]);
     assert_eq!((output.status.code(), size()), (Some(2), before), "{}", said(&output));
     assert!(said(&output).contains("r.jsonl cannot be resumed: it is of another crash"), "{}", said(&output));
     let output = run(&directory, &["crash", "--trials", "12", "--seed", "1", "--resume", "r.jsonl"]);
