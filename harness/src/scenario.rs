@@ -94,7 +94,8 @@ impl Scenario {
             service;
         let done = |injection: &Injection| {
             let Injection { fault, after, heal_after, expect } = injection;
-            format!("{} {:?} {after} {heal_after:?} {expect:?}", fault.name(), fault.parameters())
+            let expect = serde_json::to_string(expect).unwrap_or_default();
+            format!("{} {:?} {after} {heal_after:?} {expect}", fault.name(), fault.parameters())
         };
         let faults = faults.iter().map(done).collect::<Vec<_>>();
         let drop_in = service.drop_in();

@@ -96,7 +96,7 @@ pub fn read_span(text: &str) -> Result<Duration, NoSpan> {
         let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
         let number: f64 = rest[..digits].parse().map_err(|_| NoSpan::Unread)?;
         let after = rest[digits..].trim_start();
-        let letters = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
+        let letters = after.find(|c: char| !c.is_alphabetic()).unwrap_or(after.len());
         let seconds = number * seconds_per(&after[..letters]).ok_or(NoSpan::Unread)?;
         let part = Duration::try_from_secs_f64(seconds).ok();
         let sum = total.zip(part).and_then(|(total, part)| total.checked_add(part));
@@ -109,7 +109,7 @@ pub fn read_span(text: &str) -> Result<Duration, NoSpan> {
 /// Seconds in a unit of systemd.time(7).
 fn seconds_per(unit: &str) -> Option<f64> {
     Some(match unit {
-        "usec" | "us" => 1e-6,
+        "usec" | "us" | "µs" | "μs" => 1e-6,
         "msec" | "ms" => 1e-3,
         "" | "seconds" | "second" | "sec" | "s" => 1.0,
         "minutes" | "minute" | "min" | "m" => 60.0,

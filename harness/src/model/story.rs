@@ -219,11 +219,15 @@ impl Story {
         Some(self.happened(event))
     }
 
-    /// Whether a line with the same text was written before, since the last injection.
+    /// Whether a line with the same text was written before, in the same episode. Before the first has begun nothing is known: when it
+    /// does is told afterwards.
     fn is_known(&self, Event { at, kind }: &Event) -> bool {
         let Kind::Logged { text: wanted, .. } = kind else { return false };
         let before = self.events.iter().rev().skip_while(|event| event.at > *at);
-        let mut since = before.take_while(|event| !matches!(event.kind, Kind::Injected { .. }));
+        let is_injected = |event: &&Event| matches!(event.kind, Kind::Injected { .. });
+        let begin = before.clone().find(is_injected).map(|event| event.at).or(self.steady);
+        let Some(begin) = begin else { return false };
+        let mut since = before.take_while(|event| event.at >= begin);
         since.any(|event| matches!(&event.kind, Kind::Logged { text, .. } if text == wanted))
     }
 
@@ -447,6 +451,32 @@ mod tests {
         logged.sort_unstable();
         let line = "it is gone, dumped";
         assert_eq!(logged, [(13, "dumped", "core dumped\\u{7}"), (101, "dumped", line), (101, "gone", line)]);
+    }
+
+    #[test]
+    fn where_nothing_is_injected_lines_count_from_when_the_service_was_steady() {
+        let expect = r#"{"outcome":"undisturbed","journal_without":["gone"]}"#;
+        for (lines, steady, expected) in [
+            (vec![5, 20, 30], 10, vec![5, 20]),
+            // It is told of after what was heard meanwhile.
+            (vec![5, 12, 20], 10, vec![5, 12]),
+            (vec![5, 6], 10, vec![5, 6]),
+        ] {
+            let plan = Plan { expect: serde_json::from_str(expect).expect("an expectation"), ..story().plan };
+            let mut story = Story::new(CaseId::of("any", 1), plan);
+            let told_after = lines.iter().filter(|at| **at < 15).count();
+            for (index, at) in lines.iter().enumerate() {
+                if index == told_after {
+                    story.take(&Moment { at: Usec(steady), case: story.case, what: What::Steady });
+                }
+                let line = format!(
+                    r#"{{"_PID":"1","UNIT":"x.service","MESSAGE":"it is gone","__MONOTONIC_TIMESTAMP":"{at}"}}"#
+                );
+                tell(&mut story, What::Journal(Journal { entry: Entry::parse(&line).expect("an entry") }));
+            }
+            let logged = story.events().iter().filter(|event| matches!(event.kind, Kind::Logged { .. }));
+            assert_eq!(logged.map(|event| event.at.0).collect::<Vec<_>>(), expected, "{lines:?}");
+        }
     }
 
     #[test]

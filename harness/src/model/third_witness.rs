@@ -169,16 +169,24 @@ impl PidOne {
         let restarts = before.map_or(0, |before| before.restarts);
         let restarted = started.filter(|_| self.restarts > restarts);
         let failed = ended.filter(|_| self.active_state == "failed");
-        let kinds = [
-            (ended, Kind::Deactivated),
-            (failed, Kind::Failed { result: self.result.clone() }),
-            (restarted, Kind::RestartScheduled { restarts: self.restarts }),
-            (started, Kind::Starting),
-            (news(|pid_one| pid_one.active_enter), Kind::Ready),
-        ];
-        kinds.into_iter().filter_map(|(at, kind)| Some(Event { at: at?, kind })).collect()
+        // Between two answers there may have been several: when the others were is not known, only that they were.
+        let first = before.map_or(self.restarts, |before| before.restarts + 1);
+        let first = first.max(self.restarts.saturating_sub(MOST_RESTARTS));
+        let scheduled =
+            (first..=self.restarts).map(|restarts| (restarted, Kind::RestartScheduled { restarts }));
+        let kinds = [(ended, Kind::Deactivated), (failed, Kind::Failed { result: self.result.clone() })];
+        let others = [(started, Kind::Starting), (news(|pid_one| pid_one.active_enter), Kind::Ready)];
+        kinds
+            .into_iter()
+            .chain(scheduled)
+            .chain(others)
+            .filter_map(|(at, kind)| Some(Event { at: at?, kind }))
+            .collect()
     }
 }
+
+/// So many restarts between two answers are told one by one. systemd makes no more in a tenth of a second.
+const MOST_RESTARTS: u32 = 100;
 
 /// The service is on its way down.
 fn is_leaving(kind: &Kind) -> bool {

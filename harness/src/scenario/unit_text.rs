@@ -37,9 +37,12 @@ fn may_be_read_with_it(path: &str) -> bool {
 
 /// The last assignment of a directive in `[Service]`; an empty one resets it.
 fn last_of(text: &str, directive: &str) -> Option<String> {
-    let joined = text.replace("\\\r\n", " ").replace("\\\n", " ");
+    // systemd passes comments over before it joins lines, between those of one assignment too.
+    let is_comment = |line: &&str| line.trim_start().starts_with(['#', ';']);
+    let lines = text.lines().filter(|line| !is_comment(line)).collect::<Vec<_>>();
+    let joined = lines.join("\n").replace("\\\n", " ");
     let (mut is_service, mut last) = (false, None);
-    for line in joined.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';'])) {
+    for line in joined.lines().map(str::trim) {
         if line.starts_with('[') {
             is_service = line == "[Service]";
         } else if let Some((name, value)) = line.split_once('=')
@@ -67,6 +70,8 @@ mod tests {
             ("[Service]\nRestartSec=2s\n[Unit]\nRestartSec=9s\n[Service]\nRestartSec=3s", Some("3s")),
             ("[Service]\nExecStart=/x \\\nRestartSec=5s\nRestartSec=1", Some("1")),
             ("[Unit]\nRestartSec=1", None),
+            ("[Service]\n# it is short \\\nRestartSec=1\n", Some("1")),
+            ("[Service]\nExecStart=/x \\\n# RestartSec=2 \\\n  y\nRestartSec=3\n", Some("3")),
         ] {
             assert_eq!(last_of(text, "RestartSec").as_deref(), said, "{text:?}");
         }

@@ -145,6 +145,13 @@ fn where_the_journal_is_not_told_what_happened_is_read_from_pid_1s_answers() {
             (3100, Kind::Ready)
         ]
     );
+    // Of three the last is known by its time, and the others by its number.
+    let thrice = PidOne { restarts: 3, ..pid_one() }.events_since(Some(&first), began);
+    let scheduled = thrice.iter().filter_map(|event| match event.kind {
+        Kind::RestartScheduled { restarts } => Some((event.at.0 / 1000, restarts)),
+        _ => None,
+    });
+    assert_eq!(scheduled.collect::<Vec<_>>(), [(3000, 1), (3000, 2), (3000, 3)]);
     let failed = PidOne { active_state: "failed".into(), result: "start-limit-hit".into(), ..pid_one() };
     assert!(
         failed

@@ -578,17 +578,18 @@ const EXPECT: Table = Table {
             name: "restarts",
             kind: Kind::Count,
             default: Some("any number"),
-            about: "How many restarts systemd has to have scheduled from the fault on, neither more nor fewer: by so many its restart counter \
-                (`NRestarts`) has grown when the trial is over.",
+            about: "How many restarts systemd has to have scheduled from the fault on, until the next one or the end of the trial, neither more \
+                nor fewer. Where nobody resets it, its restart counter (`NRestarts`) has grown by so many then.",
             example: "[expect]\nrestarts = 1",
         },
         Key {
             name: "journal",
             kind: Kind::Texts,
             default: Some("the journal may say anything"),
-            about: "Texts, each of which a line of the journal has to contain from the fault on, until the trial is over. Lines count that \
-                systemd (PID 1) and `sd-watchdog` write about the unit; what the service itself writes is not followed, since it may be more \
-                than anybody can read.",
+            about: "Texts, up to 16, each of which a line of the journal has to contain from the fault on, until \
+                the next one or the end of the trial; one that expects a restart ends as soon as clients are served. Lines count that systemd \
+                (PID 1) and `sd-watchdog` write about the unit, as far as its `LogLevelMax=` lets them; what the service itself writes is not \
+                followed, since it may be more than anybody can read.",
             example: "[expect]\njournal = [\"Watchdog request\", \"Scheduled restart job\"]",
         },
         Key {
@@ -596,7 +597,7 @@ const EXPECT: Table = Table {
             kind: Kind::Texts,
             default: Some("the journal may say anything"),
             about: "Texts that no such line may contain.",
-            example: "[expect]\njournal_without = [\"core dumped\", \"Failed with result 'timeout'\"]",
+            example: "[expect]\njournal_without = [\"code=dumped\", \"Failed with result 'timeout'\"]",
         },
     ],
 };
