@@ -139,6 +139,7 @@ impl Stage<'_, '_> {
         is_guarded?;
         let start = ["systemctl", "restart", "--no-block", &unit];
         machine.run(&start, COMMAND)?.successful(&start)?;
+        self.duty = duty;
         let stop = self.settings.span("TimeoutStopSec").unwrap_or_default();
         self.act = Act::Starting(Usec::now() + stop + patience::start(&self.settings));
         Ok(())
@@ -151,7 +152,6 @@ impl Stage<'_, '_> {
         machine.put(&duty::path(&unit), duty.drop_in(listen).as_bytes(), 0o644)?;
         let reload = ["systemctl", "daemon-reload"];
         machine.run(&reload, COMMAND)?.successful(&reload)?;
-        self.duty = duty;
         self.settings = install::settings(machine, &unit)?;
         self.unit = unit_files::in_force(machine, &unit)?;
         Ok(())
@@ -185,8 +185,8 @@ impl Stage<'_, '_> {
 
     /// systemd tells its settings once more.
     pub(super) fn told(&mut self) -> Result<(), RunError> {
-        let guard = self.settings.guard.take();
-        self.settings = Settings { guard, ..install::settings(self.props.machine, &self.settings.unit)? };
+        let told = install::settings(self.props.machine, &self.settings.unit)?;
+        self.settings = Settings { guard: self.settings.guard.take(), ..told };
         self.tell(Usec::now(), What::Settings(self.settings.clone()));
         Ok(())
     }

@@ -139,6 +139,7 @@ export class Tour {
 
   /** @param {number} act @param {boolean} [focus] */
   turn(act, focus = true) {
+    if (act !== 3) this.hangs = 0;
     this.memory.act = act;
     for (const one of [1, 2, 3]) {
       byId(`act-${one}`).hidden = one !== act;
