@@ -31,7 +31,8 @@ mod asking;
 mod page;
 
 const BOOTS: usize = 30;
-const AT_ONCE: usize = 10;
+/// More than a host's inotify instances are usually enough for: the others wait for their turn.
+const AT_ONCE: [usize; 2] = [10, 64];
 const RUNS: usize = 5;
 const MANY: usize = 10;
 
@@ -59,11 +60,15 @@ fn main() {
     let ours = row("hangproof", ours, None);
     row("shell script with unshare(1)", shell, Some(ours));
 
-    println!("\n{AT_ONCE} machines at once, until the last is ready ({} rounds)", count(RUNS));
-    let rounds = (0..count(RUNS)).map(|_| at_once(boot)).collect();
-    let ours = row("hangproof", rounds, None);
-    let rounds = (0..count(RUNS)).map(|_| at_once(boot_by_shell)).collect();
-    row("shell script with unshare(1)", rounds, Some(ours));
+    for machines in AT_ONCE.map(count) {
+        println!("\n{machines} machines at once, until the last is ready ({} rounds)", count(RUNS));
+        let ours = row("hangproof", (0..count(RUNS)).map(|_| at_once(machines, boot)).collect(), None);
+        // The script knows of no limit: many of it at once do not come up.
+        if machines <= AT_ONCE[0] {
+            let rounds = (0..count(RUNS)).map(|_| at_once(machines, boot_by_shell)).collect();
+            row("shell script with unshare(1)", rounds, Some(ours));
+        }
+    }
 
     println!("\nThe classic scenario as a program, from start to exit ({} runs)", count(RUNS));
     let runs = (0..count(RUNS)).map(|_| classic()).collect::<Vec<_>>();
@@ -79,16 +84,15 @@ fn main() {
     containers(count);
 }
 
-/// What a further trial costs: many beside few, on as many machines as the host carries; and how long two hundred hangs take.
+/// What a trial costs among few and among many, on as many machines as the host carries; and how long two hundred hangs take.
 fn trials(quick: bool) {
-    let (few, many, hangs) = if quick { (1, 2, 1) } else { (10, 200, 200) };
-    println!("\nA trial among {few} and among {many} (crash, --jobs auto), recovery and all");
+    let (sizes, hangs): (&[u32], _) = if quick { (&[1, 2], 1) } else { (&[10, 30, 100, 300, 1000], 200) };
+    println!("\nA trial among many (crash, --jobs auto), recovery and all");
     let each = |trials: u32| {
         let wall = program(&["run", "crash", "--jobs", "auto", "--trials", &trials.to_string()]).0;
-        vec![wall / trials]
+        (trials, wall / trials)
     };
-    let ours = row(&format!("{few} trials, each"), each(few), None);
-    row(&format!("{many} trials, each"), each(many), Some(ours));
+    plot("trials", &sizes.iter().map(|trials| each(*trials)).collect::<Vec<_>>());
     println!("\n{hangs} hangs (mute, WatchdogSec=1s, --jobs auto), from start to exit");
     let arguments =
         ["run", "mute", "--set", "WatchdogSec=1s", "--jobs", "auto", "--trials", &hangs.to_string()];
@@ -100,7 +104,8 @@ fn reporting(count: fn(usize) -> usize) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/journals/trigger.jsonl");
     let text = fs::read(path).expect("it ships");
     let story = Recording::read(text.as_slice()).expect("a recording").stories.swap_remove(0);
-    for trials in [count(100), count(1000)] {
+    let mut costs = Vec::new();
+    for trials in [count(100), count(300), count(1000)] {
         let stories = (1..=u32::try_from(trials).expect("few")).map(|trial| {
             let mut story = story.clone();
             (story.case, story.plan.trial) = (CaseId::of("bench", trial), trial);
@@ -122,16 +127,20 @@ fn reporting(count: fn(usize) -> usize) {
         let parsed = times(&|| drop(serde_json::from_slice::<serde_json::Value>(&text).expect("JSON")));
         let parsed = row("that of .json parsed as any", parsed, None);
         row("results of stories", times(&|| assert_eq!(RunResult::all_of(&stories).len(), 1)), Some(parsed));
-        row(".json", times(&|| drop(json())), Some(parsed));
+        let whole = row(".json", times(&|| drop(json())), Some(parsed));
+        costs.push(each_of(trials, whole));
         row(".xml", times(&|| drop(junit::document(&runs).expect("XML"))), Some(parsed));
         row(".trace.json", times(&|| drop(trace::document(&runs).to_string())), Some(parsed));
         row("terminal", times(&|| drop(table::render(&runs[0], 100))), Some(parsed));
     }
+    println!("\nA trial's part of a .json");
+    plot("trials", &costs);
 }
 
 /// Reading a recording and coming to its verdicts, beside a mere parse of its lines: a trial's entries, and asks in batches.
 fn replaying(count: fn(usize) -> usize) {
-    for trials in [count(100), count(1000)] {
+    let mut costs = Vec::new();
+    for trials in [count(10), count(100), count(1000)] {
         let recording = recording_of(trials);
         let moments = recording.lines().count();
         let read = || {
@@ -161,7 +170,10 @@ fn replaying(count: fn(usize) -> usize) {
         #[expect(clippy::cast_precision_loss, reason = "a rate")]
         let rate = moments as f64 / ours.as_secs_f64();
         println!("  {rate:.0} moments a second");
+        costs.push(each_of(trials, ours));
     }
+    println!("\nA trial's part of a replay");
+    plot("trials", &costs);
 }
 
 /// Of so many trials, each with two hundred entries and two seconds of asks.
@@ -303,6 +315,28 @@ fn row(name: &str, mut lengths: Vec<Duration>, other: Option<Duration>) -> Durat
     p50
 }
 
+/// What one of so many has cost, where all cost so much.
+fn each_of(count: usize, all: Duration) -> (u32, Duration) {
+    let count = u32::try_from(count).expect("few");
+    (count, all / count)
+}
+
+/// Draws what one of so many has cost, for each number: where that does not depend on the number, the bars end below each other.
+fn plot(of: &str, each: &[(u32, Duration)]) {
+    const WIDTH: f64 = 40.0;
+    let most = each.iter().map(|(_, cost)| *cost).max().unwrap_or_default();
+    for (count, cost) in each {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "between 0 and the width"
+        )]
+        let length = (cost.as_secs_f64() / most.as_secs_f64() * WIDTH).round() as usize;
+        let (bar, ms) = ("█".repeat(length), cost.as_secs_f64() * 1e3);
+        println!("  of {count:>5} {of:<8} {ms:>10.3} ms each   {bar}");
+    }
+}
+
 fn boot() -> Duration {
     let begin = Instant::now();
     let mut machine = NamespaceMachine::boot(Path::new("/")).expect("a machine boots");
@@ -363,8 +397,8 @@ fn remove(directory: &Path) {
     }
 }
 
-fn at_once(boot: fn() -> Duration) -> Duration {
-    let boots = (0..AT_ONCE).map(|_| thread::spawn(boot)).collect::<Vec<_>>();
+fn at_once(machines: usize, boot: fn() -> Duration) -> Duration {
+    let boots = (0..machines).map(|_| thread::spawn(boot)).collect::<Vec<_>>();
     boots.into_iter().map(|boot| boot.join().expect("booted")).max().expect("some")
 }
 
