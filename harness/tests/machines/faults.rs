@@ -42,7 +42,7 @@ const LASTING: [Lasting; 13] = [
         &[],
         SERVER,
         "chrt --pid $command | grep SCHED_IDLE && kill -0 $(head -1 /run/hangproof-hogs) \
-         && { [ ! -e /proc/$command/autogroup ] || grep 'nice 19' /proc/$command/autogroup; }",
+         && { [ ! -e /proc/$command/autogroup ] || grep 'nice 13' /proc/$command/autogroup; }",
     ),
     ("notify-socket-full", &[], SERVER, NO_ROOM),
     (
