@@ -147,14 +147,12 @@ step "a minute of soak"
 # `cargo bench -p watchdog -- --soak 1`, of the program as shipped, and without a build in one more profile.
 HANGPROOF_TEST_PROGRAMS=$target/dist cargo test --locked --workspace --bench guarding -- --soak 1 ${seed:+--seed "$seed"}
 
-step "the page in a browser, and README's pictures of it"
+step "README's pictures of the page"
 if [ "$(id -u)" != 0 ]; then
-    lacks "the page in a browser" "its machine needs root"
+    lacks "README's pictures, and the page in a browser" "its machine needs root"
 elif command -v chromedriver >/dev/null && command -v img2webp >/dev/null; then
-    # Only what this run sees may become a picture.
-    rm -rf -- "$target/page-pictures" "$target/readme-pictures"
-    time ci/page.sh
-    ci/pictures.sh --seen "$target/readme-pictures"
+    # The other tests in a browser are among all tests, below.
+    time ci/pictures.sh "$target/readme-pictures"
 elif [ -z "$(apt-cache madison chromium-driver 2>/dev/null)" ]; then
     # In CI too: Ubuntu, for one, has it as a snap alone.
     skip "the page in a browser" "this distribution has no package chromium-driver"

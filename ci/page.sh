@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Looks at the page of hangproof in Debian's Chromium, as people do: live, with a real machine, and as a file. As root;
 # `ci/setup.sh --browser` installs what that takes. Arguments are the test program's: ci/page.sh keyboard
-# What was seen is left in target/page-pictures. ci/check.sh runs all of it, and makes README.md's pictures of that.
+# What was seen is left in target/page-pictures. `cargo test -p harness --test page` is the same, where the browser is installed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

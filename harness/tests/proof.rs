@@ -65,7 +65,7 @@ fn a_trial_may_have_several_faults_and_many_clients() -> Result<(), ProofError> 
             .every("20ms")
             .load(load(50).timeout("200ms"))
             .fault(fault("sigstop").with("processes", "main"))
-            .then(fault("crash").after("500ms").expect(restarted().by(Exit)))
+            .then(fault("crash").after("3s").expect(restarted().by(Exit)))
             .expect(restarted().by(Watchdog).within("2s").at_most_failed(1000))
     })?;
     proven.assert();
