@@ -23,9 +23,9 @@ fail() {
 
 command -v img2webp >/dev/null || fail "img2webp is not installed: ci/setup.sh --browser"
 rm -rf -- "$seen/film" "$seen/readme-report.png"
-ci/page.sh --exact \
-    a_fault_that_is_pressed_hangs_the_service_and_it_comes_back_within_the_bound \
-    a_report_from_a_file_shows_its_verdicts_and_asks_for_nothing
+# The test program takes one name at a time.
+ci/page.sh --exact a_fault_that_is_pressed_hangs_the_service_and_it_comes_back_within_the_bound
+ci/page.sh --exact a_report_from_a_file_shows_its_verdicts_and_asks_for_nothing
 [ -d "$seen/film" ] || fail "no pictures: what was it that kept the browser or the machine from being there?"
 
 # Each picture has for its name when it was taken, and is shown until the next.

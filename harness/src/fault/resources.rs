@@ -9,7 +9,6 @@ use super::spec::{Family, How, Spec};
 use crate::model::expect::Deed;
 
 const STARVE: &str = include_str!("starve.sh");
-const FEED: &str = include_str!("feed.sh");
 const LIMIT: &str = include_str!("limit.sh");
 const UNLIMIT: &str = include_str!("unlimit.sh");
 const FILL: &str = include_str!("fill.sh");
@@ -39,20 +38,19 @@ fn spec(name: &'static str, does: &'static str, parameter: Parameter, need: Need
     }
 }
 
-/// The loops have the least priority that there is beside idle: whatever else runs on the host comes before them, and only the unit comes
-/// after them.
+/// The loops are not nice, so they take the CPUs from the host's other work as well.
 fn cpu_starve() -> Spec {
     let hogs = Parameter {
         name: "hogs",
         kind: Kind::Number(1, 64),
         default: Default::value("8"),
-        does: "how many busy loops on each CPU the unit has to wait for",
+        does: "how many busy loops share each CPU with the unit",
     };
-    let need = Need::Program { name: "chrt", package: "util-linux" };
-    let does = "leaves the unit next to no CPU: all of it, sd-watchdog too, is idle work (SCHED_IDLE) beside busy loops";
-    let how: How = |fault, target| {
-        let undo = Step::script("feed.sh", FEED, [target.group()?]);
-        let deed = Step::timed("starve.sh", STARVE, [target.group()?, fault.parameters().text("hogs")]);
+    let need = Need::Program { name: "setsid", package: "util-linux" };
+    let does = "leaves the unit a small part of the CPUs: busy loops, each with a session of its own, take the rest, from sd-watchdog too";
+    let how: How = |fault, _| {
+        let undo = Step::script("starve.sh", STARVE, ["0".to_owned()]);
+        let deed = Step::timed("starve.sh", STARVE, [fault.parameters().text("hogs")]);
         Ok(Act { deed, undo: Some(undo) })
     };
     Spec {

@@ -1,30 +1,20 @@
 #!/bin/sh
-# Makes all of a cgroup idle work, and the CPUs busy: starve.sh CGROUP HOGS. feed.sh undoes it.
-processes() {
-    while read -r pid; do echo "$pid"; done <"$1/cgroup.procs"
-    for below in "$1"/*/; do
-        [ ! -e "$below/cgroup.procs" ] || processes "${below%/}"
-    done
-}
-
-idle() {
-    for pid in $(processes "$1"); do
-        # One that ended meanwhile is none of ours any more.
-        chrt --all-tasks --idle --pid 0 "$pid" 2>/dev/null || :
-        # Where sessions share the CPUs evenly (sched_autogroup_enabled), idle work of one is as much as anything of another. At 13 it
-        # gets a twentieth of a CPU, a little more than idle work does beside eight loops; the seventieth of 19 is less than it takes
-        # to ask and to ping.
-        echo 13 2>/dev/null >"/proc/$pid/autogroup" || :
-    done
-}
-
-count=$(($(nproc) * $2))
+# Has busy loops compete with a unit for the CPUs: starve.sh HOGS. starve.sh 0 ends them.
+#
+# Nobody's priority is changed: Linux may leave a session of little weight without any CPU, for seconds, and that no service can bear.
+pids=/run/hangproof-hogs
+if [ "$1" = 0 ]; then
+    [ -e "$pids" ] || exit 0
+    while read -r pid; do kill -s KILL "$pid" 2>/dev/null; done <"$pids"
+    rm "$pids"
+    exit 0
+fi
+count=$(($(nproc) * $1))
 while [ "$count" -gt 0 ]; do
     count=$((count - 1))
-    # The descriptors of this script are none of theirs.
-    nice -n 19 sh -c 'while :; do :; done' 2>/dev/null 3>&- &
-    echo $! >>/run/hangproof-hogs
+    # Each has a session of its own: all loops of one would get as much together as the unit (sched_autogroup_enabled). The
+    # descriptors of this script are none of theirs.
+    setsid sh -c 'while :; do :; done' 2>/dev/null 3>&- &
+    # setsid forks only where it leads a group, and no job of a script does.
+    echo $! >>"$pids"
 done
-idle "$1"
-# What was started meanwhile by one that was not idle yet.
-idle "$1"
